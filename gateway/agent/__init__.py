@@ -1,0 +1,1 @@
+"""The dialects that agent runtimes speak, without I/O."""

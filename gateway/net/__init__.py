@@ -1,0 +1,1 @@
+"""Every socket: SIP, RTP, the agent's WebSocket, DNS."""

@@ -1,0 +1,1 @@
+"""Routing decisions as values: which trunk, which agent version, and why."""
