@@ -1,0 +1,331 @@
+"""The frozen snapshot that decisions are made from: trunks, numbers, agent versions, workspaces.
+
+The store fills it; nothing in here changes afterwards, so that a decision can be made again and explained.
+Times are aware datetimes in UTC, durations are seconds, money is `Decimal` in the workspace's currency.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+from gateway.routing.number import PLUS, NumberFormat
+
+__all__ = [
+    "Agent",
+    "AgentVersion",
+    "Dialect",
+    "Increment",
+    "NetworkGroup",
+    "NumberFormat",
+    "NumberStatus",
+    "PhoneNumber",
+    "RentalStatus",
+    "RoutingTable",
+    "Secret",
+    "Trunk",
+    "TrunkAuthMode",
+    "VersionState",
+    "Workspace",
+]
+
+NEAR_DIGITS = 7
+"How many last digits two numbers share to be offered as `did you mean`; the store loads a table by them."
+
+
+class Secret:
+    """A password or token that shows itself only when asked, so that no log or traceback ever has it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself: for the digest, the signature or the encrypted column, nowhere else."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('********')"
+
+    __str__ = __repr__
+
+
+class TrunkAuthMode(StrEnum):
+    """How we prove ourselves to a trunk that we dial through."""
+
+    USERPASS = "userpass"
+    "By digest credentials."
+    IP = "ip"
+    "By our signalling address, which the carrier has in its list."
+
+
+class NumberStatus(StrEnum):
+    """Whether a number is ready for production routing."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    UNAVAILABLE = "unavailable"
+
+
+class RentalStatus(StrEnum):
+    """Whether a number is paid for."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    AVAILABLE = "available"
+    "Given back: free for reassignment."
+
+
+class VersionState(StrEnum):
+    """A draft can change and takes no calls; a published version takes calls and never changes."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+
+
+class Dialect(StrEnum):
+    """What the agent's runtime speaks on its WebSocket."""
+
+    TWILIO = "twilio"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """How connected time is rounded up for billing: `60/60` bills whole minutes, `6/6` tenths of one."""
+
+    first: int = 60
+    "Seconds that every answered call costs at least."
+    further: int = 60
+    "Seconds of each step after them."
+
+    def __post_init__(self) -> None:
+        if self.first < 1 or self.further < 1:
+            raise ValueError(f"billing increments are seconds from 1 up, not {self.first}/{self.further}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Increment":
+        """Read `60/60` or `30`; ValueError where it is neither."""
+        first, _, further = text.partition("/")
+        if not first.isdecimal() or not (further or first).isdecimal():
+            raise ValueError(f"a billing increment is written 60/60, not {text!r}")
+        return cls(int(first), int(further or first))
+
+    def __str__(self) -> str:
+        return f"{self.first}/{self.further}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A SIP trunk: who may call in by it, and how calls go out by it."""
+
+    id: str
+    "`trunk_…`"
+    workspace_id: str | None
+    "None: the operator's own trunk (a number provider's, say), which carries numbers of every workspace."
+    name: str
+    enabled: bool = True
+
+    # in: who may call, and how they write numbers
+    sources: tuple[str, ...] = ()
+    "Addresses and CIDRs, IPv4 or IPv6, that calls may come from; empty: nobody calls in by this trunk."
+    username: str | None = None
+    "Where set, a call needs digest credentials too."
+    password: Secret | None = None
+    trust_pai: bool = False
+    "Take the caller from P-Asserted-Identity (RFC 3325) where there is one."
+
+    # either direction
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    "Names in order of preference."
+    transport: str = "UDP"
+    "`UDP`, `TCP` or `TLS`."
+    number_format: NumberFormat = PLUS
+    channel_limit: int | None = None
+    "Calls at once, ringing ones too; None: no limit."
+    calls_per_second: float | None = None
+    "New calls a second, in or out; None: no limit."
+
+    # out
+    termination_uri: str | None = None
+    "`host[:port]`, without `sip:`; None: no calls go out by this trunk."
+    auth_mode: TrunkAuthMode = TrunkAuthMode.IP
+    outbound_username: str | None = None
+    outbound_password: Secret | None = None
+    outbound_realm: str | None = None
+    "The only realm whose challenge is answered; None: the realm that the termination host names first."
+    outbound_format: NumberFormat | None = None
+    "None: as `number_format`."
+    provider: str | None = None
+    "Numbers of this provider (`plivo`) that have no trunk of their own go out by this one."
+    flat_rate: Decimal | None = None
+    "Price of a minute by this trunk; None: the workspace's SIP flat rate."
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number that a workspace rents or brings along."""
+
+    id: str
+    "`phn_…`"
+    workspace_id: str
+    e164: str
+    "`+442079460018`"
+    country_code: str = ""
+    "Calling code without the plus, apart from the local number: `44`."
+    local_number: str = ""
+    nickname: str = ""
+    provider: str = "sip_trunk"
+    "`plivo`, `twilio`, … or `sip_trunk`, shown as “SIP trunk”."
+    status: NumberStatus = NumberStatus.ACTIVE
+    rental_status: RentalStatus = RentalStatus.ACTIVE
+    rental_expires_at: datetime | None = None
+    "From this moment the rental counts as expired, whatever `rental_status` still says; None: no end."
+    renews_at: datetime | None = None
+    sip_trunk_enabled: bool = False
+    trunk_id: str | None = None
+    inbound_version_id: str | None = None
+    outbound_version_id: str | None = None
+    is_default: bool = False
+    channel_limit: int | None = None
+    "Calls at once to and from this number; None: no limit."
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A voice agent; what it does is in its versions."""
+
+    id: str
+    "`agent_…`"
+    workspace_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVersion:
+    """One version of an agent: where its runtime is, what it speaks, how long its calls may take."""
+
+    id: str
+    "`ver_…`"
+    agent_id: str
+    number: int
+    "1, 2, 3, … within the agent."
+    state: VersionState = VersionState.DRAFT
+    runtime_url: str = ""
+    "`ws://…` or `wss://…`"
+    dialect: Dialect = Dialect.TWILIO
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    "Sent with the WebSocket upgrade; hidden from repr, since tokens live here."
+    secret: Secret | None = None
+    "Signs the upgrade."
+    audio: str = "ulaw_8k"
+    "Only for `native`: `ulaw_8k`, `l16_8k` or `l16_16k`."
+    parameters: tuple[tuple[str, str], ...] = ()
+    "Handed to the runtime at the start of every call."
+    max_call_duration_sec: int = 600
+    ring_duration_sec: int = 30
+    early_media: bool = False
+    "The agent hears what the far end plays before the answer (outbound)."
+    fallback_url: str | None = None
+    fallback_wav: str | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkGroup:
+    """A part of a country's numbers that a workspace may call."""
+
+    country_iso: str
+    "ISO 3166 code: `US`, `CA`, `GB`, …"
+    name: str
+    prefixes: tuple[str, ...] = ()
+    "Digits after the calling code; empty: the whole country."
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A tenant, with its telephony configuration."""
+
+    id: str
+    "`org_…`"
+    name: str
+    kyc_verified: bool = False
+    verification_number: str | None = None
+    "The owner's own number: all that may be called before KYC is verified."
+    sip_byoc_enabled: bool = False
+    "The workspace brings its own carrier: country rules do not apply to it."
+    network_groups: tuple[NetworkGroup, ...] = ()
+    allow_premium: bool = False
+    allow_satellite: bool = False
+    allow_shared_cost: bool = False
+    verified_caller_ids: tuple[str, ...] = ()
+    "Numbers of others that the workspace has proven it may show."
+    concurrency_limit: int | None = None
+    "Calls at once, ringing ones too; None: no limit."
+    currency: str = "INR"
+    sip_flat_rate: Decimal | None = None
+    "Price of a minute by a SIP trunk that has no rate of its own."
+    billing_increment: Increment = Increment()
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Identified)
+
+
+def _by_id(values: Iterable[_T]) -> Mapping[str, _T]:
+    return MappingProxyType({value.id: value for value in values})
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingTable:
+    """What one decision needs, as it stood at one revision of the configuration.
+
+    A table for an inbound call holds all trunks, the numbers whose last `NEAR_DIGITS` digits are those of the
+    called one, and the versions, agents and workspaces of these. One for an outbound call holds the
+    workspace's numbers, and all versions of the agent that is to speak.
+    """
+
+    trunks: tuple[Trunk, ...] = ()
+    numbers: tuple[PhoneNumber, ...] = ()
+    versions: tuple[AgentVersion, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    workspaces: tuple[Workspace, ...] = ()
+    revision: int = 0
+    trunk_by_id: Mapping[str, Trunk] = field(init=False, repr=False, compare=False)
+    number_by_e164: Mapping[str, PhoneNumber] = field(init=False, repr=False, compare=False)
+    version_by_id: Mapping[str, AgentVersion] = field(init=False, repr=False, compare=False)
+    agent_by_id: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
+    workspace_by_id: Mapping[str, Workspace] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        indices = {
+            "trunk_by_id": _by_id(self.trunks),
+            "number_by_e164": MappingProxyType({number.e164: number for number in self.numbers}),
+            "version_by_id": _by_id(self.versions),
+            "agent_by_id": _by_id(self.agents),
+            "workspace_by_id": _by_id(self.workspaces),
+        }
+        for name, index in indices.items():
+            object.__setattr__(self, name, index)
+
+    def versions_of(self, agent_id: str) -> list[AgentVersion]:
+        """All versions of one agent, oldest first."""
+        return sorted((v for v in self.versions if v.agent_id == agent_id), key=lambda v: v.number)
