@@ -1,0 +1,55 @@
+"""Who may talk to us: the question that a user agent asks before it makes any state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from gateway.sip.message import Request
+    from gateway.sip.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The request goes on; `tag` comes back in `InviteReceived.admission`."""
+
+    tag: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The request is dropped and counted as `ignored.<why>`; its sender learns nothing."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The request is answered and forgotten: a stateless response (RFC 3261 section 8.2.7).
+
+    A repeat of the request, which UDP makes likely, is screened again.
+    """
+
+    status: int
+    reason: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+
+
+Screening: TypeAlias = Admit | Ignore | Deny
+
+
+class Gatekeeper(Protocol):
+    """Who may talk to us, asked before any state is made."""
+
+    def knows(self, source: Target) -> bool:
+        """Whether this source gets any answer at all.
+
+        Messages that belong to a transaction or a dialog of ours are heard wherever they come from.
+        """
+        ...
+
+    def screen(self, request: Request, source: Target, now: float) -> Screening:
+        """What becomes of a request that is valid and matches no transaction and no dialog."""
+        ...
