@@ -4,7 +4,7 @@ The store fills it; nothing in here changes afterwards, so that a decision can b
 Times are aware datetimes in UTC, durations are seconds, money is `Decimal` in the workspace's currency.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
+from gateway.routing.network import NetworkMap, parse_address, parse_network
 from gateway.routing.number import PLUS, NumberFormat
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Secret",
     "Trunk",
     "TrunkAuthMode",
+    "Trunks",
     "VersionState",
     "Workspace",
 ]
@@ -294,6 +296,51 @@ def _by_id(values: Iterable[_T]) -> Mapping[str, _T]:
     return MappingProxyType({value.id: value for value in values})
 
 
+class Trunks:
+    """All trunks of one revision, ready to be asked by id and by source address.
+
+    Build it once a revision and share it between tables; ValueError names the trunk with a bad source.
+    """
+
+    __slots__ = ("_networks", "_trunks", "by_id")
+
+    def __init__(self, trunks: Iterable[Trunk] = ()) -> None:
+        self._trunks = tuple(trunks)
+        self.by_id: Mapping[str, Trunk] = _by_id(self._trunks)
+        self._networks: NetworkMap[Trunk] = NetworkMap(
+            (source, trunk) for trunk in self._trunks for source in _valid_sources(trunk)
+        )
+
+    def __iter__(self) -> Iterator[Trunk]:
+        return iter(self._trunks)
+
+    def __len__(self) -> int:
+        return len(self._trunks)
+
+    def __repr__(self) -> str:
+        return f"Trunks({self._trunks!r})"
+
+    def at(self, source: str) -> list[tuple[str, Trunk]]:
+        """The trunks, disabled ones too, that list this address, each with the CIDR; narrowest first.
+
+        Asked before anything else of a datagram is read, so its cost does not grow with the number of trunks.
+        """
+        try:
+            address = parse_address(source)
+        except ValueError:
+            return []
+        return self._networks.find(address)
+
+
+def _valid_sources(trunk: Trunk) -> Iterator[str]:
+    for source in trunk.sources:
+        try:
+            parse_network(source)
+        except ValueError as error:
+            raise ValueError(f"trunk {trunk.name!r}: source {error}") from error
+        yield source
+
+
 @dataclass(frozen=True, slots=True)
 class RoutingTable:
     """What one decision needs, as it stood at one revision of the configuration.
@@ -303,13 +350,12 @@ class RoutingTable:
     workspace's numbers, and all versions of the agent that is to speak.
     """
 
-    trunks: tuple[Trunk, ...] = ()
+    trunks: Trunks = field(default_factory=Trunks)
     numbers: tuple[PhoneNumber, ...] = ()
     versions: tuple[AgentVersion, ...] = ()
     agents: tuple[Agent, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
     revision: int = 0
-    trunk_by_id: Mapping[str, Trunk] = field(init=False, repr=False, compare=False)
     number_by_e164: Mapping[str, PhoneNumber] = field(init=False, repr=False, compare=False)
     version_by_id: Mapping[str, AgentVersion] = field(init=False, repr=False, compare=False)
     agent_by_id: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
@@ -317,7 +363,6 @@ class RoutingTable:
 
     def __post_init__(self) -> None:
         indices = {
-            "trunk_by_id": _by_id(self.trunks),
             "number_by_e164": MappingProxyType({number.e164: number for number in self.numbers}),
             "version_by_id": _by_id(self.versions),
             "agent_by_id": _by_id(self.agents),
