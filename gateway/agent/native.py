@@ -1,0 +1,173 @@
+"""Trunkline's own dialect: control as JSON text, audio as bare binary frames (docs/agents.md).
+
+A binary frame holds nothing but audio in the format that `start` names; a text frame is one JSON object with
+a `type`. Fields that one side does not know are ignored by it, so that the dialect can grow.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.agent.protocol import (
+    DIGITS,
+    MAX_DIGITS,
+    MAX_NAME,
+    AgentEvent,
+    Audio,
+    CallStart,
+    Clear,
+    Frame,
+    Hangup,
+    Malformed,
+    Mark,
+    SendDigits,
+)
+from gateway.media.audio import L16_8K, L16_16K, ULAW_8K, AudioFormat
+
+__all__ = ["AUDIO_FORMATS", "NativeDialect"]
+
+VERSION = 1
+SUBPROTOCOL = "trunkline.v1"
+FRAME_MS = 20
+
+AUDIO_FORMATS = {"ulaw_8k": ULAW_8K, "l16_8k": L16_8K, "l16_16k": L16_16K}
+"The formats that an agent version can ask for, by the name it does so."
+
+MAX_CONTROL = 65_536
+"Bytes of a text message that are looked at."
+MAX_ERRORS = 100
+"How often in a call an agent is told what it did wrong: enough to read, too few to flood it."
+MAX_REASON = 200
+
+
+class NativeDialect:
+    """One call in our own words, its audio in `audio_format` both ways."""
+
+    name = "native"
+    subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
+
+    def __init__(self, audio_format: AudioFormat, secret: str | None = None) -> None:
+        self.format = audio_format
+        self._secret = secret
+        self._errors = 0
+
+    def headers(self, url: str) -> list[tuple[str, str]]:
+        """The version's secret as a bearer token (RFC 6750 section 2.1), where it has one."""
+        if self._secret is None:
+            return []
+        return [("Authorization", f"Bearer {self._secret}")]
+
+    def start(self, call: CallStart) -> list[Frame]:
+        """One frame with all that is known of the call. The agent need not answer it."""
+        start = {
+            "type": "start",
+            "version": VERSION,
+            "call_id": call.call_id,
+            "stream_id": call.stream_id,
+            "account_id": call.account_id,
+            "direction": call.direction,
+            "from": call.from_number,
+            "to": call.to_number,
+            "agent": {"id": call.agent_id, "version": call.agent_version},
+            "audio": _describe(self.format),
+            "parameters": dict(call.parameters),
+        }
+        return [_text(start)]
+
+    def audio(self, payload: bytes) -> Frame:
+        """The audio itself."""
+        return False, payload
+
+    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
+        """`digit`, with how long the key was down."""
+        return [_text({"type": "digit", "digit": digit, "duration_ms": duration_ms})]
+
+    def mark_played(self, name: str) -> list[Frame]:
+        """`mark` with `played` true."""
+        return [_text({"type": "mark", "name": name, "played": True})]
+
+    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
+        """`mark` with `played` false for each mark dropped, then `cleared` with the audio that was."""
+        marks = [_text({"type": "mark", "name": name, "played": False}) for name in names]
+        return [*marks, _text({"type": "cleared", "ms": dropped_ms})]
+
+    def dropped(self, ms: int) -> list[Frame]:
+        """`dropped`: the queue was full, send slower."""
+        return [_text({"type": "dropped", "ms": ms})]
+
+    def hold(self) -> list[Frame]:
+        """`hold`."""
+        return [_text({"type": "hold"})]
+
+    def resume(self) -> list[Frame]:
+        """`resume`."""
+        return [_text({"type": "resume"})]
+
+    def malformed(self, why: str) -> list[Frame]:
+        """`error`, for the first hundred of them in a call."""
+        self._errors += 1
+        return [_text({"type": "error", "message": why})] if self._errors <= MAX_ERRORS else []
+
+    def stop(self, reason: str, by: str) -> list[Frame]:
+        """`stop`: the last frame of the call."""
+        return [_text({"type": "stop", "reason": reason, "by": by})]
+
+    def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
+        """Binary is audio; text is `mark`, `clear`, `digits` or `hangup`, all else `Malformed`."""
+        if not text:
+            return (Audio(payload),) if payload else ()
+        if len(payload) > MAX_CONTROL:
+            return (Malformed(f"a text message of {len(payload)} bytes"),)
+        try:
+            return (_decoder.decode(payload).event(),)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return (Malformed(str(error)[:200]),)
+
+
+def _describe(audio_format: AudioFormat) -> dict[str, object]:
+    return {
+        "encoding": audio_format.encoding,
+        "sample_rate": audio_format.rate,
+        "channels": 1,
+        "frame_ms": FRAME_MS,
+    }
+
+
+def _text(message: Mapping[str, object]) -> Frame:
+    return True, json.dumps(message, separators=(",", ":")).encode()
+
+
+class _Mark(msgspec.Struct, tag_field="type", tag="mark"):
+    name: str
+
+    def event(self) -> AgentEvent:
+        if len(self.name) > MAX_NAME:
+            return Malformed(f"a mark with a name of {len(self.name)} characters")
+        return Mark(self.name)
+
+
+class _Clear(msgspec.Struct, tag_field="type", tag="clear"):
+    def event(self) -> AgentEvent:
+        return Clear()
+
+
+class _Digits(msgspec.Struct, tag_field="type", tag="digits"):
+    digits: str
+
+    def event(self) -> AgentEvent:
+        if not 0 < len(self.digits) <= MAX_DIGITS or not DIGITS.issuperset(self.digits):
+            return Malformed(f"digits are 1 to {MAX_DIGITS} of 0-9*#A-D")
+        return SendDigits(self.digits)
+
+
+class _Hangup(msgspec.Struct, tag_field="type", tag="hangup"):
+    reason: str = ""
+
+    def event(self) -> AgentEvent:
+        return Hangup(self.reason[:MAX_REASON])
+
+
+_Incoming: TypeAlias = _Mark | _Clear | _Digits | _Hangup
+_decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)

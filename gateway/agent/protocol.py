@@ -1,0 +1,151 @@
+"""What every dialect offers, and what agents can say in any of them.
+
+A dialect turns call events into WebSocket frames and frames into events. It owns no socket and no clock; one
+object serves one call and counts that call's frames.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from gateway.media.audio import AudioFormat
+
+__all__ = [
+    "AgentEvent",
+    "Audio",
+    "CallStart",
+    "Clear",
+    "Dialect",
+    "Frame",
+    "Hangup",
+    "Malformed",
+    "Mark",
+    "SendDigits",
+]
+
+MAX_MESSAGE = 1 << 20
+"Bytes of one message that are looked at, far above any that an agent has a reason to send."
+MAX_NAME = 1024
+"Characters in the name of a mark."
+MAX_DIGITS = 64
+"Digits in one request to dial."
+DIGITS = frozenset("0123456789*#ABCD")
+
+Frame: TypeAlias = tuple[bool, bytes]
+"One WebSocket message: whether it is text, and its payload."
+
+
+@dataclass(frozen=True, slots=True)
+class CallStart:
+    """What an agent is told about its call before anything else."""
+
+    call_id: str
+    stream_id: str
+    account_id: str
+    "The workspace."
+    from_number: str
+    to_number: str
+    direction: str
+    "`inbound` or `outbound`, seen from us."
+    agent_id: str
+    agent_version: int
+    parameters: Mapping[str, str]
+    "What the agent version and the caller of the API set for this call."
+
+
+# The events are msgspec's structs, not dataclasses: one is made per frame of audio, in a seventh of the time.
+
+
+class Audio(msgspec.Struct, frozen=True, gc=False):
+    """Audio to play after all that came before it; any length, in the dialect's format."""
+
+    payload: bytes
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Tell the agent by this name when all audio before it has left, or was cleared."""
+
+    name: str
+
+
+class Clear(msgspec.Struct, frozen=True):
+    """Drop the audio that is not played yet: the caller has interrupted."""
+
+
+class Hangup(msgspec.Struct, frozen=True):
+    """End the call once the audio before this has left (after a `Clear`: at once)."""
+
+    reason: str
+
+
+class SendDigits(msgspec.Struct, frozen=True):
+    """Press these keys (`0-9*#A-D`) towards the other party."""
+
+    digits: str
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """A message that means nothing to us. It is counted, told to the agent where possible, and skipped."""
+
+    why: str
+
+
+AgentEvent: TypeAlias = Audio | Mark | Clear | Hangup | SendDigits | Malformed
+
+
+class Dialect(Protocol):
+    """How one agent runtime wants to be spoken to, for one call.
+
+    The order is `start`, then any of the others, then `stop` once. A verb that the dialect has no word for
+    returns no frames, so call control says everything to everyone.
+    """
+
+    @property
+    def name(self) -> str:
+        """`twilio`, `native`, …"""
+
+    @property
+    def format(self) -> AudioFormat:
+        """The audio that `audio` takes and that `Audio` events hold."""
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """To be offered in the upgrade, in order (RFC 6455 section 1.9)."""
+
+    def headers(self, url: str) -> list[tuple[str, str]]:
+        """Headers of the upgrade request that prove to the agent at `url` who we are."""
+
+    def start(self, call: CallStart) -> list[Frame]:
+        """The frames that open the stream."""
+
+    def audio(self, payload: bytes) -> Frame:
+        """A frame with the caller's next audio."""
+
+    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
+        """The caller has pressed a key."""
+
+    def mark_played(self, name: str) -> list[Frame]:
+        """The last sample before this mark has left."""
+
+    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
+        """A `Clear` was obeyed: these marks were dropped, in order, with so much audio."""
+
+    def dropped(self, ms: int) -> list[Frame]:
+        """So much of the agent's audio was refused because the queue is full."""
+
+    def hold(self) -> list[Frame]:
+        """The other party has put the call on hold: nobody hears the agent."""
+
+    def resume(self) -> list[Frame]:
+        """The hold is over."""
+
+    def malformed(self, why: str) -> list[Frame]:
+        """What to answer to a message that was reported as `Malformed`."""
+
+    def stop(self, reason: str, by: str) -> list[Frame]:
+        """The call has ended for this reason (`Ending`'s word), by `caller`, `agent`, `gateway`, …"""
+
+    def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
+        """What one message of the agent's asks for. Whatever it holds, this returns and never raises."""

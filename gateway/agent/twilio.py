@@ -1,0 +1,201 @@
+"""Twilio Media Streams, as its bidirectional `<Connect><Stream>` speaks it (protocol `Call`, version 1.0.0).
+
+Numbers are strings here unless the protocol has them otherwise; `sequenceNumber` counts every message from
+`start` on, without a gap.
+"""
+
+import hmac
+import json
+from base64 import b64encode
+from binascii import b2a_base64
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.agent.protocol import (
+    MAX_MESSAGE,
+    MAX_NAME,
+    AgentEvent,
+    Audio,
+    CallStart,
+    Clear,
+    Frame,
+    Malformed,
+    Mark,
+)
+from gateway.media.audio import ULAW_8K, AudioFormat
+
+__all__ = ["TwilioDialect", "account_sid", "call_sid", "stream_sid"]
+
+
+def call_sid(call_id: str) -> str:
+    """The `CA…` that agents know this call by."""
+    return _sid("CA", call_id)
+
+
+def stream_sid(stream_id: str) -> str:
+    """The `MZ…` that stands in every frame of this stream."""
+    return _sid("MZ", stream_id)
+
+
+def account_sid(account_id: str) -> str:
+    """The `AC…` that agents know this workspace by."""
+    return _sid("AC", account_id)
+
+
+def _sid(prefix: str, identity: str) -> str:
+    return prefix + sha256(identity.encode()).hexdigest()[:32]
+
+
+class TwilioDialect:
+    """One call in Twilio's words. Without a secret the upgrade is not signed."""
+
+    name = "twilio"
+    format: AudioFormat = ULAW_8K
+    subprotocols: tuple[str, ...] = ()
+
+    def __init__(self, secret: str | None = None) -> None:
+        self._secret = secret
+        self._stream_sid = ""
+        self._call_sid = ""
+        self._account_sid = ""
+        self._sequence = 0
+        self._chunk = 0
+        self._sent_bytes = 0
+        self._media = b""
+
+    def headers(self, url: str) -> list[tuple[str, str]]:
+        """`X-Twilio-Signature` over the URL exactly as it was configured."""
+        if self._secret is None:
+            return []
+        signature = hmac.digest(self._secret.encode(), url.encode(), "sha1")
+        return [("X-Twilio-Signature", b64encode(signature).decode())]
+
+    def start(self, call: CallStart) -> list[Frame]:
+        """`connected`, which has no sequence number, and `start`, which has the first."""
+        self._stream_sid = stream_sid(call.stream_id)
+        self._call_sid = call_sid(call.call_id)
+        self._account_sid = account_sid(call.account_id)
+        self._media = (
+            b'{"event":"media","sequenceNumber":"%%d","streamSid":"%b","media":{"track":"inbound",'
+            b'"chunk":"%%d","timestamp":"%%d","payload":"%%b"}}' % self._stream_sid.encode()
+        )
+        connected = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+        return [_text(connected), self._message("start", self._start_body(call))]
+
+    def _start_body(self, call: CallStart) -> dict[str, object]:
+        # Frameworks read the numbers from these two parameters; Twilio itself has no field for them.
+        numbers = {"from_number": call.from_number, "to_number": call.to_number}
+        return {
+            "streamSid": self._stream_sid,
+            "accountSid": self._account_sid,
+            "callSid": self._call_sid,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": {**call.parameters, **numbers},
+        }
+
+    def audio(self, payload: bytes) -> Frame:
+        """A `media` frame, stamped with the milliseconds of audio before it."""
+        self._sequence += 1
+        self._chunk += 1
+        timestamp = self._sent_bytes >> 3
+        self._sent_bytes += len(payload)
+        encoded = b2a_base64(payload, newline=False)
+        return True, self._media % (self._sequence, self._chunk, timestamp, encoded)
+
+    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
+        """A `dtmf` frame; it has no place for the duration."""
+        return [self._message("dtmf", {"track": "inbound_track", "digit": digit})]
+
+    def mark_played(self, name: str) -> list[Frame]:
+        """The mark comes back."""
+        return [self._message("mark", {"name": name})]
+
+    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
+        """Every pending mark comes back at once, as if played: Twilio does not tell the two apart."""
+        return [self._message("mark", {"name": name}) for name in names]
+
+    def dropped(self, ms: int) -> list[Frame]:
+        """Nothing: Twilio has no word for it."""
+        return []
+
+    def hold(self) -> list[Frame]:
+        """Nothing: Twilio has no word for it."""
+        return []
+
+    def resume(self) -> list[Frame]:
+        """Nothing: Twilio has no word for it."""
+        return []
+
+    def malformed(self, why: str) -> list[Frame]:
+        """Nothing: Twilio reports errors elsewhere, not on the stream."""
+        return []
+
+    def stop(self, reason: str, by: str) -> list[Frame]:
+        """A `stop` frame; it has no place for the reason."""
+        return [self._message("stop", {"accountSid": self._account_sid, "callSid": self._call_sid})]
+
+    def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
+        """`media`, `mark` and `clear` of this stream; everything else is `Malformed`."""
+        if not text:
+            return (Malformed("a binary message: this dialect is text only"),)
+        if len(payload) > MAX_MESSAGE:
+            return (Malformed(f"a message of {len(payload)} bytes"),)
+        try:
+            message = _decoder.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return (Malformed(str(error)[:200]),)
+        if message.stream_sid != self._stream_sid:
+            return (Malformed(f"streamSid {message.stream_sid[:40]!r} is not this stream's"),)
+        return message.events()
+
+    def _message(self, event: str, body: dict[str, object]) -> Frame:
+        self._sequence += 1
+        head = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream_sid}
+        return _text({**head, event: body})
+
+
+def _text(message: Mapping[str, object]) -> Frame:
+    return True, json.dumps(message, separators=(",", ":")).encode()
+
+
+class _Payload(msgspec.Struct, gc=False):
+    payload: bytes
+
+
+class _MediaMessage(msgspec.Struct, tag_field="event", tag="media", gc=False):
+    media: _Payload
+    stream_sid: str = msgspec.field(name="streamSid")
+
+    def events(self) -> Sequence[AgentEvent]:
+        payload = self.media.payload
+        return (Audio(payload),) if payload else ()
+
+
+class _Name(msgspec.Struct):
+    name: str
+
+
+class _MarkMessage(msgspec.Struct, tag_field="event", tag="mark"):
+    mark: _Name
+    stream_sid: str = msgspec.field(name="streamSid")
+
+    def events(self) -> Sequence[AgentEvent]:
+        name = self.mark.name
+        if len(name) > MAX_NAME:
+            return (Malformed(f"a mark with a name of {len(name)} characters"),)
+        return (Mark(name),)
+
+
+class _ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
+    stream_sid: str = msgspec.field(name="streamSid")
+
+    def events(self) -> Sequence[AgentEvent]:
+        return (Clear(),)
+
+
+_Incoming: TypeAlias = _MediaMessage | _MarkMessage | _ClearMessage
+_decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)
