@@ -1,0 +1,343 @@
+"""The sections of the configuration as frozen values: every key, its default, its unit and its bounds.
+
+`gateway.config` reads them from a file and the environment; `config/example.toml` shows them all. The text
+under a key is what an error message about it says, so it is written for whoever edits the file.
+"""
+
+from base64 import b64decode
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+"What a database URL may begin with, and the driver that serves it."
+
+
+def _check_address(text: str) -> str:
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        raise ValueError(
+            "should be an IP address of this machine, such as 192.0.2.10, ::1 or 0.0.0.0"
+        ) from None
+
+
+def _check_reachable(text: str) -> str:
+    host = text.strip("[]")
+    if any(character.isspace() or character in "/@;<>\"'" for character in host):
+        raise ValueError(
+            "should be an address or a name without port, such as 203.0.113.5 or sip.example.com"
+        )
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - the wildcard is what is refused here
+        raise ValueError("should be an address that the peer can reach; the wildcard is none")
+    return host
+
+
+def _check_store_url(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text:
+        parse_store_url(text)
+    return secret
+
+
+def _check_key(secret: SecretStr) -> SecretStr:
+    try:
+        size = len(b64decode(secret.get_secret_value(), altchars=b"-_", validate=True))
+    except ValueError:
+        size = 0
+    if size != 32:
+        raise ValueError("should be 32 bytes in URL-safe base64, 44 characters")
+    return secret
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def parse_store_url(text: str) -> URL:
+    """A database URL with the asynchronous driver in it; ValueError says what would be right."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    driver = DRIVERS.get("" if url is None else url.get_backend_name())
+    if url is None or driver is None:
+        raise ValueError("should be sqlite:///path/to/file.db or postgresql://user:password@host/database")
+    if url.drivername not in {url.get_backend_name(), driver}:
+        raise ValueError(f"should name the driver {driver}, or none")
+    return url.set(drivername=driver)
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+ReachableHost = Annotated[str, AfterValidator(_check_reachable)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
+
+
+class Section(BaseModel):
+    """What all sections have in common: frozen, unknown keys refused, the text under a key describes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("should be a number or a text, not true or false")
+        return value
+
+
+class GatewaySettings(Section):
+    """`[gateway]`: who this gateway is."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] = "trunkline"
+    "Name of this gateway in records and logs. Gateways that share a database need different names."
+    data_dir: Path = Path("data")
+    "Folder for the database file, the key file and the journal; made when missing."
+
+
+class LogSettings(Section):
+    """`[log]`: what is told, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    "Least level that is logged: debug, info, warning or error."
+    format: Literal["auto", "json", "console"] = "auto"
+    "json, console, or auto: console on a terminal, JSON elsewhere."
+
+
+class ListenerSettings(Section):
+    """`[[sip.listeners]]`: one local address that SIP arrives on."""
+
+    name: Annotated[str, Field(max_length=32, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    "Name of the listener in logs; unique. Empty: transport and position, such as udp-1."
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    "udp, tcp or tls."
+    bind: Address = "127.0.0.1"
+    "IP address to listen on; 0.0.0.0 or :: is every address of the machine."
+    port: Port | None = None
+    "Port to listen on. Default 5060, with tls 5061; 0 lets the system choose."
+    advertised_host: ReachableHost = ""
+    "Address or name that the peer can reach, for Via and Contact. Empty: the address listened on."
+    advertised_port: Port | None = None
+    "Port that the peer can reach. Default: the port listened on."
+    certificate: OptionalPath = None
+    "PEM file with the certificate chain; only for tls."
+    private_key: OptionalPath = None
+    "PEM file with the certificate's private key; only for tls."
+    ca: OptionalPath = None
+    "PEM file with the authorities that a peer's certificate has to come from. Empty: those of the system."
+    media_bind: Annotated[str, AfterValidator(lambda text: _check_address(text) if text else text)] = ""
+    "IP address for RTP of calls by this listener. Empty: media.bind, or `bind` where the IP version differs."
+    media_advertised_host: ReachableHost = ""
+    "Address in the SDP of calls by this listener. Empty: media.advertised_host, or the media address."
+
+    @model_validator(mode="after")
+    def _tls_has_its_files(self) -> "ListenerSettings":
+        if self.transport == "tls" and (self.certificate is None or self.private_key is None):
+            raise ValueError("a tls listener should have both certificate and private_key")
+        if self.transport != "tls" and (self.certificate or self.private_key or self.ca):
+            raise ValueError(
+                f"certificate, private_key and ca are for tls and should not be set for {self.transport}"
+            )
+        return self
+
+
+class SipSettings(Section):
+    """`[sip]`: signalling."""
+
+    listeners: Annotated[tuple[ListenerSettings, ...], Field(min_length=1, max_length=32)] = (
+        ListenerSettings(transport="udp"),
+        ListenerSettings(transport="tcp"),
+    )
+    "Where SIP arrives: one [[sip.listeners]] table each."
+    unknown_sources: Literal["ignore", "refuse"] = "ignore"
+    "What an INVITE from an address of no trunk gets: ignore (silence, counted) or refuse (403)."
+    user_agent: Annotated[str, Field(max_length=128, pattern=r"^[\x20-\x7e]*$")] = ""
+    "Text of the User-Agent and Server headers. Empty: Trunkline and its version."
+    realm: Annotated[str, Field(min_length=1, max_length=128, pattern=r'^[^"\\\x00-\x1f]+$')] = "trunkline"
+    "Realm of our digest challenges to trunks that call in with credentials."
+    nonce_seconds: Seconds = 300.0
+    "Seconds for which a nonce of ours stays good; then the peer gets stale=true and a new one."
+    t1_ms: Annotated[int, Field(ge=50, le=5000)] = 500
+    "Timer T1 of RFC 3261 in milliseconds: the estimated round trip."
+    t2_ms: Annotated[int, Field(ge=500, le=30_000)] = 4000
+    "Timer T2 of RFC 3261 in milliseconds: the longest pause between retransmissions."
+    t4_ms: Annotated[int, Field(ge=500, le=30_000)] = 5000
+    "Timer T4 of RFC 3261 in milliseconds: how long a message can stay in the network."
+    invite_seconds: Seconds = 180.0
+    "Seconds after which an INVITE that found no end is given up."
+    max_calls: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    "Calls at once on this gateway; further ones get 503."
+    max_transactions: Annotated[int, Field(ge=10, le=1_000_000)] = 20_000
+    "SIP transactions at once; further requests get 503."
+    max_message_bytes: Annotated[int, Field(ge=4096, le=1_048_576)] = 65_535
+    "Bytes of the largest message taken from a TCP or TLS connection."
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    "TCP and TLS connections at once, all listeners together."
+    idle_connection_seconds: Seconds = 900.0
+    "Seconds after which a silent TCP or TLS connection without calls is closed."
+    partial_message_seconds: Seconds = 10.0
+    "Seconds that a message on TCP or TLS may take from its first byte to its last."
+    drain_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 30.0
+    "Seconds that running calls may go on for after SIGTERM; then they get BYE."
+
+    @model_validator(mode="after")
+    def _timers_are_ordered(self) -> "SipSettings":
+        if self.t2_ms < self.t1_ms:
+            raise ValueError(f"t2_ms should not be shorter than t1_ms, which is {self.t1_ms}")
+        return self
+
+
+class MediaSettings(Section):
+    """`[media]`: RTP towards the carriers."""
+
+    bind: Address = "127.0.0.1"
+    "IP address for RTP and RTCP; 0.0.0.0 or :: is every address of the machine."
+    advertised_host: ReachableHost = ""
+    "Address in our SDP that the peer can reach. Empty: the address bound."
+    port_min: Annotated[int, Field(ge=1024, le=65_534)] = 20_000
+    "First port of the range for RTP; pairs start at even ports."
+    port_max: Annotated[int, Field(ge=1025, le=65_535)] = 29_999
+    "Last port of the range; every call takes two ports."
+    no_media_seconds: Seconds = 30.0
+    "Seconds without RTP from the caller after which a call that is not on hold is ended."
+    quarantine_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 5.0
+    "Seconds for which a freed port pair is not used again, so that late packets find nobody."
+    reorder_ms: Annotated[int, Field(ge=0, le=500)] = 60
+    "Milliseconds that a packet waits for an earlier one that is missing, before the loss is concealed."
+    ssrc_change_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
+    "Seconds of silence of the locked SSRC after which another from the same source is taken."
+    rtcp_seconds: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = 5.0
+    "Seconds between RTCP reports, on average."
+    telephone_event_payload_type: Annotated[int, Field(ge=96, le=127)] = 101
+    "Payload type of telephone-event (RFC 4733) in our own offers."
+    dtmf_tone_ms: Annotated[int, Field(ge=40, le=2000)] = 160
+    "Milliseconds of a digit that we send."
+    dtmf_gap_ms: Annotated[int, Field(ge=40, le=2000)] = 80
+    "Milliseconds of pause between two digits that we send."
+
+    @model_validator(mode="after")
+    def _range_holds_a_pair(self) -> "MediaSettings":
+        if self.port_max < self.port_min + self.port_min % 2 + 1:
+            raise ValueError(
+                f"port_max should leave room for a pair of ports from port_min ({self.port_min}) up"
+            )
+        return self
+
+    @property
+    def pairs(self) -> int:
+        """How many port pairs the range holds: as many legs can have media at once."""
+        first = self.port_min + self.port_min % 2
+        return (self.port_max - first + 1) // 2
+
+
+class HttpSettings(Section):
+    """`[http]`: health, metrics and the API."""
+
+    bind: Address = "127.0.0.1"
+    "IP address of the HTTP server."
+    port: Port = 8080
+    "Port of the HTTP server; 0 lets the system choose."
+
+
+class StoreSettings(Section):
+    """`[store]`: the database."""
+
+    url: Annotated[SecretStr, AfterValidator(_check_store_url)] = SecretStr("")
+    "Where the database is. Empty: the SQLite file trunkline.db in gateway.data_dir."
+
+
+class AgentsSettings(Section):
+    """`[agents]`: the WebSocket connections to agent runtimes."""
+
+    connect_timeout: Seconds = 5.0
+    "Seconds for one attempt to connect to a runtime, upgrade included."
+    connect_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    "Attempts to connect before the call is given up, or goes to the fallback."
+    connect_pause: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.25
+    "Seconds between two attempts; doubled after each."
+    drain_audio_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 10.0
+    "Most seconds of queued speech that are still played after the agent has closed its connection."
+    queue_seconds: Annotated[float, Field(ge=1, le=600, allow_inf_nan=False)] = 60.0
+    "Seconds of speech that an agent may be ahead; what is more is dropped, and the agent is told."
+    ping_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 20.0
+    "Seconds between WebSocket pings; a runtime that answers none within as long again is gone. 0: none."
+    max_message_bytes: Annotated[int, Field(ge=4096, le=16_777_216)] = 1_048_576
+    "Bytes of the largest WebSocket message that a runtime may send."
+    ca: OptionalPath = None
+    "PEM file with the authorities for wss runtimes. Empty: those of the system."
+
+
+class SecuritySettings(Section):
+    """`[security]`: the key that secrets in the database are encrypted with."""
+
+    key: Annotated[OptionalSecret, AfterValidator(lambda key: key and _check_key(key))] = None
+    "32 random bytes in URL-safe base64. Better kept in the environment than in this file."
+    key_file: OptionalPath = None
+    "File with the key. Empty: secret.key in gateway.data_dir, made at first start for its owner's eyes only."
+
+
+class LimitsSettings(Section):
+    """`[limits]`: bounds of the gateway itself; trunks, numbers and workspaces have theirs in the store."""
+
+    max_call_seconds: Annotated[int, Field(ge=1, le=86_400)] = 5400
+    "Longest call in seconds, whatever the agent version allows."
+    calls_per_second: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 500.0
+    "New calls a second on this gateway; further ones get 503."
+    unsaved_calls: Annotated[int, Field(ge=100, le=1_000_000)] = 5000
+    "Call records held in memory while the database is away; the rest waits in the journal on disk."
+    cached_tables: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    "Dialled numbers whose routing table is kept in memory."
+
+
+class DemoSettings(Section):
+    """`[demo]`: a workspace to try things with."""
+
+    seed: OptionalPath = None
+    "TOML file that fills an empty database at start, such as config/demo.toml. Empty: nothing is filled in."
+
+
+class Config(Section):
+    """The whole configuration. `gateway.config.load_config` reads and completes it."""
+
+    gateway: GatewaySettings = GatewaySettings()
+    log: LogSettings = LogSettings()
+    sip: SipSettings = SipSettings()
+    media: MediaSettings = MediaSettings()
+    http: HttpSettings = HttpSettings()
+    store: StoreSettings = StoreSettings()
+    agents: AgentsSettings = AgentsSettings()
+    security: SecuritySettings = SecuritySettings()
+    limits: LimitsSettings = LimitsSettings()
+    demo: DemoSettings = DemoSettings()
+
+    @property
+    def store_url(self) -> URL:
+        """The database's URL with its driver; the password in it shows only in `render_as_string(False)`."""
+        text = self.store.url.get_secret_value()
+        return parse_store_url(text or f"sqlite:///{self.gateway.data_dir / 'trunkline.db'}")
+
+    @property
+    def key_file(self) -> Path:
+        """Where the encryption key is read from, or made, when the configuration does not hold it."""
+        return self.security.key_file or self.gateway.data_dir / "secret.key"
+
+    @property
+    def journal_file(self) -> Path:
+        """Where call records wait while the database is away."""
+        return self.gateway.data_dir / f"calls-{self.gateway.name}.jsonl"
