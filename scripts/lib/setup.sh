@@ -120,6 +120,17 @@ renew_venv() {
     fi
 }
 
+# install FOLDER ARGUMENTS... – by uv, and by pip where uv cannot: they trust different certificates.
+install() {
+    local folder="$1"
+    renew_venv "$folder"
+    pip_install "$@" && return
+    [ -n "$uv" ] || die "could not install into $folder; the lines above say why"
+    say "trying again with pip"
+    uv=""
+    install "$@"
+}
+
 # provide_venv FOLDER LOCK – the environment FOLDER with what requirements/LOCK.lock names.
 provide_venv() {
     local folder="$1" lock="$2" mark
@@ -127,8 +138,7 @@ provide_venv() {
     is_fresh "$folder" "$lock" "$mark" && return
     [ -n "${uv+set}" ] || find_uv
     say "installing requirements/$lock.lock into $folder ($("$python" -V))"
-    renew_venv "$folder"
-    pip_install "$folder" --require-hashes -r "requirements/$lock.lock"
+    install "$folder" --require-hashes -r "requirements/$lock.lock"
     printf '%s\n' "$mark" >"$folder/.installed-$lock"
 }
 
@@ -139,7 +149,7 @@ provide_project() {
     mark="$(fingerprint pyproject.toml)"
     is_fresh .venv project "$mark" && return
     [ -n "${uv+set}" ] || find_uv
-    pip_install .venv --no-deps --no-build-isolation --editable .
+    install .venv --no-deps --no-build-isolation --editable .
     printf '%s\n' "$mark" >.venv/.installed-project
 }
 

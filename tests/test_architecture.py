@@ -1,0 +1,232 @@
+"""The shape of the code, held against docs/architecture.md by reading the source."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "gateway"
+
+ROWS = (
+    ("__main__", "cli", "demo"),
+    ("app",),
+    ("api", "web", "batch"),
+    ("call", "events"),
+    ("net", "store", "providers"),
+    ("sip", "media", "routing", "agent"),
+)
+"From the top down. A row may import those below it and, unless it is the last, its own."
+
+ANYWHERE = {"config", "settings", "__init__"}
+"Frozen values that every row above the pure one may read."
+
+PURE = frozenset(ROWS[-1])
+"Packages that only compute: no I/O, no clock, no environment, no log, and not each other."
+
+ALLOWED = {("agent", "gateway.media.audio")}
+"The exceptions of the table: (package, module it may name all the same)."
+
+WORLD = {"asyncio", "socket", "time", "logging", "structlog", "random", "threading", "subprocess", "ssl"}
+"Modules through which the world gets in; a pure package takes time and randomness as arguments."
+
+LONGEST_FILE = 600
+
+LONG_FILES: dict[str, str] = {}
+"Files over the limit, each with the reason why it is one file."
+
+FORBIDDEN_WORDS = ("Manager", "Handler", "Helper", "Service", "Info", "Utils")
+"Words that say nothing about what a thing is."
+
+RFC_NAMES = {"InfoReceived"}
+"Names in which `Info` is the SIP method of RFC 6086."
+
+CALLBACKS = re.compile(
+    r"connection_(made|lost)|(data|datagram|error|eof)_received|(pause|resume)_writing|on_ws_\w+"
+)
+"Methods that asyncio and picows name and describe; ours need no docstring of their own."
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The parsed source of one file."""
+    return ast.parse(path.read_text(), str(path))
+
+
+def part_of(path: Path) -> str:
+    """The package below `gateway`, or the top-level module, that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def absolute(path: Path, node: ast.ImportFrom) -> str:
+    """The module that a `from … import` names, relative ones resolved."""
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(ROOT).parent.parts
+    base = package[: len(package) - node.level + 1]
+    return ".".join((*base, node.module) if node.module else base)
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every import in a file, as (line, dotted name); those inside functions and `if TYPE_CHECKING` too."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = absolute(path, node)
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def names(module: str, prefix: str) -> bool:
+    """Whether a dotted name is the prefix or something in it."""
+    return module == prefix or module.startswith(prefix + ".")
+
+
+def row_of(part: str) -> int:
+    """How far down a part stands; what the table does not name fails the test that it should be named."""
+    return next((number for number, row in enumerate(ROWS) if part in row), -1)
+
+
+def may_import(part: str, module: str) -> bool:
+    """Whether `part` may import the dotted name, by the table."""
+    if any(part == who and names(module, what) for who, what in ALLOWED):
+        return True
+    target = module.split(".")[1] if "." in module else "__init__"
+    if target == part:
+        return True
+    if row_of(target) < 0:  # config, or a name such as `gateway.__version__`
+        return part not in PURE
+    return row_of(target) > row_of(part) or (row_of(target) == row_of(part) and part not in PURE)
+
+
+def where(path: Path, line: int) -> str:
+    """How a finding is told: clickable in most terminals."""
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def test_every_part_is_in_the_table() -> None:
+    """A new package or module below `gateway` has to be given its row."""
+    unknown = {part_of(path) for path in SOURCES if row_of(part_of(path)) < 0} - ANYWHERE
+    assert not unknown
+
+
+def test_imports_point_downward() -> None:
+    """No part imports what stands above it, and the pure packages do not import each other."""
+    wrong = [
+        f"{where(path, line)} {part_of(path)} imports {module}"
+        for path in SOURCES
+        if part_of(path) not in ANYWHERE
+        for line, module in imports(path)
+        if names(module, "gateway") and not may_import(part_of(path), module)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_config_imports_no_part() -> None:
+    """The configuration is a value that every part may read, so it knows only the pure ones."""
+    wrong = [
+        f"{where(path, line)} imports {module}"
+        for path in SOURCES
+        if part_of(path) in ANYWHERE
+        for line, module in imports(path)
+        if names(module, "gateway") and module.split(".")[1] not in PURE | ANYWHERE
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pure_packages_do_not_ask_the_world() -> None:
+    """The bottom row imports no event loop, socket, clock, log or randomness, and reads no environment."""
+    wrong = [
+        f"{where(path, line)} imports {module}"
+        for path in SOURCES
+        if part_of(path) in PURE
+        for line, module in imports(path)
+        if module.split(".")[0] in WORLD or module in ("os.environ", "os.getenv", "datetime.now")
+    ]
+    wrong += [
+        f"{where(path, node.lineno)} uses {ast.unparse(node)}"
+        for path in SOURCES
+        if part_of(path) in PURE
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and re.fullmatch(
+            r"os\.(environ|getenv|urandom)|(datetime\.)?datetime\.(now|utcnow)", ast.unparse(node)
+        )
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_is_too_long() -> None:
+    """A file over the limit is listed with the reason why it is one file, and the list holds no other."""
+    too_long = {
+        str(path.relative_to(ROOT)) for path in SOURCES if len(path.read_text().splitlines()) > LONGEST_FILE
+    }
+    assert too_long == LONG_FILES.keys()
+
+
+def definitions(path: Path) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Everything that a file defines at its top level and in its classes, with its qualified name."""
+
+    def inside(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.stmt]]:
+        for node in body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from inside(node.body, f"{prefix}{node.name}.")
+
+    for name, node in inside(tree_of(path).body, ""):
+        assert isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        yield name, node
+
+
+def words(name: str) -> list[str]:
+    """The words of a CamelCase or snake_case name, each with a capital."""
+    return [word.capitalize() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)]
+
+
+def test_names_say_what_things_are() -> None:
+    """No class, module or package is named with a word that would fit any other as well."""
+    named = [(where(path, 1), path.stem) for path in SOURCES]
+    named += [
+        (where(path, node.lineno), node.name)
+        for path in SOURCES
+        for _, node in definitions(path)
+        if isinstance(node, ast.ClassDef) and node.name not in RFC_NAMES
+    ]
+    wrong = [f"{place} {name}" for place, name in named if set(words(name)) & set(FORBIDDEN_WORDS)]
+    assert not wrong, "\n".join(wrong)
+
+
+def is_overload(node: ast.AST) -> bool:
+    """Whether a definition is one signature of an overloaded function, whose docstring is the last one's."""
+    return any(
+        ast.unparse(decorator).endswith("overload") for decorator in getattr(node, "decorator_list", [])
+    )
+
+
+def is_setter(node: ast.AST) -> bool:
+    """Whether a definition is the setter of a property, whose docstring is the getter's."""
+    return any(
+        ast.unparse(decorator).endswith(".setter") for decorator in getattr(node, "decorator_list", [])
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_everything_public_has_a_docstring(path: Path) -> None:
+    """Each module, and each class and function that its name does not make private, says what it is."""
+    missing = [] if ast.get_docstring(tree_of(path)) else [f"{where(path, 1)} the module"]
+    missing += [
+        f"{where(path, node.lineno)} {name}"
+        for name, node in definitions(path)
+        if not any(part.startswith("_") for part in name.split("."))
+        and not ast.get_docstring(node)
+        and not CALLBACKS.fullmatch(node.name)
+        and not is_overload(node)
+        and not is_setter(node)
+    ]
+    assert not missing, "\n".join(missing)
