@@ -375,8 +375,8 @@ class _Completion:
         for index, listener in enumerate(listeners):
             if is_loopback(listener.media_advertised_host) and not is_loopback(listener.advertised_host):
                 self._warnings.append(
-                    f"[[sip.listeners]] number {index + 1} advertises {listener.advertised_host}, but the audio "
-                    f"of its calls {listener.media_advertised_host}, which no other machine can reach. "
+                    f"[[sip.listeners]] number {index + 1} advertises {listener.advertised_host}, but the "
+                    f"audio of its calls {listener.media_advertised_host}, which no other machine can reach. "
                     "Set [media] bind and [media] advertised_host."
                 )
 
