@@ -1,1 +1,19 @@
-"""The database behind one protocol."""
+"""The database behind one protocol: routing tables in, call records out, and the configuration in between."""
+
+from gateway.store.calls import CallFilter, CallPage, CallRow, Cursor
+from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
+from gateway.store.ids import new_id
+from gateway.store.protocol import Store
+
+__all__ = [
+    "CallFilter",
+    "CallPage",
+    "CallRow",
+    "Conflict",
+    "Cursor",
+    "InvalidInput",
+    "NotFound",
+    "Store",
+    "StoreError",
+    "new_id",
+]

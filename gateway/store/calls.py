@@ -1,0 +1,129 @@
+"""Call records as the store keeps them, and how to ask for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+MAX_PAGE = 200
+"Most calls that one page can hold."
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """Everything about one call, as it stands; saving it again under the same id replaces what was saved.
+
+    Times are aware and in UTC. Statuses, end reasons and who ended it are the words of `call.record`; the store
+    keeps them as they come.
+    """
+
+    id: str
+    "`call_…`"
+    direction: str
+    "`inbound` or `outbound`."
+    status: str
+    created_at: datetime
+    "When the INVITE came, or the request for a call."
+    type: str = "phone"
+    "`phone` or `web`."
+    workspace_id: str | None = None
+    trunk_id: str | None = None
+    number_id: str | None = None
+    agent_id: str | None = None
+    version_id: str | None = None
+    version_number: int | None = None
+    from_number: str = ""
+    to_number: str = ""
+    sip_call_id: str = ""
+    "The Call-ID header of the carrier's leg."
+    end_reason: str | None = None
+    ended_by: str | None = None
+    detail: str = ""
+    "One sentence for a person about the ending."
+    sip_status: int | None = None
+    q850: int | None = None
+    decision: Mapping[str, object] | None = None
+    "`Decision.as_dict()`."
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    first_audio_in_at: datetime | None = None
+    first_audio_out_at: datetime | None = None
+    ended_at: datetime | None = None
+    "None: the call is open."
+    duration_ms: int = 0
+    "Connected time."
+    latency_ms: int | None = None
+    "Median time from the end of the caller's speech to the agent's, where it was measured."
+    media: Mapping[str, object] = field(default_factory=dict)
+    "Packets, loss, jitter and the like, each way."
+    ladder: Sequence[Mapping[str, object]] = ()
+    "The SIP messages of the call: `at`, `sent`, `line`."
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
+    parent_call_id: str | None = None
+    "The call that this one tries again, or was transferred from."
+    batch_id: str | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+    rate: Decimal | None = None
+    "Price of a minute that was applied."
+    rate_prefix: str | None = None
+    "The prefix of the rate deck that matched."
+    billed_seconds: int | None = None
+    instance: str = ""
+    "The gateway that has, or had, the call; the store fills it in."
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the next one goes on after this call."""
+
+    value: datetime | int
+    "`created_at` or `duration_ms`, whichever the pages are sorted by."
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls to list. Empty means any; several values in one field mean any of them."""
+
+    workspace_id: str | None = None
+    ids: Sequence[str] = ()
+    agent_ids: Sequence[str] = ()
+    version_ids: Sequence[str] = ()
+    batch_ids: Sequence[str] = ()
+    number_ids: Sequence[str] = ()
+    trunk_ids: Sequence[str] = ()
+    from_numbers: Sequence[str] = ()
+    to_numbers: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    end_reasons: Sequence[str] = ()
+    direction: str | None = None
+    type: str | None = None
+    sip_call_id: str | None = None
+    open: bool | None = None
+    "True: only calls that have not ended. False: only those that have."
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    min_duration_ms: int | None = None
+    max_duration_ms: int | None = None
+    min_latency_ms: int | None = None
+    max_latency_ms: int | None = None
+    sort: Literal["created_at", "duration"] = "created_at"
+    descending: bool = True
+    limit: int = 20
+    "1 to `MAX_PAGE`."
+    after: Cursor | None = None
+    "Go on where an earlier page ended; costs the same however far in."
+    offset: int = 0
+    "Calls to skip; costs more the further in."
+
+
+@dataclass(frozen=True, slots=True)
+class CallPage:
+    """Some calls, and where the next ones are."""
+
+    calls: tuple[CallRow, ...]
+    next: Cursor | None
+    "None: there are no more."

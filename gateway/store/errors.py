@@ -1,0 +1,23 @@
+"""What the store says when it cannot do what was asked."""
+
+
+class StoreError(Exception):
+    """The database could not do it; the message is for a person."""
+
+
+class InvalidInput(StoreError):
+    """A value that the rules do not allow: says which field, what was given, and what would be right."""
+
+    def __init__(self, field: str, given: object, right: str) -> None:
+        self.field = field
+        self.given = "" if given is None else str(given)
+        self.right = right
+        super().__init__(f"{field}: {right}" if given is None else f"{field} = {self.given}: {right}")
+
+
+class NotFound(InvalidInput):
+    """There is nothing by that name or id."""
+
+
+class Conflict(InvalidInput):
+    """It would break something else: a name or number is taken, or the thing is in use."""

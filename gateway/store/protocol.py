@@ -1,0 +1,58 @@
+"""What call control needs of a store."""
+
+from datetime import datetime
+from typing import Protocol
+
+from gateway.routing.table import RoutingTable, Trunk
+from gateway.store.calls import CallFilter, CallPage, CallRow
+
+
+class Store(Protocol):
+    """Routing tables in, call records out. Foreign errors come as `StoreError`."""
+
+    async def routing_table(self, called: str) -> RoutingTable:
+        """What an inbound decision about this dialled number needs, at most 20 ms old.
+
+        `called` is the number as dialled; only its last digits count. While the database is away, the last
+        table that was read for the number serves on; `StoreError` where there is none.
+        """
+        ...
+
+    def trunks(self) -> tuple[Trunk, ...]:
+        """All trunks as last seen, at most about 250 ms old; the same tuple as long as nothing changed."""
+        ...
+
+    async def refresh(self) -> None:
+        """Read the trunks now, if anything changed."""
+        ...
+
+    def save_call(self, row: CallRow) -> None:
+        """Have this call saved soon; neither waits nor fails. A later row of the same call replaces it."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything that was given to `save_call` is in the database or in the journal."""
+        ...
+
+    async def close_open_calls(self, instance: str, now: datetime) -> list[str]:
+        """End the records that an earlier run of this instance left open; their ids, oldest first.
+
+        They end with status `failed` and reason `gateway_restarted`.
+        """
+        ...
+
+    async def get_call(self, call_id: str) -> CallRow | None:
+        """One call, or None."""
+        ...
+
+    async def list_calls(self, which: CallFilter) -> CallPage:
+        """Calls, newest first unless the filter says otherwise."""
+        ...
+
+    async def healthy(self) -> str | None:
+        """None when the database answers, else what is wrong."""
+        ...
+
+    async def close(self) -> None:
+        """Save what is left and let go of the database."""
+        ...
