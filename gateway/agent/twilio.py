@@ -58,7 +58,7 @@ class TwilioDialect:
 
     def __init__(self, secret: str | None = None) -> None:
         self._secret = secret
-        self._stream_sid = ""
+        self._stream_sid: str | None = None
         self._call_sid = ""
         self._account_sid = ""
         self._sequence = 0
@@ -75,12 +75,12 @@ class TwilioDialect:
 
     def start(self, call: CallStart) -> list[Frame]:
         """`connected`, which has no sequence number, and `start`, which has the first."""
-        self._stream_sid = stream_sid(call.stream_id)
+        self._stream_sid = sid = stream_sid(call.stream_id)
         self._call_sid = call_sid(call.call_id)
         self._account_sid = account_sid(call.account_id)
         self._media = (
             b'{"event":"media","sequenceNumber":"%%d","streamSid":"%b","media":{"track":"inbound",'
-            b'"chunk":"%%d","timestamp":"%%d","payload":"%%b"}}' % self._stream_sid.encode()
+            b'"chunk":"%%d","timestamp":"%%d","payload":"%%b"}}' % sid.encode()
         )
         connected = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
         return [_text(connected), self._message("start", self._start_body(call))]

@@ -1,0 +1,48 @@
+"""The table of dialects."""
+
+import pytest
+
+from gateway.agent.dialects import DIALECTS, dialect_named
+from gateway.agent.protocol import CallStart
+from gateway.media.audio import L16_8K, ULAW_8K
+
+
+def test_every_dialect_is_found_by_the_name_it_has() -> None:
+    """The table's key is the dialect's own name."""
+    assert {name: dialect_named(name).name for name in DIALECTS} == {name: name for name in DIALECTS}
+
+
+def test_audio_format_counts_only_where_there_is_a_choice() -> None:
+    """native takes the format asked for, twilio has but one."""
+    assert dialect_named("native", audio="l16_8k").format == L16_8K
+    assert dialect_named("twilio", audio="l16_8k").format == ULAW_8K
+    with pytest.raises(KeyError):
+        dialect_named("morse")
+
+
+def test_each_call_has_counters_of_its_own(call: CallStart) -> None:
+    """Two calls in one dialect do not share a sequence."""
+    first, second = dialect_named("twilio"), dialect_named("twilio")
+    first.start(call)
+    second.start(call)
+    first.audio(b"\xff" * 160)
+    assert b'"sequenceNumber":"2"' in second.audio(b"\xff" * 160)[1]
+
+
+def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
+    """Call control says everything to everyone: no verb raises, each returns frames."""
+    for name in DIALECTS:
+        dialect = dialect_named(name)
+        spoken = [
+            *dialect.start(call),
+            dialect.audio(b"\xff" * 160),
+            *dialect.digit("1", 80),
+            *dialect.mark_played("m"),
+            *dialect.cleared(["m"], 20),
+            *dialect.dropped(20),
+            *dialect.hold(),
+            *dialect.resume(),
+            *dialect.malformed("why"),
+            *dialect.stop("completed", "agent"),
+        ]
+        assert all(isinstance(text, bool) and isinstance(payload, bytes) for text, payload in spoken)
