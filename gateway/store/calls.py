@@ -14,8 +14,8 @@ MAX_PAGE = 200
 class CallRow:
     """Everything about one call, as it stands; saving it again under the same id replaces what was saved.
 
-    Times are aware and in UTC. Statuses, end reasons and who ended it are the words of `call.record`; the store
-    keeps them as they come.
+    Times are aware and in UTC. Statuses, end reasons and who ended it are the words of `call.record`; the
+    store keeps them as they come.
     """
 
     id: str

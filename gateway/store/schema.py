@@ -1,0 +1,292 @@
+"""The tables. `migrations/` makes them; a test holds the two to each other.
+
+Enums are text, so that a new member needs no migration. Secrets are sealed text (`seal.SecretBox`). Calls
+refer to configuration by id without foreign keys: a record outlives the number that it came by.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite keeps it as text that sorts by time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: nobody could know what it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Make it UTC, whatever the session's zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact decimal; text in SQLite, which has no decimals."""
+
+    impl = sa.Numeric(18, 6)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Decimal] | TypeEngine[str]:
+        """Text in SQLite, numeric elsewhere."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(40))
+        return dialect.type_descriptor(sa.Numeric(18, 6))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | Decimal | None:
+        """As text for SQLite."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> Decimal | None:
+        """Without the zeros that a fixed scale puts after the point."""
+        if value is None:
+            return None
+        exact = Decimal(value).normalize()
+        return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
+
+
+Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _id() -> sa.Column[str]:
+    return sa.Column("id", sa.Text, primary_key=True)
+
+
+def _workspace(nullable: bool = False) -> sa.Column[str]:
+    return sa.Column("workspace_id", sa.ForeignKey("workspaces.id"), nullable=nullable)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False)
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False)
+
+
+meta = sa.Table("meta", metadata, sa.Column("key", sa.Text, primary_key=True), _text("value"))
+"`revision` counts the changes of the configuration; `key_check` shows whether the sealing key fits."
+
+workspaces = sa.Table(
+    "workspaces",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    _flag("kyc_verified"),
+    sa.Column("verification_number", sa.Text),
+    _flag("sip_byoc_enabled"),
+    sa.Column("network_groups", Json, nullable=False),
+    _flag("allow_premium"),
+    _flag("allow_satellite"),
+    _flag("allow_shared_cost"),
+    sa.Column("verified_caller_ids", Json, nullable=False),
+    sa.Column("concurrency_limit", sa.Integer),
+    _text("currency"),
+    sa.Column("sip_flat_rate", Money),
+    _text("billing_increment"),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+trunks = sa.Table(
+    "trunks",
+    metadata,
+    _id(),
+    _workspace(nullable=True),
+    _text("name"),
+    _flag("enabled"),
+    sa.Column("sources", Json, nullable=False),
+    sa.Column("username", sa.Text),
+    sa.Column("sealed_password", sa.Text),
+    _flag("trust_pai"),
+    sa.Column("codecs", Json, nullable=False),
+    _text("transport"),
+    _text("number_format"),
+    sa.Column("channel_limit", sa.Integer),
+    sa.Column("calls_per_second", sa.Float),
+    sa.Column("termination_uri", sa.Text),
+    _text("auth_mode"),
+    sa.Column("outbound_username", sa.Text),
+    sa.Column("sealed_outbound_password", sa.Text),
+    sa.Column("outbound_realm", sa.Text),
+    sa.Column("outbound_format", sa.Text),
+    sa.Column("provider", sa.Text),
+    sa.Column("flat_rate", Money),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("workspace_id", "name"),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    _id(),
+    _workspace(),
+    _text("name"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("workspace_id", "name"),
+)
+
+versions = sa.Table(
+    "agent_versions",
+    metadata,
+    _id(),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    _text("state"),
+    _text("runtime_url"),
+    _text("dialect"),
+    sa.Column("sealed_headers", sa.Text),
+    sa.Column("sealed_secret", sa.Text),
+    _text("audio"),
+    sa.Column("parameters", Json, nullable=False),
+    sa.Column("max_call_duration_sec", sa.Integer, nullable=False),
+    sa.Column("ring_duration_sec", sa.Integer, nullable=False),
+    _flag("early_media"),
+    sa.Column("fallback_url", sa.Text),
+    sa.Column("fallback_wav", sa.Text),
+    sa.Column("published_at", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("agent_id", "number"),
+)
+
+numbers = sa.Table(
+    "phone_numbers",
+    metadata,
+    _id(),
+    _workspace(),
+    sa.Column("e164", sa.Text, nullable=False, unique=True),
+    sa.Column("tail", sa.Text, nullable=False, index=True),
+    _text("country_code"),
+    _text("local_number"),
+    _text("nickname"),
+    _text("provider"),
+    _text("status"),
+    _text("rental_status"),
+    sa.Column("rental_expires_at", UtcTime),
+    sa.Column("renews_at", UtcTime),
+    _flag("sip_trunk_enabled"),
+    sa.Column("trunk_id", sa.ForeignKey("trunks.id"), index=True),
+    sa.Column("inbound_version_id", sa.ForeignKey("agent_versions.id"), index=True),
+    sa.Column("outbound_version_id", sa.ForeignKey("agent_versions.id"), index=True),
+    _flag("is_default"),
+    sa.Column("channel_limit", sa.Integer),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_phone_numbers_workspace_id_created_at_id", "workspace_id", "created_at", "id"),
+)
+"`tail` is the last digits of `e164`, by which a routing table is loaded."
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    _id(),
+    sa.Column("at", UtcTime, nullable=False),
+    _text("by"),
+    sa.Column("workspace_id", sa.Text),
+    _text("kind"),
+    _text("object_id"),
+    _text("action"),
+    sa.Column("fields", Json, nullable=False),
+    sa.Column("revision", BigInt, nullable=False),
+    sa.Index("ix_changes_object_id_id", "object_id", "id"),
+    sa.Index("ix_changes_workspace_id_id", "workspace_id", "id"),
+)
+"Who changed what, and when: `fields` maps each changed field to its value before and after; no secrets."
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    _id(),
+    sa.Column("saved", BigInt, nullable=False),
+    sa.Column("workspace_id", sa.Text),
+    _text("instance"),
+    _text("type"),
+    _text("direction"),
+    _text("status"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("trunk_id", sa.Text),
+    sa.Column("number_id", sa.Text),
+    sa.Column("agent_id", sa.Text),
+    sa.Column("version_id", sa.Text),
+    sa.Column("version_number", sa.Integer),
+    _text("from_number"),
+    _text("to_number"),
+    _text("sip_call_id"),
+    sa.Column("end_reason", sa.Text),
+    sa.Column("ended_by", sa.Text),
+    _text("detail"),
+    sa.Column("sip_status", sa.Integer),
+    sa.Column("q850", sa.Integer),
+    sa.Column("decision", Json),
+    sa.Column("ringing_at", UtcTime),
+    sa.Column("answered_at", UtcTime),
+    sa.Column("first_audio_in_at", UtcTime),
+    sa.Column("first_audio_out_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("duration_ms", BigInt, nullable=False),
+    sa.Column("latency_ms", sa.Integer),
+    sa.Column("media", Json, nullable=False),
+    sa.Column("ladder", Json, nullable=False),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("notes", Json, nullable=False),
+    sa.Column("parent_call_id", sa.Text),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("price", Money),
+    sa.Column("currency", sa.Text),
+    sa.Column("rate", Money),
+    sa.Column("rate_prefix", sa.Text),
+    sa.Column("billed_seconds", sa.Integer),
+)
+"""`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
+
+
+def _call_index(*columns: str, sort: str = "created_at") -> None:
+    sa.Index("ix_calls_" + "_".join([*columns, sort]), *(calls.c[name] for name in (*columns, sort, "id")))
+
+
+# One index for each filter of the call list, each ending in the order of the list, so that a page is read off
+# the index wherever it starts. Without a workspace only the operator asks, from the command line.
+_call_index()
+_call_index("workspace_id")
+_call_index("workspace_id", "agent_id")
+_call_index("workspace_id", "version_id")
+_call_index("workspace_id", "number_id")
+_call_index("workspace_id", "from_number")
+_call_index("workspace_id", "to_number")
+_call_index("workspace_id", "status")
+_call_index("workspace_id", "end_reason")
+_call_index("trunk_id")
+_call_index("batch_id")
+_call_index("sip_call_id")
+_call_index("parent_call_id")
+_call_index("workspace_id", sort="duration_ms")
+sa.Index(
+    "ix_calls_open",
+    calls.c.instance,
+    calls.c.created_at,
+    calls.c.id,
+    sqlite_where=calls.c.ended_at.is_(None),
+    postgresql_where=calls.c.ended_at.is_(None),
+)
