@@ -1,0 +1,195 @@
+"""Digits pressed on a telephone: RFC 4733 events in RTP, and the bodies of SIP INFO.
+
+Nothing here detects or makes tones in the audio.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+DIGITS = "0123456789*#ABCD"
+"The digits in the order of their event codes (RFC 4733 section 3.2)."
+
+OnDigit = Callable[[str, int], None]
+"Called with the digit and how long it was pressed, in milliseconds."
+
+_PAYLOAD = struct.Struct("!BBH")
+
+
+@dataclass(frozen=True, slots=True)
+class TelephoneEvent:
+    """The payload of one telephone-event packet (RFC 4733 section 2.3)."""
+
+    code: int
+    "0 to 15 are the digits of `DIGITS`."
+    end: bool
+    duration: int
+    "In timestamp units, from the timestamp of the packet."
+    volume: int = 10
+    "Power in -dBm0, 0 to 63."
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "TelephoneEvent":
+        """Read the first event of a payload; ValueError when there is none."""
+        if len(payload) < 4:
+            raise ValueError(f"a telephone-event has 4 bytes, not {len(payload)}")
+        code, flags, duration = _PAYLOAD.unpack_from(payload)
+        return cls(code, bool(flags & 0x80), duration, flags & 0x3F)
+
+    def __bytes__(self) -> bytes:
+        return _PAYLOAD.pack(self.code, self.end << 7 | self.volume, self.duration)
+
+
+def event_code(digit: str) -> int:
+    """The event code of a digit; ValueError when it is none."""
+    code = DIGITS.find(digit.upper()) if len(digit) == 1 else -1
+    if code < 0:
+        raise ValueError(f"{digit!r} is not a telephone digit")
+    return code
+
+
+@dataclass(slots=True)
+class _Press:
+    """A key that is or was down, as far as the packets told."""
+
+    code: int
+    started: int
+    "Timestamp of the first segment."
+    timestamp: int
+    "Timestamp of the newest segment: long presses have several (RFC 4733 section 2.5.1.3)."
+    duration: int
+    "Longest duration told of that segment."
+    seen_at: float
+    told: bool = False
+
+    @property
+    def ends(self) -> int:
+        """The timestamp up to which the key is known to have been down."""
+        return (self.timestamp + self.duration) & 0xFFFFFFFF
+
+
+def _since(earlier: int, later: int) -> int:
+    """Timestamp units from one timestamp to another, negative when the second is before the first."""
+    return ((later - earlier + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+
+
+class EventDetector:
+    """Tells each digit once, however often, late or incompletely its packets came.
+
+    The timestamp names a press (RFC 4733 section 2.2), so the marker bit, which senders forget,
+    is only asked to tell a new press of the same key from the next segment of a long one.
+    """
+
+    __slots__ = ("_on_digit", "_per_ms", "_press", "_told", "ignored")
+
+    END_LOST_AFTER = 0.2
+    "Seconds without a packet after which a key is taken to be up again."
+
+    FORGOTTEN_AFTER = 1.0
+    "Seconds after which an earlier timestamp is a new clock, not a packet that came late."
+
+    def __init__(self, on_digit: OnDigit, clock_rate: int = 8000) -> None:
+        self._on_digit = on_digit
+        self._per_ms = clock_rate // 1000
+        self._press: _Press | None = None
+        self._told: deque[int] = deque(maxlen=16)
+        self.ignored = 0
+        "Events that are no digits, and payloads that are no events."
+
+    @property
+    def pressed(self) -> bool:
+        """Whether a key is down: only then is there anything for `tick` to do."""
+        return self._press is not None and not self._press.told
+
+    def receive(self, timestamp: int, payload: bytes, marker: bool, now: float) -> None:
+        """One telephone-event packet."""
+        try:
+            event = TelephoneEvent.parse(payload)
+        except ValueError:
+            self.ignored += 1
+            return
+        if event.code >= len(DIGITS):
+            self.ignored += 1
+        elif timestamp not in self._told:
+            self._follow(event, timestamp, marker, now)
+
+    def tick(self, now: float) -> None:
+        """Tell a digit whose end was lost."""
+        press = self._press
+        if press is not None and not press.told and now - press.seen_at > self.END_LOST_AFTER:
+            self._tell(press)
+
+    def _follow(self, event: TelephoneEvent, timestamp: int, marker: bool, now: float) -> None:
+        press = self._press
+        if press is None or self._is_new(press, event, timestamp, marker, now):
+            if press is not None and not press.told:
+                self._tell(press)
+            self._press = press = _Press(event.code, timestamp, timestamp, 0, now)
+        elif _since(press.timestamp, timestamp) < 0:
+            return  # told now it would stand behind its successor: a wrong PIN instead of a short one
+        elif timestamp != press.timestamp:
+            press.timestamp, press.duration = timestamp, 0
+        press.duration = max(press.duration, event.duration)
+        press.seen_at = now
+        if event.end and not press.told:
+            self._tell(press)
+
+    def _is_new(self, press: _Press, event: TelephoneEvent, timestamp: int, marker: bool, now: float) -> bool:
+        since = _since(press.timestamp, timestamp)
+        if since <= 0:
+            return since < 0 and now - press.seen_at > self.FORGOTTEN_AFTER
+        if marker or event.code != press.code:
+            return True
+        # The next segment starts where the last one ends. Some senders move the timestamp with
+        # every packet: to them this applies too, and keeps their repeated end from being a digit.
+        return since != 0xFFFF and _since(press.ends, timestamp) > 20 * self._per_ms
+
+    def _tell(self, press: _Press) -> None:
+        press.told = True
+        self._told.append(press.timestamp)
+        self._on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
+
+
+RELAY = "application/dtmf-relay"
+PLAIN = "application/dtmf"
+
+_LONGEST_BODY = 256
+_DEFAULT_MS = 160
+_LONGEST_MS = 60000
+
+
+def parse_info(content_type: str, body: bytes) -> tuple[str, int]:
+    """The digit and its duration in ms out of the body of a SIP INFO; ValueError when there is none.
+
+    `application/dtmf-relay` has lines `Signal=5` and `Duration=160`; `application/dtmf` has only the
+    digit. No RFC describes either; spaces, lower case and event codes (`Signal=11` is `#`) are about.
+    """
+    if len(body) > _LONGEST_BODY:
+        raise ValueError(f"a DTMF body of {len(body)} bytes is too long")
+    text = body.decode("ascii", "replace")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == PLAIN:
+        return _digit(text.strip()), _DEFAULT_MS
+    if kind == RELAY:
+        return _relayed(text)
+    raise ValueError(f"{kind!r} carries no DTMF")
+
+
+def info_body(digit: str, duration_ms: int) -> bytes:
+    """The `application/dtmf-relay` body for a digit; ValueError when it is none."""
+    return f"Signal={DIGITS[event_code(digit)]}\r\nDuration={duration_ms}\r\n".encode()
+
+
+def _relayed(text: str) -> tuple[str, int]:
+    pairs = (line.partition("=") for line in text.splitlines())
+    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    duration = fields.get("duration", "")
+    told = duration.isascii() and duration.isdigit() and len(duration) <= 6
+    return _digit(fields.get("signal", "")), min(int(duration), _LONGEST_MS) if told else _DEFAULT_MS
+
+
+def _digit(signal: str) -> str:
+    if len(signal) == 2 and signal.isascii() and signal.isdigit() and int(signal) < len(DIGITS):
+        return DIGITS[int(signal)]
+    return DIGITS[event_code(signal)]

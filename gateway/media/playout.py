@@ -1,0 +1,176 @@
+"""The queue between an agent that talks faster than real time and the clock that sends RTP."""
+
+from collections import deque
+from collections.abc import Sequence
+
+_NONE: tuple[str, ...] = ()
+
+
+class Playout:
+    """Audio waiting to be sent, in frames, with the agent's marks between its samples.
+
+    One byte is one sample (G.711). Once a packet time the owner calls `read`, sends the frame, then
+    calls `played`; both cost the same however much is queued. Chunks are kept as they came and cut
+    when read; what is smaller than a frame is gathered first, so that crumbs cost no more than lumps.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_chunk",
+        "_chunks",
+        "_crumbs",
+        "_dropped",
+        "_frame",
+        "_length",
+        "_limit",
+        "_marked",
+        "_marks",
+        "_running",
+        "_silence",
+        "_start",
+        "_written",
+        "underruns",
+    )
+
+    def __init__(
+        self, frame_bytes: int = 160, silence: bytes = b"\xff" * 160, limit_seconds: float = 60.0
+    ) -> None:
+        if len(silence) < frame_bytes:
+            raise ValueError("silence has to fill a whole frame")
+        self._frame = frame_bytes
+        self._silence = silence
+        self._limit = int(limit_seconds * 8000)
+        self._chunk = b""
+        self._start = 0
+        self._length = 0
+        self._ahead = 0
+        "Position in the whole stream at which the current chunk ends."
+        self._chunks: deque[bytes] = deque()
+        self._crumbs = bytearray()
+        self._written = 0
+        self._marks: deque[tuple[int, str]] = deque()
+        self._marked = -1
+        "Position of the newest mark, told or not."
+        self._dropped = 0
+        self._running = False
+        self.underruns = 0
+        "How often the queue ran dry behind audio that no mark ended: gaps, and ends of unmarked speech."
+
+    def write(self, audio: bytes) -> int:
+        """Queue audio; returns how many bytes of its end were dropped because the queue is full."""
+        size = len(audio)
+        room = self._limit - self.queued
+        if size > room:
+            self._dropped += size - room
+            self._append(audio[:room])
+            return size - room
+        self._append(audio)
+        return 0
+
+    def mark(self, name: str) -> None:
+        """Put a mark behind all audio written so far; with an empty queue the next `played` tells it."""
+        self._marked = self._written
+        self._marks.append((self._written, name))
+
+    def clear(self) -> list[str]:
+        """Drop all queued audio; returns the names of the marks that were dropped with it, in order.
+
+        Marks whose audio was read already stay, and the next `played` tells them.
+        """
+        position = self._written = self.position
+        self._chunks.clear()
+        self._crumbs.clear()
+        self._chunk, self._start, self._length, self._ahead = b"", 0, 0, position
+        self._running = False
+        dropped = [name for at, name in self._marks if at > position]
+        self._marks = deque(mark for mark in self._marks if mark[0] <= position)
+        return dropped
+
+    def read(self) -> bytes | None:
+        """The next frame, its end filled up with silence where audio ends; None when nothing is queued."""
+        start = self._start
+        end = start + self._frame
+        if end <= self._length:
+            self._start = end
+            return self._chunk[start:end]
+        return self._read_across()
+
+    def played(self) -> Sequence[str]:
+        """Names of the marks that have come due: call it when the frame that was read has been sent."""
+        marks = self._marks
+        if not marks or marks[0][0] > self._ahead - self._length + self._start:
+            return _NONE
+        position = self.position
+        due = []
+        while marks and marks[0][0] <= position:
+            due.append(marks.popleft()[1])
+        return due
+
+    @property
+    def position(self) -> int:
+        """Bytes of the agent's audio that were read so far."""
+        return self._ahead - self._length + self._start
+
+    @property
+    def queued(self) -> int:
+        """Bytes waiting to be read."""
+        return self._written - self.position
+
+    @property
+    def queued_ms(self) -> int:
+        """Milliseconds waiting to be read."""
+        return self.queued // 8
+
+    @property
+    def dropped_ms(self) -> int:
+        """Milliseconds that did not fit into the queue, ever."""
+        return self._dropped // 8
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no audio waiting. Marks may still have to be told by `played`."""
+        return self._written == self.position
+
+    def _append(self, audio: bytes) -> None:
+        self._written += len(audio)
+        if len(audio) < self._frame:
+            self._crumbs += audio
+            return
+        if self._crumbs:
+            self._gather()
+        self._chunks.append(audio)
+
+    def _gather(self) -> None:
+        self._chunks.append(bytes(self._crumbs))
+        self._crumbs.clear()
+
+    def _next_chunk(self) -> bool:
+        """Make the oldest waiting chunk the current one; False when there is none."""
+        if not self._chunks:
+            if not self._crumbs:
+                return False
+            self._gather()
+        self._chunk = self._chunks.popleft()
+        self._start = 0
+        self._length = len(self._chunk)
+        self._ahead += self._length
+        return True
+
+    def _read_across(self) -> bytes | None:
+        frame = self._chunk[self._start :]
+        while True:
+            self._start = self._length
+            if not self._next_chunk():
+                return self._run_dry(frame)
+            self._running = True
+            self._start = self._frame - len(frame)
+            frame += self._chunk[: self._start]
+            if len(frame) == self._frame:
+                return frame
+
+    def _run_dry(self, frame: bytes) -> bytes | None:
+        """What to send when all audio was read, `frame` being its last, short piece."""
+        if self._running:
+            self._running = False
+            self.underruns += self._marked != self._written
+        return frame + self._silence[len(frame) : self._frame] if frame else None

@@ -1,0 +1,420 @@
+"""The receiving end of an RTP stream: packets as they come in, audio in real time out."""
+
+import struct
+from collections import deque
+from collections.abc import Mapping
+
+from gateway.media.codecs import Codec
+from gateway.media.dtmf import EventDetector, OnDigit
+from gateway.media.packet import RtpPacket, sequence_distance, timestamp_distance
+from gateway.media.rtcp import ReportBlock
+from gateway.media.timeline import Sink, Timeline
+
+_header = struct.Struct("!HHII").unpack_from
+
+_VERSION = 0x8000
+_UNMARKED = 0xFF7F
+"All of the first word but the marker bit."
+
+_NEVER = -1
+"In place of an SSRC or a first word: nothing equals it."
+
+_COMFORT_NOISE = 13
+_FURTHEST = 3000
+"Steps in sequence numbers beyond which it is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."
+
+_MOST_HELD = 64
+_MOST_MISSED = 256
+
+
+class RtpReceiver:
+    """Orders the packets of one stream, gives their audio on in real time, and counts what happened.
+
+    `sink` gets audio in the format of the first codec of `payload_types`, the pieces as long as the
+    packets were; `on_digit` gets each digit that was pressed, when it is released.
+    """
+
+    __slots__ = (
+        "_base",
+        "_clock_rate",
+        "_codecs",
+        "_digits",
+        "_event_payload_type",
+        "_expected_before",
+        "_gap",
+        "_held",
+        "_highest",
+        "_jitter",
+        "_longest",
+        "_max_wait",
+        "_missed",
+        "_next",
+        "_other_at",
+        "_payload_type",
+        "_plain",
+        "_rate",
+        "_reported",
+        "_ssrc",
+        "_ssrc_silence",
+        "_stray",
+        "_timeline",
+        "_transit",
+        "duplicate",
+        "first_at",
+        "ignored_payload_type",
+        "late",
+        "malformed",
+        "octets",
+        "packets",
+        "reordered",
+        "restarts",
+        "ssrc_ignored",
+    )
+
+    def __init__(
+        self,
+        payload_types: Mapping[int, Codec],
+        event_payload_type: int | None = None,
+        *,
+        sink: Sink,
+        on_digit: OnDigit = lambda digit, duration_ms: None,
+        clock_rate: int = 8000,
+        max_wait_ms: int = 60,
+        ssrc_silence_ms: int = 300,
+    ) -> None:
+        """`max_wait_ms`: how long a gap may stay open before it is concealed.
+
+        `ssrc_silence_ms`: how long a stream has to be silent before another may take its place.
+        """
+        self._clock_rate = clock_rate
+        self._rate = float(clock_rate)
+        self._longest = 200 * clock_rate // 1000
+        self._max_wait = max_wait_ms / 1000
+        self._ssrc_silence = ssrc_silence_ms / 1000
+        self._codecs = dict(payload_types)
+        self._event_payload_type = event_payload_type
+        self._payload_type, codec = next(iter(self._codecs.items()))
+        self._timeline = Timeline(sink, codec.format, clock_rate)
+        self._digits = EventDetector(on_digit, clock_rate)
+
+        self._ssrc = _NEVER
+        self._plain = _NEVER
+        "The first word of a plain packet; nothing while packets are held."
+        self._base = self._next = self._highest = 0
+        "Extended sequence numbers: the first of the stream, the one expected, the highest held."
+        self._held: dict[int, tuple[RtpPacket, float]] = {}
+        self._gap = False
+        "Whether packets before the next one were given up."
+        self._missed: deque[int] = deque(maxlen=_MOST_MISSED)
+        "Extended sequence numbers that were given up and may still come."
+        self._stray = _Stray()
+
+        self._transit = 0.0
+        self._jitter = 0.0
+        self._other_at = 0.0
+        self._expected_before = 0
+        self._reported = (0, 0)
+        self.first_at: float | None = None
+        "When the first packet came."
+        self.packets = 0
+        "Packets of the stream, duplicates apart."
+        self.octets = 0
+        "Payload octets of those packets."
+        self.late = 0
+        "Packets that came when their gap had been given up."
+        self.duplicate = 0
+        self.reordered = 0
+        self.ignored_payload_type = 0
+        "Packets of payload types that were not negotiated."
+        self.ssrc_ignored = 0
+        "Packets of other streams while this one was alive."
+        self.malformed = 0
+        self.restarts = 0
+        "How often the stream was left for one with another SSRC or sequence."
+
+    def receive(self, data: bytes, now: float) -> None:
+        """One datagram from the peer; what is not of the stream is dropped and counted."""
+        try:
+            first_word, sequence, timestamp, ssrc = _header(data)
+        except struct.error:
+            self.malformed += 1
+            return
+        timeline = self._timeline
+        media = timeline.media
+        if (
+            first_word & _UNMARKED == self._plain
+            and sequence == self._next & 0xFFFF
+            and timestamp == media & 0xFFFFFFFF
+            and ssrc == self._ssrc
+        ):
+            payload = data[12:]
+            size = len(payload)
+            transit = now * self._rate - media
+            if timeline.early < transit < timeline.late and 0 < size <= self._longest:
+                # RFC 3550 appendix A.8.
+                difference = transit - self._transit
+                self._transit = transit
+                self._jitter += ((difference if difference > 0.0 else -difference) - self._jitter) * 0.0625
+                self._next += 1
+                self.packets += 1
+                self.octets += size
+                timeline.media = media + size
+                timeline.last = payload
+                timeline.heard_at = now
+                timeline.give(payload)
+                return
+        self._receive_other(data, now)
+
+    def tick(self, now: float) -> None:
+        """Let time pass, about every 20 ms: gaps are given up, pauses filled, lost digit ends found."""
+        if self._held:
+            self._release(now)
+        if self._digits.pressed:
+            self._digits.tick(now)
+        self._timeline.tick(now)
+
+    def relearn(
+        self, payload_types: Mapping[int, Codec] | None = None, event_payload_type: int | None = None
+    ) -> None:
+        """Take the next stream that comes, as after a new offer and answer; the timeline goes on.
+
+        With `payload_types` those, and `event_payload_type`, hold from here on.
+        """
+        self._ssrc = _NEVER
+        if payload_types is not None:
+            self._codecs = dict(payload_types)
+            self._event_payload_type = event_payload_type
+
+    def _receive_other(self, data: bytes, now: float) -> None:
+        """A packet that is anything but plain."""
+        try:
+            packet = RtpPacket.parse(data)
+        except ValueError:
+            self.malformed += 1
+            return
+        # RFC 5761 section 4: these would be RTCP, which nobody may send here.
+        if 64 <= packet.payload_type <= 95 or len(packet.payload) > self._longest:
+            self.malformed += 1
+        elif packet.ssrc == self._ssrc:
+            self._place(packet, now)
+        elif packet.payload_type not in self._codecs and packet.payload_type != self._event_payload_type:
+            self.ignored_payload_type += 1
+        elif self._ssrc == _NEVER or now - max(self._other_at, self._timeline.heard_at) > self._ssrc_silence:
+            self._adopt(packet, now)
+        else:
+            self.ssrc_ignored += 1
+
+    def _adopt(self, packet: RtpPacket, now: float) -> None:
+        """Follow the stream that begins with this packet."""
+        if self.first_at is None:
+            self.first_at = now
+            self._timeline.start(packet.timestamp, now)
+        else:
+            self._release(now, all_of_it=True)
+            self._timeline.rebase(packet.timestamp)
+            self._expected_before += self._next - self._base
+            self.restarts += 1
+        self._ssrc = packet.ssrc
+        self._base = self._next = self._highest = packet.sequence
+        self._missed.clear()
+        self._transit = now * self._rate - packet.timestamp
+        self._place(packet, now)
+
+    def _place(self, packet: RtpPacket, now: float) -> None:
+        """Find where in the sequence a packet belongs."""
+        self._other_at = now
+        ahead = sequence_distance(self._next & 0xFFFF, packet.sequence)
+        if abs(ahead) > _FURTHEST:
+            self._outside(packet, now, packets=2, seconds=0.0)
+        elif ahead < 0:
+            self._behind(packet, self._next + ahead, now)
+        elif self._next + ahead in self._held:
+            self.duplicate += 1
+        else:
+            self._hold(packet, self._next + ahead, now)
+            self._release(now)
+
+    def _hold(self, packet: RtpPacket, position: int, now: float) -> None:
+        self._count(packet)
+        if packet.payload_type in self._codecs:
+            self._measure(packet.timestamp, now)
+        if position < self._highest:
+            self.reordered += 1
+        else:
+            self._highest = position
+        self._held[position] = packet, now
+
+    def _behind(self, packet: RtpPacket, position: int, now: float) -> None:
+        """A packet from before the expected one: late, or a duplicate, or the sender began anew."""
+        if position not in self._missed:
+            self.duplicate += 1
+            self._outside(packet, now, packets=5, seconds=0.06)
+            return
+        self._missed.remove(position)
+        self._count(packet)
+        self.late += 1
+        if packet.payload_type == self._event_payload_type:
+            self._digits.receive(packet.timestamp, packet.payload, packet.marker, now)
+
+    def _outside(self, packet: RtpPacket, now: float, packets: int, seconds: float) -> None:
+        """Adopt a sequence of packets that do not fit, once it is long enough and nothing else comes."""
+        run = self._stray.follow(packet.sequence, self._next, now)
+        if run >= packets and now - self._stray.since >= seconds:
+            self._adopt(packet, now)
+
+    def _count(self, packet: RtpPacket) -> None:
+        self.packets += 1
+        self.octets += len(packet.payload)
+
+    def _measure(self, timestamp: int, now: float) -> None:
+        media = self._timeline.media
+        transit = now * self._rate - media - timestamp_distance(media & 0xFFFFFFFF, timestamp)
+        difference = abs(transit - self._transit)
+        self._transit = transit
+        if difference < self._rate:  # else the timestamps jumped, which is no jitter
+            self._jitter += (difference - self._jitter) * 0.0625
+
+    def _release(self, now: float, *, all_of_it: bool = False) -> None:
+        """Take what is next in sequence, and what is behind a gap when its wait is over."""
+        held = self._held
+        while held:
+            next_up = held.pop(self._next, None)
+            if next_up is not None:
+                self._take(*next_up, now)
+            elif all_of_it or self._overdue(now):
+                self._give_up()
+            else:
+                break
+        self._plain = _NEVER if held else _VERSION | self._payload_type
+
+    def _overdue(self, now: float) -> bool:
+        _, arrived_at = next(iter(self._held.values()))
+        return now - arrived_at >= self._max_wait or len(self._held) > _MOST_HELD
+
+    def _give_up(self) -> None:
+        """Go on behind the gap."""
+        resume = min(self._held)
+        self._missed.extend(range(max(self._next, resume - _MOST_MISSED), resume))
+        self._next = resume
+        self._gap = True
+
+    def _take(self, packet: RtpPacket, arrived_at: float, now: float) -> None:
+        """A packet whose turn it is."""
+        self._next += 1
+        codec = self._codecs.get(packet.payload_type)
+        if codec is None:
+            self._take_other(packet, now)
+            return
+        if packet.payload_type != self._payload_type:
+            self._payload_type = packet.payload_type
+            self._timeline.switch(codec.format)
+        if packet.payload:
+            prompt = arrived_at == now
+            self._timeline.take(packet.payload, packet.timestamp, now, lost=self._gap, prompt=prompt)
+            self._gap = False
+
+    def _take_other(self, packet: RtpPacket, now: float) -> None:
+        """What comes in the place of audio: to the agent it is silence."""
+        if packet.payload_type == self._event_payload_type:
+            self._digits.receive(packet.timestamp, packet.payload, packet.marker, now)
+        elif packet.payload_type != _COMFORT_NOISE:
+            self.ignored_payload_type += 1
+        self._timeline.keep_up(now)
+
+    @property
+    def ssrc(self) -> int | None:
+        """The stream that is followed; None before there is one."""
+        return None if self._ssrc == _NEVER else self._ssrc
+
+    @property
+    def received(self) -> int:
+        """Packets of the stream, duplicates apart."""
+        return self.packets
+
+    @property
+    def expected(self) -> int:
+        """Packets that the sequence numbers say were sent."""
+        return self._expected_before + self._next - self._base
+
+    @property
+    def lost(self) -> int:
+        """Packets that never came."""
+        return max(0, self.expected - self.packets + len(self._held))
+
+    @property
+    def jitter(self) -> float:
+        """Interarrival jitter in milliseconds (RFC 3550 section 6.4.1)."""
+        return self._jitter * 1000 / self._rate
+
+    @property
+    def last_at(self) -> float | None:
+        """When the newest packet of the stream came."""
+        return None if self.first_at is None else max(self._other_at, self._timeline.heard_at)
+
+    @property
+    def given_ms(self) -> int:
+        """Milliseconds of audio that the sink got."""
+        return self._ms(self._timeline.given)
+
+    @property
+    def concealed_ms(self) -> int:
+        """Milliseconds made up for lost packets."""
+        return self._ms(self._timeline.concealed)
+
+    @property
+    def filled_ms(self) -> int:
+        """Milliseconds of silence for pauses of the sender, digits included."""
+        return self._ms(self._timeline.filled)
+
+    @property
+    def inserted_ms(self) -> int:
+        """Milliseconds repeated because the sender's clock is slow."""
+        return self._ms(self._timeline.inserted)
+
+    @property
+    def discarded_ms(self) -> int:
+        """Milliseconds dropped because they came too fast: bursts, or the sender's clock."""
+        return self._ms(self._timeline.discarded)
+
+    def _ms(self, samples: int) -> int:
+        return samples * 1000 // self._clock_rate
+
+    def report_block(self, now: float) -> ReportBlock | None:
+        """What to tell the sender in the next report (appendix A.3); None before there is a stream.
+
+        The fraction lost is that since the last call.
+        """
+        if self._ssrc == _NEVER:
+            return None
+        expected, lost = self.expected, self.lost
+        expected_since, lost_since = expected - self._reported[0], lost - self._reported[1]
+        self._reported = expected, lost
+        fraction = 256 * lost_since // expected_since if expected_since > 0 and lost_since > 0 else 0
+        return ReportBlock(
+            ssrc=self._ssrc,
+            fraction_lost=min(fraction, 255),
+            lost=lost,
+            highest_sequence=max(self._next - 1, self._highest) & 0xFFFFFFFF,
+            jitter=int(self._jitter),
+        )
+
+
+class _Stray:
+    """A run of packets in sequence with each other, but not with the stream."""
+
+    __slots__ = ("_expected", "_run", "since")
+
+    def __init__(self) -> None:
+        self._expected = (_NEVER, _NEVER)
+        self._run = 0
+        self.since = 0.0
+
+    def follow(self, sequence: int, stream_next: int, now: float) -> int:
+        """Length of the run with this packet; one that the stream's own packets interrupt starts again."""
+        if (sequence, stream_next) == self._expected:
+            self._run += 1
+        else:
+            self._run = 1
+            self.since = now
+        self._expected = (sequence + 1) & 0xFFFF, stream_next
+        return self._run

@@ -1,0 +1,186 @@
+"""RTP (RFC 3550) as call control sees it: packets, the sender, and the receiver."""
+
+import struct
+from collections import deque
+
+from gateway.media.dtmf import TelephoneEvent, event_code
+from gateway.media.packet import RtpPacket
+from gateway.media.receiver import RtpReceiver
+
+__all__ = ["RtpPacket", "RtpReceiver", "RtpSender"]
+
+_header = struct.Struct("!HHII").pack
+
+_VERSION = 0x8000
+_MARKER = 0x0080
+
+
+class RtpSender:
+    """Numbers and stamps one outgoing stream, at one packet each packet time.
+
+    Each packet time the owner asks `next_event_packet` while `digits_waiting`, and else sends
+    `packet(payload)`, or calls `skip` when it sends nothing. One payload byte is one timestamp unit.
+    """
+
+    __slots__ = (
+        "_event",
+        "_event_payload_type",
+        "_events",
+        "_first_word",
+        "_first_word_plain",
+        "_pause",
+        "_ptime",
+        "_rate",
+        "_sequence",
+        "_ssrc",
+        "_timestamp",
+        "octets",
+        "packets",
+    )
+
+    def __init__(
+        self,
+        ssrc: int,
+        sequence: int,
+        timestamp: int,
+        payload_type: int,
+        clock_rate: int = 8000,
+        *,
+        event_payload_type: int | None = None,
+        ptime_ms: int = 20,
+    ) -> None:
+        """`ssrc`, `sequence` and `timestamp` are random 32, 16 and 32 bit numbers (section 5.1)."""
+        self._ssrc = ssrc
+        self._sequence = sequence & 0xFFFF
+        self._timestamp = timestamp & 0xFFFFFFFF
+        self._rate = clock_rate
+        self._events: deque[tuple[int, int]] = deque()
+        self._event: _Event | None = None
+        self._pause = 0
+        self.packets = 0
+        self.octets = 0
+        "Payload octets, as sender reports count them (section 6.4.1)."
+        self.renegotiate(payload_type, event_payload_type, ptime_ms)
+
+    def renegotiate(
+        self, payload_type: int, event_payload_type: int | None = None, ptime_ms: int = 20
+    ) -> None:
+        """Go on with other payload types or another packet time, as a new offer and answer agreed."""
+        self._first_word_plain = _VERSION | payload_type
+        self._first_word = self._first_word_plain | _MARKER
+        self._event_payload_type = event_payload_type
+        self._ptime = self._rate * ptime_ms // 1000
+        if event_payload_type is None:
+            self._events.clear()
+            self._event = None
+
+    def packet(self, payload: bytes) -> bytes:
+        """The next audio packet. The first, and the first behind a `skip`, carry the marker."""
+        sequence = self._sequence
+        timestamp = self._timestamp
+        size = len(payload)
+        header = _header(self._first_word, sequence, timestamp, self._ssrc)
+        self._first_word = self._first_word_plain
+        self._sequence = (sequence + 1) & 0xFFFF
+        self._timestamp = (timestamp + size) & 0xFFFFFFFF
+        self.packets += 1
+        self.octets += size
+        return header + payload
+
+    def skip(self, samples: int) -> None:
+        """Let time go by without a packet."""
+        self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
+        self._first_word = self._first_word_plain | _MARKER
+
+    def digit(self, digit: str, duration_ms: int = 160) -> None:
+        """Queue a digit, pressed for 40 ms to 8 s.
+
+        ValueError when it is none, or when telephone-event was not negotiated.
+        """
+        if self._event_payload_type is None:
+            raise ValueError("the peer takes no telephone-events")
+        duration_ms = min(max(duration_ms, 40), 8000)
+        self._events.append((event_code(digit), self._rate * duration_ms // 1000))
+
+    @property
+    def digits_waiting(self) -> bool:
+        """Whether digits are being sent, or about to be."""
+        return self._event is not None or bool(self._events) or self._pause > 0
+
+    @property
+    def ssrc(self) -> int:
+        """The identifier of this stream."""
+        return self._ssrc
+
+    @property
+    def clock_rate(self) -> int:
+        """Timestamp units a second."""
+        return self._rate
+
+    @property
+    def timestamp(self) -> int:
+        """The timestamp that the next audio packet will carry."""
+        return self._timestamp
+
+    def next_event_packet(self) -> bytes | None:
+        """The packet that takes the place of audio in this packet time; None when no digit needs it.
+
+        A digit is told every packet time while it lasts and three times when it ends (RFC 4733
+        section 2.5.1.4). Behind it audio, or a pause, keeps it apart from the next one.
+        """
+        event = self._event
+        if event is None:
+            event = self._event = self._next_event()
+            if event is None:
+                return None
+        assert self._event_payload_type is not None
+        data = self._event_packet(event, self._event_payload_type)
+        if event.ends_sent == _ENDS:
+            self._event = None
+            self._pause = _PAUSE
+        return data
+
+    def _next_event(self) -> "_Event | None":
+        if self._pause:
+            self._pause -= 1
+            return None
+        if not self._events or self._event_payload_type is None:
+            return None
+        code, duration = self._events.popleft()
+        return _Event(code, self._timestamp, duration)
+
+    def _event_packet(self, event: "_Event", event_payload_type: int) -> bytes:
+        first_word = _VERSION | event_payload_type | (_MARKER if event.elapsed == 0 else 0)
+        payload = event.next_payload(self._ptime)
+        header = _header(first_word, self._sequence, event.timestamp, self._ssrc)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._timestamp = (self._timestamp + self._ptime) & 0xFFFFFFFF
+        self.packets += 1
+        self.octets += len(payload)
+        return header + payload
+
+
+_ENDS = 3
+"How often the end of a digit is told."
+
+_PAUSE = 2
+"Packet times between the last end of a digit and the next digit."
+
+
+class _Event:
+    """A digit on its way out."""
+
+    __slots__ = ("code", "duration", "elapsed", "ends_sent", "timestamp")
+
+    def __init__(self, code: int, timestamp: int, duration: int) -> None:
+        self.code = code
+        self.timestamp = timestamp
+        self.duration = duration
+        self.elapsed = 0
+        self.ends_sent = 0
+
+    def next_payload(self, ptime: int) -> bytes:
+        self.elapsed = min(self.elapsed + ptime, self.duration)
+        end = self.elapsed == self.duration
+        self.ends_sent += end
+        return bytes(TelephoneEvent(self.code, end, self.elapsed))
