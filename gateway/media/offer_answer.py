@@ -1,0 +1,456 @@
+"""Offers and answers (RFC 3264): what two sides of a call agree on, as a plain function of what both said.
+
+One audio stream is carried; every other stream of an offer is refused with port 0, in its place.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.media.codecs import CODECS, Codec
+from gateway.media.session_description import (
+    MAX_PORT,
+    Attribute,
+    Connection,
+    Direction,
+    MediaDescription,
+    Origin,
+    RtpMap,
+    SessionDescription,
+    family_of,
+    number,
+    parse_address,
+)
+
+PROFILES = ("RTP/AVP", "RTP/AVPF")
+"What we answer. The second differs only in how early RTCP may be sent, and mixes with the first (RFC 4585)."
+
+TELEPHONE_EVENT = "telephone-event"
+EVENTS = "0-15"
+"The digits, *, # and A to D (RFC 4733 section 3.2)."
+
+SHORTEST_PTIME, LONGEST_PTIME = 10, 60
+"Milliseconds of audio in a packet that we are willing to send."
+
+DYNAMIC_PAYLOAD_TYPES = range(96, 128)
+
+
+class NotAcceptable(ValueError):
+    """There is no stream in it that we can carry: 488, or the end of a call whose answer says so."""
+
+    def __init__(self, why: str, warning: int = 399) -> None:
+        super().__init__(why)
+        self.warning = warning
+        "The code of a `Warning` header that says the same (RFC 3261 section 20.43)."
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What we can do on a trunk."""
+
+    codecs: Sequence[Codec]
+    "In the trunk's order: that of our offers."
+    telephone_event: bool = True
+    event_payload_type: int = 101
+    "Of our offers; an answer takes the offer's."
+    ptime_ms: int = 20
+    "Audio in a packet, each way, unless the peer asks for another."
+    prefer: Literal["ours", "theirs"] = "theirs"
+    """Whose order of codecs decides an answer. The offerer lists the one it prefers first and the answerer
+    SHOULD follow (RFC 3264 section 6.1); a trunk whose carrier transcodes badly may want its own order."""
+    rtcp_mux: bool = False
+    "Whether RTCP may share the RTP port when the peer offers that, and whether we offer it (RFC 5761)."
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What holds for the audio of a call after an offer and its answer."""
+
+    codec: Codec
+    "Of the audio that we send."
+    payload_type: int
+    "That of `codec` in our packets."
+    event_payload_type: int | None
+    "That of telephone-events in our packets; None: the peer takes none."
+    receives: tuple[tuple[int, Codec], ...]
+    "Every payload type that audio may come in, ours first; the peer may switch without a word (section 5.1)."
+    receives_events: int | None
+    "The payload type that telephone-events come in."
+    ptime_ms: int
+    "Audio in each packet that we send."
+    remote_host: str
+    remote_port: int
+    remote_rtcp: tuple[str, int] | None
+    "Where our reports go; None where the peer gave the null address, to which nothing may be sent."
+    direction: Direction
+    "Ours: whether we send, whether audio will come."
+    on_hold: bool
+    "The peer wants to hear nothing."
+    media_index: int
+    "Which `m=` line the audio is."
+    rtcp_mux: bool
+
+    @property
+    def remote(self) -> tuple[str, int] | None:
+        """Where RTP goes; None where the peer gave the null address."""
+        return None if self.remote_rtcp is None else (self.remote_host, self.remote_port)
+
+
+def offered_family(description: SessionDescription) -> str:
+    """`IP4` or `IP6`: what the first live audio stream speaks, and our address in the answer has to."""
+    for media in description.media:
+        connection = description.connection_of(media)
+        if media.kind == "audio" and media.port and connection is not None:
+            return family_of(connection.host)
+    return "IP4"
+
+
+def make_offer(
+    capabilities: Capabilities,
+    address: str,
+    port: int,
+    session_id: int,
+    version: int,
+    direction: Direction = Direction.SENDRECV,
+    *,
+    previous: SessionDescription | None = None,
+) -> SessionDescription:
+    """Our offer of one audio stream.
+
+    `previous` is our last description in the same call, if any: its streams keep their places, and
+    its payload types keep their meaning (RFC 3264 sections 8 and 8.3.2).
+    """
+    audio = _offered_audio(capabilities, port, direction, previous)
+    return SessionDescription(
+        origin=Origin.of(address, session_id, version),
+        connection=Connection.to(address),
+        media=_in_place(audio, previous),
+    )
+
+
+def make_answer(
+    offer: SessionDescription,
+    capabilities: Capabilities,
+    address: str,
+    port: int,
+    session_id: int,
+    version: int,
+    direction: Direction = Direction.SENDRECV,
+) -> tuple[SessionDescription, Negotiated]:
+    """Our answer, and what now holds. Raises `NotAcceptable`, saying why for each stream.
+
+    `direction` is what we would like; no more of it is answered than the offer leaves (section 6.1).
+    """
+    stream = _first_acceptable(offer, capabilities, address)
+    negotiated = _negotiated(
+        stream,
+        _answered_formats(stream, capabilities),
+        direction,
+        capabilities.ptime_ms,
+        rtcp_mux=capabilities.rtcp_mux and stream.media.flag("rtcp-mux"),
+    )
+    streams = [_refused(media) for media in offer.media]
+    streams[stream.index] = _answered_audio(stream.media, negotiated, port)
+    answer = SessionDescription(
+        origin=Origin.of(address, session_id, version),
+        connection=Connection.to(address),
+        media=tuple(streams),
+    )
+    return answer, negotiated
+
+
+def apply_answer(
+    offer: SessionDescription, answer: SessionDescription, codecs: Iterable[Codec] = CODECS.values()
+) -> Negotiated:
+    """What holds after the peer's answer to our offer. Raises `NotAcceptable`: the call cannot go on.
+
+    `codecs` are those that offers are made of. A peer that answers more, or fewer, streams than were offered
+    breaks section 6, and is forgiven as long as ours is in its place.
+    """
+    index = _audio_index(offer)
+    assert index is not None, "an offer of ours has an audio stream"
+    if index >= len(answer.media):
+        raise NotAcceptable("the answer has no stream in the place of ours")
+    ours = offer.media[index]
+    address = offer.connection.host if offer.connection is not None else ""
+    stream = _carried(answer, index, address)
+    return _negotiated(
+        stream,
+        _agreed_formats(ours.encodings(), stream.encodings, tuple(codecs)),
+        offer.direction_of(ours),
+        _milliseconds(ours, "ptime") or LONGEST_PTIME,
+        rtcp_mux=ours.flag("rtcp-mux") and stream.media.flag("rtcp-mux"),
+    )
+
+
+def revise(previous: SessionDescription, description: SessionDescription) -> SessionDescription:
+    """Our next description as the successor of our previous one in the same call.
+
+    It keeps the session id; its version is one more if anything differs, else the same (RFC 3264 section 8).
+    """
+    same = replace(description, origin=previous.origin)
+    if same == previous:
+        return previous
+    version = str(int(previous.origin.version) + 1)
+    origin = replace(description.origin, session_id=previous.origin.session_id, version=version)
+    return replace(description, origin=origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One stream of the peer's that we can carry, as far as the codecs let us."""
+
+    index: int
+    media: MediaDescription
+    host: str
+    direction: Direction
+    "The peer's. The null address takes the receiving half away (RFC 3264 section 8.4)."
+    encodings: dict[int, RtpMap]
+
+
+@dataclass(frozen=True, slots=True)
+class _Formats:
+    """The part of `Negotiated` that payload types decide."""
+
+    codec: Codec
+    payload_type: int
+    event_payload_type: int | None
+    receives: tuple[tuple[int, Codec], ...]
+    receives_events: int | None
+
+
+def _first_acceptable(offer: SessionDescription, capabilities: Capabilities, address: str) -> _Stream:
+    refusals: list[NotAcceptable] = []
+    for index in range(len(offer.media)):
+        try:
+            stream = _carried(offer, index, address)
+            if _common(stream.encodings, capabilities.codecs):
+                return stream
+            raise _no_common_codec(stream.encodings, capabilities.codecs)
+        except NotAcceptable as refusal:
+            refusals.append(refusal)
+    if not refusals:
+        raise NotAcceptable("the offer has no m= line", 304)
+    # A video stream beside the audio that failed is not what anybody wants to hear of.
+    refusals.sort(key=lambda refusal: refusal.warning == _NO_SUCH_MEDIA)
+    why = "; ".join(dict.fromkeys(str(refusal) for refusal in refusals[:3]))
+    raise NotAcceptable(why, refusals[0].warning)
+
+
+_NO_SUCH_MEDIA = 304
+
+
+def _carried(description: SessionDescription, index: int, address: str) -> _Stream:
+    """The stream at that place, if we can carry it from our `address`; raises `NotAcceptable`."""
+    media = description.media[index]
+    if media.kind != "audio":
+        raise NotAcceptable(f"{_word(media.kind)} is not carried", _NO_SUCH_MEDIA)
+    if not media.port:
+        raise NotAcceptable("the audio stream has port 0")
+    if media.protocol not in PROFILES or media.ports != 1:
+        raise NotAcceptable(f"{_word(media.protocol)} is not carried, only RTP/AVP", 302)
+    connection = description.connection_of(media)
+    if connection is None:
+        raise NotAcceptable("there is no c= line", 301)
+    _check_address(connection, address)
+    said = description.direction_of(media)
+    direction = said.within(Direction.SENDONLY) if connection.is_null else said
+    return _Stream(index, media, connection.host, direction, media.encodings())
+
+
+def _check_address(connection: Connection, ours: str) -> None:
+    """Raises `NotAcceptable` where we could not send to that address, or should not."""
+    address = parse_address(connection.host)
+    if address is None:
+        raise NotAcceptable("media to a name instead of an address", 301)
+    # An offer must not make us flood a group, or a broadcast address (all of which lie in 240.0.0.0/4).
+    if address.is_multicast or (address.version == 4 and address.is_reserved):
+        raise NotAcceptable("media to an address that is not one host's", 301)
+    mine = parse_address(ours)
+    if mine is not None and mine.version != address.version and not address.is_unspecified:
+        raise NotAcceptable(f"media to IPv{address.version}, but ours is IPv{mine.version}", 301)
+
+
+def _no_common_codec(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> NotAcceptable:
+    names = list(dict.fromkeys(_word(encoding.name) for encoding in encodings.values()))
+    theirs = ", ".join(names[:6]) or "no known codec"
+    ours = ", ".join(codec.name for codec in codecs)
+    return NotAcceptable(f"no common codec: the peer has {theirs}, we take {ours}", 305)
+
+
+def _word(text: str) -> str:
+    """A word of the peer's, fit to stand in a log line or a reason phrase."""
+    return "".join(character if "!" <= character <= "~" else "?" for character in text[:24])
+
+
+def _common(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> list[tuple[int, Codec]]:
+    """What both sides have, in the order of the peer's payload types."""
+    return [
+        (payload_type, codec)
+        for payload_type, encoding in encodings.items()
+        for codec in codecs
+        if encoding.matches(codec.name, codec.clock_rate)
+    ]
+
+
+def _event_payload_type(encodings: dict[int, RtpMap], clock_rate: int) -> int | None:
+    """Events share the timestamps of the audio, so the clock is the codec's (RFC 4733 section 2.1)."""
+    found = (one for one, encoding in encodings.items() if encoding.matches(TELEPHONE_EVENT, clock_rate))
+    return next(found, None)
+
+
+def _answered_formats(stream: _Stream, capabilities: Capabilities) -> _Formats:
+    """One codec and the events beside it, under the offer's payload types (RFC 3264 section 6.1)."""
+    common = _common(stream.encodings, capabilities.codecs)
+    if capabilities.prefer == "ours":
+        common.sort(key=lambda entry: capabilities.codecs.index(entry[1]))
+    payload_type, codec = common[0]
+    wants_events = capabilities.telephone_event
+    events = _event_payload_type(stream.encodings, codec.clock_rate) if wants_events else None
+    return _Formats(codec, payload_type, events, (common[0],), events)
+
+
+def _agreed_formats(ours: dict[int, RtpMap], theirs: dict[int, RtpMap], codecs: Sequence[Codec]) -> _Formats:
+    """We send what the answer puts first, under its payload types, and hear under those of our offer."""
+    offered = _common(ours, codecs)
+    answered = _common(theirs, [codec for _, codec in offered])
+    if not answered:
+        raise _no_common_codec(theirs, [codec for _, codec in offered])
+    payload_type, codec = answered[0]
+    expected = [entry for entry in offered if entry[1] == codec]
+    expected += [entry for entry in offered if entry[1] != codec and entry[1] in dict(answered).values()]
+    hears = _event_payload_type(ours, codec.clock_rate)
+    says = _event_payload_type(theirs, codec.clock_rate)
+    if hears is None or says is None:
+        hears = says = None
+    return _Formats(codec, payload_type, says, tuple(expected), hears)
+
+
+def _negotiated(
+    stream: _Stream, formats: _Formats, wanted: Direction, ptime_ms: int, *, rtcp_mux: bool
+) -> Negotiated:
+    return Negotiated(
+        codec=formats.codec,
+        payload_type=formats.payload_type,
+        event_payload_type=formats.event_payload_type,
+        receives=formats.receives,
+        receives_events=formats.receives_events,
+        ptime_ms=_packet_time(stream.media, ptime_ms),
+        remote_host=stream.host,
+        remote_port=stream.media.port,
+        remote_rtcp=_remote_rtcp(stream, rtcp_mux),
+        direction=wanted.within(stream.direction.reverse),
+        on_hold=not stream.direction.receives,
+        media_index=stream.index,
+        rtcp_mux=rtcp_mux,
+    )
+
+
+def _packet_time(media: MediaDescription, ours: int) -> int:
+    asked = min(_milliseconds(media, "ptime") or ours, _milliseconds(media, "maxptime") or LONGEST_PTIME)
+    return max(SHORTEST_PTIME, min(asked, LONGEST_PTIME)) // 10 * 10
+
+
+def _milliseconds(media: MediaDescription, name: str) -> int | None:
+    whole, _, _ = (media.attribute(name) or "").strip().partition(".")
+    return number(whole, 4)
+
+
+def _remote_rtcp(stream: _Stream, rtcp_mux: bool) -> tuple[str, int] | None:
+    """Where our reports go: the port of `a=rtcp` (RFC 3605), or the one above RTP's.
+
+    An address in `a=rtcp` is not followed: a third party is never meant, except by an attacker.
+    """
+    address = parse_address(stream.host)
+    if address is None or address.is_unspecified:
+        return None
+    if rtcp_mux:
+        return stream.host, stream.media.port
+    said = number((stream.media.attribute("rtcp") or "").strip().partition(" ")[0], 5)
+    above = min(stream.media.port + 1, MAX_PORT)
+    return stream.host, said if said is not None and 0 < said <= MAX_PORT else above
+
+
+def _offered_audio(
+    capabilities: Capabilities, port: int, direction: Direction, previous: SessionDescription | None
+) -> MediaDescription:
+    known = _known_encodings(previous)
+    payload_types = {_payload_type_of(codec, known): _rtpmap(codec) for codec in capabilities.codecs}
+    if capabilities.telephone_event:
+        events = RtpMap(TELEPHONE_EVENT, capabilities.codecs[0].clock_rate)
+        wanted = _event_payload_type(known, events.clock_rate) or capabilities.event_payload_type
+        free = (one for one in (wanted, *DYNAMIC_PAYLOAD_TYPES) if one not in payload_types)
+        payload_types[next(free)] = events
+    return _audio(
+        "RTP/AVP", port, payload_types, capabilities.ptime_ms, direction, rtcp_mux=capabilities.rtcp_mux
+    )
+
+
+def _known_encodings(previous: SessionDescription | None) -> dict[int, RtpMap]:
+    index = _audio_index(previous) if previous is not None else None
+    return previous.media[index].encodings() if previous is not None and index is not None else {}
+
+
+def _payload_type_of(codec: Codec, known: dict[int, RtpMap]) -> int:
+    return next((one for one, _ in _common(known, (codec,))), codec.payload_type)
+
+
+def _rtpmap(codec: Codec) -> RtpMap:
+    return RtpMap(codec.name, codec.clock_rate)
+
+
+def _answered_audio(offered: MediaDescription, negotiated: Negotiated, port: int) -> MediaDescription:
+    payload_types = {negotiated.payload_type: _rtpmap(negotiated.codec)}
+    if negotiated.event_payload_type is not None:
+        events = RtpMap(TELEPHONE_EVENT, negotiated.codec.clock_rate)
+        payload_types[negotiated.event_payload_type] = events
+    # The packet time that we send is also the one that we ask for: few peers can do with two.
+    return _audio(
+        offered.protocol,
+        port,
+        payload_types,
+        negotiated.ptime_ms,
+        negotiated.direction,
+        rtcp_mux=negotiated.rtcp_mux,
+    )
+
+
+def _audio(
+    protocol: str,
+    port: int,
+    payload_types: dict[int, RtpMap],
+    ptime_ms: int,
+    direction: Direction,
+    *,
+    rtcp_mux: bool,
+) -> MediaDescription:
+    attributes: list[Attribute] = []
+    for payload_type, encoding in payload_types.items():
+        attributes.append(("rtpmap", f"{payload_type} {encoding}"))
+        if encoding.name == TELEPHONE_EVENT:
+            attributes.append(("fmtp", f"{payload_type} {EVENTS}"))
+    attributes += [("ptime", str(ptime_ms)), *([("rtcp-mux", None)] if rtcp_mux else [])]
+    attributes.append((direction.value, None))
+    return MediaDescription("audio", port, protocol, tuple(map(str, payload_types)), (), tuple(attributes))
+
+
+def _refused(media: MediaDescription) -> MediaDescription:
+    # One format has to stand there, and says nothing (RFC 3264 section 6).
+    return MediaDescription(media.kind, 0, media.protocol, media.formats[:1])
+
+
+def _audio_index(description: SessionDescription) -> int | None:
+    live = (index for index, media in enumerate(description.media) if media.kind == "audio" and media.port)
+    return next(live, None)
+
+
+def _in_place(audio: MediaDescription, previous: SessionDescription | None) -> tuple[MediaDescription, ...]:
+    """The offer's streams: those of the previous description stay, refused, and ours takes its place."""
+    if previous is None:
+        return (audio,)
+    streams = [_refused(media) for media in previous.media]
+    index = _audio_index(previous)
+    if index is None:
+        return (*streams, audio)
+    streams[index] = audio
+    return tuple(streams)

@@ -1,0 +1,27 @@
+"""SDP for those who use it: session descriptions (RFC 8866), and offers and answers (RFC 3264)."""
+
+from gateway.media.offer_answer import (
+    Capabilities,
+    Negotiated,
+    NotAcceptable,
+    apply_answer,
+    make_answer,
+    make_offer,
+    offered_family,
+    revise,
+)
+from gateway.media.session_description import Direction, MalformedSdp, SessionDescription
+
+__all__ = [
+    "Capabilities",
+    "Direction",
+    "MalformedSdp",
+    "Negotiated",
+    "NotAcceptable",
+    "SessionDescription",
+    "apply_answer",
+    "make_answer",
+    "make_offer",
+    "offered_family",
+    "revise",
+]
