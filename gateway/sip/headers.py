@@ -94,10 +94,10 @@ class Headers:
 
     __slots__ = ("_fields", "_typed", "charset")
 
-    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, fields: Iterable[tuple[str, str]] = (), charset: str = "utf-8") -> None:
         self._fields: dict[str, list[str]] = {}
         self._typed: dict[str, Any] = {}
-        self.charset = "utf-8"
+        self.charset = charset
         "What the values are written in: `latin-1` when a peer's were not UTF-8, so that copies are verbatim."
         for name, value in fields:
             self.add(name, value)

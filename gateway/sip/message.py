@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.grammar import is_token, parse_number, split_outside
 from gateway.sip.headers import CSeq, Headers, MediaType, NameAddr, Via, checked_name, checked_text
+from gateway.sip.reasons import REASONS
 from gateway.sip.uri import SipUri, Uri, parse_uri
 
 __all__ = [
-    "REASONS",
+    "Head",
     "Headers",
     "Request",
     "Response",
     "Unparsable",
     "make_response",
+    "parse_head",
     "parse_message",
     "stamp_via",
     "validate_request",
@@ -26,64 +28,6 @@ MAX_MESSAGE = 65535
 "Octets of one message."
 MAX_HEADERS = 200
 "Header field lines of one message."
-
-REASONS = {
-    100: "Trying",
-    180: "Ringing",
-    181: "Call Is Being Forwarded",
-    182: "Queued",
-    183: "Session Progress",
-    200: "OK",
-    202: "Accepted",
-    204: "No Notification",
-    300: "Multiple Choices",
-    301: "Moved Permanently",
-    302: "Moved Temporarily",
-    305: "Use Proxy",
-    380: "Alternative Service",
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Payment Required",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    407: "Proxy Authentication Required",
-    408: "Request Timeout",
-    410: "Gone",
-    413: "Request Entity Too Large",
-    414: "Request-URI Too Long",
-    415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme",
-    420: "Bad Extension",
-    421: "Extension Required",
-    422: "Session Interval Too Small",
-    423: "Interval Too Brief",
-    480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist",
-    482: "Loop Detected",
-    483: "Too Many Hops",
-    484: "Address Incomplete",
-    485: "Ambiguous",
-    486: "Busy Here",
-    487: "Request Terminated",
-    488: "Not Acceptable Here",
-    489: "Bad Event",
-    491: "Request Pending",
-    493: "Undecipherable",
-    500: "Server Internal Error",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Server Time-out",
-    505: "Version Not Supported",
-    513: "Message Too Large",
-    600: "Busy Everywhere",
-    603: "Decline",
-    604: "Does Not Exist Anywhere",
-    606: "Not Acceptable",
-}
-"The phrases of RFC 3261 section 21 and of the RFCs that we speak."
 
 
 class _Message:
@@ -285,47 +229,62 @@ class Unparsable(RemoteProtocolError):
         self.request = request
 
 
+@dataclass(slots=True)
+class Head:
+    """A message without its body: what could be read of it, and the first thing that is wrong."""
+
+    start_line: str
+    headers: Headers
+    fault: RemoteProtocolError | None
+
+    def answerable(self) -> Request | None:
+        """As much of a request as it takes to answer it; None when there is nobody to answer."""
+        method = self.start_line.partition(" ")[0]
+        if is_token(method) and all(name in self.headers for name in _COPIED):
+            return Request(method, "", self.headers)
+        return None
+
+
 def parse_message(data: bytes) -> Request | Response:
     """Parse one whole message: a datagram, or what StreamFramer found in a stream.
 
     Only what is needed to find the header fields and the body is checked; see `validate_request`.
     Octets after the body are ignored (RFC 3261 section 18.3). Raises Unparsable.
     """
-    head, blank, rest = data[:MAX_MESSAGE].lstrip(b"\r\n").partition(b"\r\n\r\n")
-    start_line, headers, fault = _parse_head(head if blank else head.rstrip(b"\r\n"))
+    octets, blank, rest = data[:MAX_MESSAGE].lstrip(b"\r\n").partition(b"\r\n\r\n")
+    head = parse_head(octets if blank else octets.rstrip(b"\r\n"))
     try:
         if len(data) > MAX_MESSAGE:
             raise RemoteProtocolError("Message too large", 513)
-        message = _parse_start_line(start_line, headers)
+        message = _parse_start_line(head.start_line, head.headers)
         if not blank:
             raise RemoteProtocolError("No empty line after the header fields")
-        if fault is not None:
-            raise fault
-        message.body = _cut_body(headers, rest)
+        if head.fault is not None:
+            raise head.fault
+        message.body = _cut_body(head.headers, rest)
     except RemoteProtocolError as error:
-        raise Unparsable(error.reason, error.status, _answerable(start_line, headers)) from error
+        raise Unparsable(error.reason, error.status, head.answerable()) from error
     return message
 
 
-def _parse_head(head: bytes) -> tuple[str, Headers, RemoteProtocolError | None]:
-    """Read all header fields that can be read, and remember the first thing that is wrong."""
-    fault = None
+def parse_head(octets: bytes) -> Head:
+    """Read start line and header fields, without the empty line; never fails, see `Head.fault`."""
     try:
-        text, charset = head.decode(), "utf-8"
+        text, charset = octets.decode(), "utf-8"
     except UnicodeDecodeError:
-        text, charset = head.decode("latin-1"), "latin-1"
+        text, charset = octets.decode("latin-1"), "latin-1"
     if "\r\n " in text or "\r\n\t" in text:
         text = text.replace("\r\n ", " ").replace("\r\n\t", " ")
     start_line, *lines = text.split("\r\n")
+    fault = None
     if not len(lines) == text.count("\r") == text.count("\n"):
         fault = RemoteProtocolError("Line not ended by CR LF")
         lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
     if len(lines) > MAX_HEADERS:
         fault = RemoteProtocolError("Too many header fields")
-    headers = Headers()
-    headers.charset = charset
+    headers = Headers(charset=charset)
     unread = headers.read(lines[:MAX_HEADERS])
-    return start_line, headers, fault or unread
+    return Head(start_line, headers, fault or unread)
 
 
 def _parse_start_line(line: str, headers: Headers) -> Request | Response:
@@ -365,13 +324,6 @@ def _cut_body(headers: Headers, rest: bytes) -> bytes:
     if length > len(rest):
         raise RemoteProtocolError("Content-Length is larger than the body")
     return rest[:length]
-
-
-def _answerable(start_line: str, headers: Headers) -> Request | None:
-    method = start_line.partition(" ")[0]
-    if is_token(method) and all(name in headers for name in _COPIED):
-        return Request(method, "", headers)
-    return None
 
 
 def validate_request(request: Request) -> None:
@@ -438,8 +390,7 @@ def make_response(
 
 
 def _copied(headers: Headers, status: int) -> Headers:
-    copy = Headers()
-    copy.charset = headers.charset
+    copy = Headers(charset=headers.charset)
     for name in _COPIED if status != 100 else (*_COPIED, "Timestamp"):
         if values := headers.get_all(name):
             copy._fields[name] = values if name == "Via" else values[:1]

@@ -17,12 +17,12 @@ from gateway.sip.grammar import (
 _ESCAPED = "%[0-9A-Fa-f]{2}"
 _UNRESERVED = r"A-Za-z0-9\-_.!~*'()"
 # `#` has to be escaped by the letter of the grammar, and by habit of the telephone is not.
-_IS_USER = re.compile(rf"(?:[{_UNRESERVED}&=+$,;?/#]++|{_ESCAPED})++").fullmatch
-_IS_PASSWORD = re.compile(rf"(?:[{_UNRESERVED}&=+$,]++|{_ESCAPED})*+").fullmatch
-_PARAM = rf"(?:[\[\]/:&+${_UNRESERVED}]++|{_ESCAPED})++"
-_IS_PARAMS = re.compile(rf"(?:;{_PARAM}(?:={_PARAM})?+)*+").fullmatch
+_IS_USER = re.compile(rf"(?:[{_UNRESERVED}&=+$,;?/#]++|{_ESCAPED})+").fullmatch
+_IS_PASSWORD = re.compile(rf"(?:[{_UNRESERVED}&=+$,]++|{_ESCAPED})*").fullmatch
+_PARAM = rf"(?:[\[\]/:&+${_UNRESERVED}]++|{_ESCAPED})+"
+_IS_PARAMS = re.compile(rf"(?:;{_PARAM}(?:={_PARAM})?)*").fullmatch
 _HEADER = rf"(?:[\[\]/?:+${_UNRESERVED}]++|{_ESCAPED})"
-_IS_HEADERS = re.compile(rf"{_HEADER}++={_HEADER}*+(?:&{_HEADER}++={_HEADER}*+)*+").fullmatch
+_IS_HEADERS = re.compile(rf"{_HEADER}+={_HEADER}*(?:&{_HEADER}+={_HEADER}*)*").fullmatch
 _IS_TEL_NUMBER = re.compile(r"\+?+[0-9A-Fa-f*#\-.()]++").fullmatch
 _IS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+").fullmatch
 _IS_OPAQUE = re.compile(r"[!#-;=?-~]++").fullmatch
