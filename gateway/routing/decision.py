@@ -4,13 +4,16 @@ The same `Decision` goes to the call's record, the log line, the API and `gatewa
 meant for a person who has never seen the code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 Outcome = Literal["pass", "fail", "grant", "note"]
 "`pass` and `fail` are rules, `grant` is a rule set aside (it says by what), `note` decides nothing."
+
+MAX_SHOWN = 80
+"Characters of a value that a check shows: what strangers send can be long."
 
 _MARKS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "grant": "◆", "note": "·"}
 
@@ -205,7 +208,7 @@ class Decision:
         return [*map(str, self.checks), *near, f"= {verdict}: {self.summary}"]
 
 
-class Rejected(Exception):  # noqa: N818 - the design's name: a refusal is an answer, not an error
+class Rejected(Exception):
     """A call is refused by policy; carries the whole decision.
 
     Raised where the refusal is known, answered in one place a protocol.
@@ -233,17 +236,20 @@ class Trail:
 
     def passed(self, name: str, looked_at: object, found: str) -> None:
         """A rule held."""
-        self.checks.append(Check(name, str(looked_at), found, "pass"))
+        self._add(name, looked_at, found, "pass")
 
     def granted(self, name: str, looked_at: object, source: str) -> None:
         """A rule was set aside; `source` says by what."""
-        self.checks.append(Check(name, str(looked_at), source, "grant"))
+        self._add(name, looked_at, source, "grant")
 
     def noted(self, name: str, looked_at: object, found: str) -> None:
         """Worth knowing, decides nothing."""
-        self.checks.append(Check(name, str(looked_at), found, "note"))
+        self._add(name, looked_at, found, "note")
 
-    def near(self, misses: Iterator[str] | list[str] | tuple[str, ...]) -> None:
+    def _add(self, name: str, looked_at: object, found: str, outcome: Outcome) -> None:
+        self.checks.append(Check(name, _shown(looked_at), found, outcome))
+
+    def near(self, misses: Iterable[str]) -> None:
         """Remember what almost fitted."""
         self.near_misses.extend(misses)
 
@@ -258,10 +264,23 @@ class Trail:
         looked_at: object,
         found: str,
         *,
-        message: str | None = None,
-        retry_after: float | None = None,
+        summary: str = "",
+        message: str = "",
     ) -> Rejected:
-        """The exception to raise: the rule `name` failed on `looked_at`, because of `found`."""
-        self.checks.append(Check(name, str(looked_at), found, "fail"))
-        decision = Decision(tuple(self.checks), reason, found, tuple(self.near_misses))
-        return Rejected(decision, message=message, retry_after=retry_after)
+        """The exception to raise: the rule `name` failed on `looked_at`, because of `found`.
+
+        `summary` is the verdict's sentence and `message` what the requester is told; both default to `found`.
+        """
+        self._add(name, looked_at, found, "fail")
+        decision = Decision(tuple(self.checks), reason, summary or found, tuple(self.near_misses))
+        return Rejected(decision, message=message or None)
+
+
+def _shown(value: object) -> str:
+    """A value of a stranger's as it may stand in a record and on a terminal: short, and printable."""
+    text = str(value)[:MAX_SHOWN]
+    return (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    )

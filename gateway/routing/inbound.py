@@ -1,0 +1,283 @@
+"""Who may call in, and which agent version answers: source, then credentials, then number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.routing.assignment import number_is_ready, owner, published_version
+from gateway.routing.decision import Decision, Reason, Rejected, Trail
+from gateway.routing.near import carries, near_numbers, near_sources, readings_in_table
+from gateway.routing.number import NumberFormat, Reading, normalise
+from gateway.routing.table import Agent, AgentVersion, PhoneNumber, RoutingTable, Trunk, Trunks, Workspace
+
+MAX_NAMES = 3
+
+
+class CredentialState(StrEnum):
+    """What came of a peer's digest credentials."""
+
+    ABSENT = "absent"
+    VERIFIED = "verified"
+    WRONG = "wrong"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the peer proved about itself, before routing was asked."""
+
+    state: CredentialState = CredentialState.ABSENT
+    username: str | None = None
+    "As whom it was verified, or as whom it tried."
+
+
+NO_CREDENTIALS = Credentials()
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkMatch:
+    """The trunks that a source address may be calling by."""
+
+    source: str
+    found: tuple[tuple[str, Trunk], ...]
+    "Enabled trunks, each with the CIDR that the source is in; narrowest first."
+    disabled: tuple[Trunk, ...] = ()
+    "Those that would match, if they were enabled."
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        """The trunks alone."""
+        return tuple(trunk for _, trunk in self.found)
+
+    @property
+    def needs_credentials(self) -> bool:
+        """True when every trunk that the source may be calling by wants credentials: challenge first."""
+        return bool(self.found) and all(trunk.username for _, trunk in self.found)
+
+    def password_of(self, username: str) -> str | None:
+        """What the digest of a user of these trunks is checked with."""
+        for _, trunk in self.found:
+            if trunk.username == username and trunk.password is not None:
+                return trunk.password.reveal()
+        return None
+
+
+def match_source(trunks: Trunks, source: str) -> TrunkMatch:
+    """Whose address this is; the first question about every datagram, at a cost that is bounded."""
+    found = trunks.at(source)
+    enabled = tuple((cidr, trunk) for cidr, trunk in found if trunk.enabled)
+    return TrunkMatch(source, enabled, tuple(trunk for _, trunk in found if not trunk.enabled))
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRoute:
+    """A call that may be answered, and by whom."""
+
+    trunk: Trunk
+    number: PhoneNumber
+    version: AgentVersion
+    agent: Agent
+    workspace: Workspace
+    caller: str | None
+    "E.164; None: withheld, or not a number."
+    caller_raw: str
+    "The caller as the trunk wrote it."
+    called: str
+    "E.164"
+    max_seconds: float
+    decision: Decision
+
+
+def route_inbound(
+    table: RoutingTable,
+    *,
+    called: str,
+    caller: str,
+    source: str,
+    now_utc: datetime,
+    credentials: Credentials = NO_CREDENTIALS,
+    asserted: str | None = None,
+) -> InboundRoute:
+    """Decide who answers a call; raises Rejected, and either way there is a Decision that says why.
+
+    `called` and `caller` are the user parts of the Request-URI and of From, or these URIs whole; `asserted`
+    is the identity in P-Asserted-Identity, which counts only where the trunk is trusted with it.
+    """
+    trail = Trail()
+    near = _by_source(trail, table, source, called)
+    proven = _by_credentials(trail, near, credentials)
+    trunk, number = _by_number(trail, table, called, proven, near, credentials)
+    number_is_ready(trail, number, now_utc)
+    version = _answering_version(trail, table, number)
+    agent, workspace = owner(trail, table, number, version)
+    caller_raw, caller_e164 = _caller(trail, trunk, caller, asserted)
+    summary = f"{number.e164} is answered by version {version.number} of agent “{agent.name}”"
+    return InboundRoute(
+        trunk=trunk,
+        number=number,
+        version=version,
+        agent=agent,
+        workspace=workspace,
+        caller=caller_e164,
+        caller_raw=caller_raw,
+        called=number.e164,
+        max_seconds=float(version.max_call_duration_sec),
+        decision=trail.decided(summary),
+    )
+
+
+def _by_source(trail: Trail, table: RoutingTable, source: str, called: str) -> tuple[Trunk, ...]:
+    match = match_source(table.trunks, source)
+    if match:
+        trail.passed("source address", source, f"in {match.found[0][0]} of trunk {_names(match.trunks)}")
+        return match.trunks
+    if match.disabled:
+        found = f"belongs only to trunk {_names(match.disabled)}, which is disabled"
+        raise trail.refused(Reason.TRUNK_DISABLED, "source address", source, found)
+    trail.near(near_sources(table, source, called))
+    raise trail.refused(Reason.UNKNOWN_SOURCE, "source address", source, "in the list of no trunk")
+
+
+def _by_credentials(trail: Trail, matched: tuple[Trunk, ...], credentials: Credentials) -> tuple[Trunk, ...]:
+    """The matched trunks that ask for no credentials, or for those that were verified."""
+    proven = tuple(trunk for trunk in matched if _satisfied(trunk, credentials))
+    if not proven:
+        raise _unproven(trail, matched, credentials)
+    asking = tuple(trunk for trunk in proven if trunk.username)
+    found = f"verified for trunk {_names(asking)}" if asking else f"trunk {_names(proven)} asks for none"
+    trail.passed("credentials", _told(credentials), found)
+    return proven
+
+
+def _satisfied(trunk: Trunk, credentials: Credentials) -> bool:
+    verified = credentials.state is CredentialState.VERIFIED
+    return trunk.username is None or (verified and credentials.username == trunk.username)
+
+
+_CREDENTIAL_REFUSALS = {
+    CredentialState.ABSENT: (Reason.CREDENTIALS_REQUIRED, "asks for digest credentials, and none were sent"),
+    CredentialState.WRONG: (Reason.BAD_CREDENTIALS, "asks for other credentials than were sent"),
+    CredentialState.VERIFIED: (Reason.BAD_CREDENTIALS, "belongs to another user name"),
+    CredentialState.STALE: (Reason.STALE_CREDENTIALS, "asks again: the nonce of the answer has run out"),
+}
+
+
+def _unproven(trail: Trail, trunks: Sequence[Trunk], credentials: Credentials) -> Rejected:
+    reason, found = _CREDENTIAL_REFUSALS[credentials.state]
+    return trail.refused(reason, "credentials", _told(credentials), f"trunk {_names(trunks)} {found}")
+
+
+def _told(credentials: Credentials) -> str:
+    if credentials.state is CredentialState.ABSENT:
+        return "none sent"
+    return f"user {credentials.username}, {credentials.state.value}"
+
+
+def _by_number(
+    trail: Trail,
+    table: RoutingTable,
+    called: str,
+    proven: tuple[Trunk, ...],
+    matched: tuple[Trunk, ...],
+    credentials: Credentials,
+) -> tuple[Trunk, PhoneNumber]:
+    """The number that was dialled, and the trunk it came by: the first proven one that carries it."""
+    known = readings_in_table(table, proven, called)
+    for reading, number, trunk in known:
+        if carries(trunk, number):
+            trail.passed("dialled number", called, _as_read(reading, trunk))
+            trail.passed("number", reading.e164, f"{_label(number)}, by trunk “{trunk.name}”")
+            return trunk, number
+    for trunk in matched:
+        if any(carries(trunk, number) for _, number, _ in known):
+            raise _unproven(trail, (trunk,), credentials)
+    if known:
+        raise _number_elsewhere(trail, table, called, known[0], proven)
+    raise _number_nowhere(trail, table, called, proven[0])
+
+
+def _as_read(reading: Reading, trunk: Trunk) -> str:
+    lenient = (
+        f"; read leniently, since the trunk's format is {trunk.number_format}" if reading.lenient else ""
+    )
+    return f"{reading.e164}, {reading.how}{lenient}"
+
+
+def _label(number: PhoneNumber) -> str:
+    return f"{number.id} “{number.nickname}”" if number.nickname else number.id
+
+
+def _number_elsewhere(
+    trail: Trail,
+    table: RoutingTable,
+    called: str,
+    known: tuple[Reading, PhoneNumber, Trunk],
+    proven: tuple[Trunk, ...],
+) -> Rejected:
+    """The number exists, but not for whoever dialled it. Other workspaces are never named."""
+    reading, number, trunk = known
+    trail.passed("dialled number", called, _as_read(reading, trunk))
+    if all(trunk.workspace_id not in (None, number.workspace_id) for trunk in proven):
+        found = f"belongs to another workspace than trunk {_names(proven)}"
+        reason = Reason.NUMBER_IN_OTHER_WORKSPACE
+    else:
+        own = table.trunks.by_id.get(number.trunk_id or "")
+        found = f"comes in by trunk “{own.name if own else number.trunk_id}”, not by {_names(proven)}"
+        reason = Reason.NUMBER_ON_OTHER_TRUNK
+    return trail.refused(reason, "number", number.e164, found, summary=f"{number.e164} {found}")
+
+
+def _number_nowhere(trail: Trail, table: RoutingTable, called: str, trunk: Trunk) -> Rejected:
+    normalised = normalise(called, trunk.number_format)
+    raw = normalised.raw
+    trail.near(near_numbers(table, trunk, raw))
+    if not normalised.readings:
+        summary = f"{raw!r} is not a telephone number: {normalised.why_not}"
+        return trail.refused(
+            Reason.MALFORMED_NUMBER, "dialled number", raw, normalised.why_not, summary=summary
+        )
+    reading = normalised.readings[0]
+    trail.passed("dialled number", raw, _as_read(reading, trunk))
+    found = "no workspace has this number"
+    return trail.refused(
+        Reason.UNKNOWN_NUMBER, "number", reading.e164, found, summary=f"{reading.e164}: {found}"
+    )
+
+
+def _answering_version(trail: Trail, table: RoutingTable, number: PhoneNumber) -> AgentVersion:
+    """The inbound assignment alone counts: the outbound one never answers a call."""
+    if number.inbound_version_id is not None:
+        return published_version(trail, table, number.inbound_version_id, "inbound version")
+    if number.outbound_version_id is not None:
+        trail.near(["an outbound version is assigned, but it never answers inbound calls"])
+    found = "no inbound agent version is assigned"
+    summary = f"{number.e164}: {found}"
+    raise trail.refused(Reason.NO_INBOUND_VERSION, "inbound version", "none", found, summary=summary)
+
+
+def _names(trunks: Sequence[Trunk]) -> str:
+    """Their names; many trunks can share the addresses of one carrier, so only the first few."""
+    names = ", ".join(f"“{trunk.name}”" for trunk in trunks[:MAX_NAMES])
+    return names if len(trunks) <= MAX_NAMES else f"{names} and {len(trunks) - MAX_NAMES} more"
+
+
+def _caller(trail: Trail, trunk: Trunk, caller: str, asserted: str | None) -> tuple[str, str | None]:
+    """The caller as written and, where it is a number, as E.164. Callers without one are welcome."""
+    if asserted is not None and not trunk.trust_pai:
+        trail.noted("asserted caller", asserted, "ignored: the trunk is not trusted to assert identities")
+    trusted = asserted is not None and trunk.trust_pai
+    normalised = normalise(
+        asserted if asserted is not None and trusted else caller, _without_tech_prefix(trunk.number_format)
+    )
+    found = normalised.e164 or normalised.why_not
+    trail.noted("asserted caller" if trusted else "caller", normalised.raw, found)
+    return normalised.raw, normalised.e164
+
+
+def _without_tech_prefix(writing: NumberFormat) -> NumberFormat:
+    """Tech prefixes stand before called numbers only."""
+    return replace(writing, tech_prefix="") if writing.tech_prefix else writing
