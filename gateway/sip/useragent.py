@@ -1,19 +1,50 @@
-"""The user agent: skeleton of the interface; the body lands next."""
+"""The user agent: SIP without I/O. Messages in, events out; verbs in, messages out.
+
+What becomes of a message that arrives, in this order, and what is counted (`UserAgent.counters`):
+
+- a response: to its client transaction; `dropped.response` when it is malformed, has passed us by
+  (more than one Via) or answers nothing of ours;
+- a request that repeats, acknowledges or cancels one that is being served: to its server transaction
+  (`retransmission.absorbed`);
+- an ACK that belongs to nothing, such as the one of a stateless answer: `ignored.ack`;
+- a request within a dialog: to the dialog;
+- anything else from a source that the gatekeeper does not know: `ignored.unknown_source`, in silence;
+- what does not parse (`dropped.unparsable` when it cannot even be answered), is invalid, does not fit
+  (503 when `max_transactions` or `max_dialogs` are reached, or draining), is denied by the gatekeeper or
+  fails inspection: a stateless answer, `answered.<status>`; `ignored.<why>` where the gatekeeper says so;
+- OPTIONS: a stateless 200; INVITE: a dialog, and `InviteReceived`.
+
+Further counters: `forked.hung_up`, `cancel.crossed` (answers that came when nobody wanted them any more),
+`dialog.lost` (a peer that knows the dialog no more), `expired.invite`, `expired.ack`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from gateway.sip.authorization import Authorization
+from gateway.sip.calling import Invitation
+from gateway.sip.core import Core
 from gateway.sip.dialog import Dialog
-from gateway.sip.events import Event
+from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.events import Event, InviteReceived, OptionsAnswered
+from gateway.sip.headers import NameAddr
+from gateway.sip.inspection import inspect
+from gateway.sip.message import (
+    Request,
+    Response,
+    Unparsable,
+    make_response,
+    parse_message,
+    validate_request,
+    validate_response,
+)
+from gateway.sip.outgoing import OutgoingRequest
+from gateway.sip.path import reply_target, stamp
 from gateway.sip.screening import Admit, Deny, Gatekeeper, Ignore, Screening
 from gateway.sip.settings import Login, Settings
 from gateway.sip.target import Listener, Target
-
-if TYPE_CHECKING:
-    from gateway.sip.headers import NameAddr
 
 __all__ = [
     "Admit",
@@ -32,10 +63,11 @@ __all__ = [
 
 
 class UserAgent:
-    """SIP without I/O: messages in, events out; verbs in, messages out."""
+    """Everything that one gateway says and hears by SIP.
 
-    draining: bool
-    counters: Counter[str]
+    After each call of a method, or of a dialog's verb, send `messages_to_send`, take `next_event` until it
+    is None, and call `handle_timeout` when `next_timeout` has come. `now` is in seconds and never goes back.
+    """
 
     def __init__(
         self,
@@ -45,31 +77,64 @@ class UserAgent:
         *,
         settings: Settings = Settings(),  # noqa: B008  frozen
     ) -> None:
-        raise NotImplementedError
+        """`token` returns a new unguessable word of letters and digits each time, 64 bits or more."""
+        self._core = Core(listeners, token, settings)
+        self._layer = self._core.layer
+        self._gatekeeper = gatekeeper
+        self._settings = settings
+        self.draining = False
+        "New calls and OPTIONS get 503 with Retry-After; what is running goes on."
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was counted since the start; the names are in this module's docstring."""
+        return self._core.counters
+
+    @property
+    def dialog_count(self) -> int:
+        """Live dialogs."""
+        return len(self._core.dialogs)
+
+    @property
+    def transaction_count(self) -> int:
+        """Live transactions, both sides."""
+        return self._layer.server_count + self._layer.client_count
+
+    # The five methods of the shell.
 
     def receive(self, data: bytes, source: Target, now: float) -> None:
         """Take one whole message."""
-        raise NotImplementedError
+        try:
+            message = parse_message(data)
+        except Unparsable as error:
+            self._refuse_unparsable(error, source)
+            return
+        if isinstance(message, Response):
+            self._response_received(message, source, now)
+        else:
+            self._request_received(message, len(data), source, now)
 
     def next_event(self) -> Event | None:
         """The oldest event that was not taken yet."""
-        raise NotImplementedError
+        return self._core.events.popleft() if self._core.events else None
 
     def messages_to_send(self) -> list[tuple[bytes, Target]]:
         """Everything queued since the last time; the caller sends it."""
-        raise NotImplementedError
+        return self._layer.take_outbox()
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` is due, or `None`."""
-        raise NotImplementedError
+        """When `handle_timeout` is due, or None."""
+        return self._layer.schedule.next()
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due by `now`."""
-        raise NotImplementedError
+        self._layer.schedule.expire(now)
 
     def transport_failed(self, target: Target, now: float, *, why: str) -> None:
-        """A message to `target` could not be delivered: its client transactions fail as by a 503."""
-        raise NotImplementedError
+        """What was sent to `target` did not get there: its requests fail as by a 503 (section 8.1.3.1)."""
+        self._layer.undeliverable(target, why, now)
+
+    # What the application begins.
 
     def invite(
         self,
@@ -86,9 +151,205 @@ class UserAgent:
         routes: Sequence[str] = (),
         now: float,
     ) -> Dialog:
-        """Call `request_uri` by way of `target`; `Ringing`, `Answered` or `Refused` tell the rest."""
-        raise NotImplementedError
+        """Call `request_uri` by way of `target`; `Ringing`, `Answered` or `Refused` tell the rest.
+
+        `from_` and `to` are name-addrs (`to` is `request_uri` unless given); tags are added here. Raises
+        LocalProtocolError when no listener has the target's transport.
+        """
+        core = self._core
+        secure = request_uri.lower().startswith("sips:")
+        target = core.pin(target)
+        dialog = Dialog(
+            core,
+            call_id=core.token(),
+            local=self._caller(from_),
+            remote=NameAddr.parse(to or f"<{request_uri}>"),
+            peer=target,
+            contact=core.contact(target, contact_user, secure),
+        )
+        dialog.secure = secure
+        invitation = Invitation(
+            request_uri, target, to or f"<{request_uri}>", tuple(routes), tuple(headers), body, content_type
+        )
+        dialog.call(invitation, credentials, now)
+        return dialog
 
     def options(self, request_uri: str, *, target: Target, from_: NameAddr | str, now: float) -> str:
-        """Ask whether the peer is there; returns the Call-ID that `OptionsAnswered` will carry."""
-        raise NotImplementedError
+        """Ask whether the peer is there; returns the Call-ID that `OptionsAnswered` will carry.
+
+        A request outside a dialog that gets one answer: REGISTER will be another.
+        """
+        core = self._core
+        pinned = core.pin(target)
+        call_id = core.token()
+        sender = str(self._caller(from_))
+
+        def write() -> tuple[Request, Target]:
+            to = f"<{request_uri}>"
+            request = core.request(
+                "OPTIONS", request_uri, pinned, from_=sender, to=to, call_id=call_id, number=1
+            )
+            request.headers.add("Accept", ", ".join(self._settings.accept))
+            return request, pinned
+
+        def done(status: int, reason: str, now: float) -> None:
+            core.emit(OptionsAnswered(call_id, target, status, reason))
+
+        OutgoingRequest(core, write, Authorization(None, core.token), done).send(now)
+        return call_id
+
+    def _caller(self, from_: NameAddr | str) -> NameAddr:
+        address = NameAddr.parse(from_) if isinstance(from_, str) else from_
+        return address.with_param("tag", self._core.token())
+
+    # Responses.
+
+    def _response_received(self, response: Response, source: Target, now: float) -> None:
+        try:
+            validate_response(response)
+            # What a dialog will read of it: a response that would break off there is not begun with.
+            _ = response.record_routes, response.content_type
+        except RemoteProtocolError:
+            self.counters["dropped.response"] += 1
+            return
+        transaction = self._layer.client_of(response) if len(response.vias) == 1 else None
+        if transaction is None:
+            self.counters["dropped.response"] += 1
+        else:
+            transaction.receive(response, source, now)
+
+    # Requests.
+
+    def _request_received(self, request: Request, size: int, source: Target, now: float) -> None:
+        try:
+            reply_to = reply_target(stamp(request, source), source, self._gatekeeper.knows)
+        except RemoteProtocolError:
+            self.counters["dropped.unparsable"] += 1
+            return
+        try:
+            if not self._continues(request, reply_to, now):
+                self._begin(request, size, source, reply_to, now)
+        except RemoteProtocolError as error:
+            self._refuse(request, source, reply_to, error)
+
+    def _refuse_unparsable(self, error: Unparsable, source: Target) -> None:
+        request = error.request
+        try:
+            if request is None:
+                raise error
+            reply_to = reply_target(stamp(request, source), source, self._gatekeeper.knows)
+        except RemoteProtocolError:
+            self.counters["dropped.unparsable"] += 1
+            return
+        self._refuse(request, source, reply_to, error)
+
+    def _refuse(self, request: Request, source: Target, reply_to: Target, error: RemoteProtocolError) -> None:
+        if request.method == "ACK":
+            self.counters["ignored.ack"] += 1
+        elif self._gatekeeper.knows(source):
+            self._core.reply(request, reply_to, error.status, error.reason)
+        else:
+            self.counters["ignored.unknown_source"] += 1
+
+    def _continues(self, request: Request, reply_to: Target, now: float) -> bool:
+        """Give a request to the transaction or the dialog that it belongs to, if there is one."""
+        if request.method == "CANCEL":
+            return self._cancel(request, reply_to, now)
+        transaction = self._layer.server_of(request)
+        if request.method == "ACK":
+            self._acknowledge(request, now)
+            return True
+        if transaction is not None:
+            self.counters["retransmission.absorbed"] += 1
+            transaction.repeated(now)
+            return True
+        dialog = self._dialog_of(request)
+        if dialog is not None:
+            self._receive_within(dialog, request, reply_to, now)
+        return dialog is not None
+
+    def _cancel(self, cancel: Request, reply_to: Target, now: float) -> bool:
+        transaction = self._layer.server_of(cancel, "INVITE")
+        if transaction is None or transaction.user is None:
+            return False
+        # 200 whatever becomes of the INVITE, with the To tag of its answers (section 9.2).
+        response = make_response(cancel, 200, to_tag=transaction.user.local_tag)
+        self._layer.send(bytes(response), reply_to)
+        transaction.user.cancelled(cancel, now)
+        return True
+
+    def _acknowledge(self, ack: Request, now: float) -> None:
+        """An ACK goes to the INVITE's transaction, or, after a 2xx, to the dialog; no ACK is answered."""
+        transaction = self._layer.server_of(ack)
+        dialog = self._dialog_of(ack)
+        _ = ack.content_type
+        if transaction is not None:
+            transaction.acknowledge(ack, now)
+        elif dialog is not None:
+            dialog.ack_received(ack, now)
+        else:
+            self.counters["ignored.ack"] += 1
+
+    def _dialog_of(self, request: Request) -> Dialog | None:
+        tag = request.to.tag
+        if tag is None:
+            return None
+        dialog = self._core.dialogs.get((request.call_id, tag))
+        return dialog if dialog is not None and dialog.belongs(request.from_.tag) else None
+
+    def _receive_within(self, dialog: Dialog, request: Request, reply_to: Target, now: float) -> None:
+        validate_request(request)
+        denied = inspect(request, self._settings)
+        # Dialogs may end even when new ones may not begin.
+        if denied is None and self._layer.server_count >= 2 * self._settings.max_transactions:
+            denied = self._unavailable()
+        if denied is None:
+            dialog.receive(request, reply_to, now)
+        else:
+            self._core.reply(request, reply_to, denied.status, denied.reason, denied.headers)
+
+    def _begin(self, request: Request, size: int, source: Target, reply_to: Target, now: float) -> None:
+        """Take a request that belongs to nothing, and may be the beginning of something."""
+        if not self._gatekeeper.knows(source):
+            self.counters["ignored.unknown_source"] += 1
+            return
+        if size > self._settings.max_message:
+            raise RemoteProtocolError("Message Too Large", 513)
+        validate_request(request)
+        screening = self._full(request) or self._gatekeeper.screen(request, source, now)
+        if isinstance(screening, Admit):
+            screening = inspect(request, self._settings) or self._merged(request) or screening
+        if isinstance(screening, Deny):
+            self._core.reply(request, reply_to, screening.status, screening.reason, screening.headers)
+        elif isinstance(screening, Ignore):
+            self.counters[f"ignored.{screening.why}"] += 1
+        else:
+            self._admit(request, screening.tag, source, reply_to, now)
+
+    def _full(self, request: Request) -> Deny | None:
+        """What needs no gatekeeper to be refused: we have no such dialog, or no room."""
+        if request.to.tag is not None or request.method in {"CANCEL", "BYE", "INFO"}:
+            return Deny(481)
+        settings = self._settings
+        calls = request.method == "INVITE" and len(self._core.dialogs) >= settings.max_dialogs
+        if calls or self._layer.server_count >= settings.max_transactions:
+            return self._unavailable()
+        if self.draining and request.method in {"INVITE", "OPTIONS"}:
+            return self._unavailable()
+        return None
+
+    def _unavailable(self) -> Deny:
+        return Deny(503, headers=[("Retry-After", str(self._settings.retry_after))])
+
+    def _merged(self, request: Request) -> Deny | None:
+        return Deny(482) if self._layer.merged(request) else None
+
+    def _admit(
+        self, request: Request, admission: object, source: Target, reply_to: Target, now: float
+    ) -> None:
+        if request.method == "INVITE":
+            dialog = Dialog.called(self._core, request, source, reply_to, now)
+            self._core.emit(InviteReceived(dialog, request, source, admission))
+        else:
+            assert request.method == "OPTIONS", "every other method needs a dialog"
+            self._core.reply(request, reply_to, 200, headers=self._core.capabilities())

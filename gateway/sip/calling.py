@@ -1,0 +1,358 @@
+"""An INVITE of ours: the call that it begins, or the change that it proposes (RFC 3261 13.2, 14.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from gateway.sip.errors import LocalProtocolError
+from gateway.sip.events import Answered, Refused, ReinviteAnswered, Ringing
+from gateway.sip.outgoing import UNANSWERED, add_headers, cancel_for, set_body
+
+if TYPE_CHECKING:
+    from gateway.sip.authorization import Authorization
+    from gateway.sip.core import Core
+    from gateway.sip.dialog import Dialog
+    from gateway.sip.message import Request, Response
+    from gateway.sip.target import Target
+    from gateway.sip.transaction import ClientTransaction
+
+GLARE_RETRIES = 3
+"How often a re-INVITE that met the peer's own (491) is sent again."
+
+
+class Phase(Enum):
+    """What our INVITE is waiting for."""
+
+    CALLING = auto()
+    "Any response."
+    PROCEEDING = auto()
+    "A final one."
+    ANSWERED = auto()
+    "The application's ACK."
+    ACKNOWLEDGED = auto()
+    "Nothing: 2xx may be repeated, or come late from another fork."
+    DONE = auto()
+
+
+def type_of(response: Response) -> str | None:
+    """The media type of a response's body, when there is one."""
+    media_type = response.content_type
+    return str(media_type) if response.body and media_type else None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What the application wants to be said in the INVITE that begins a call."""
+
+    request_uri: str
+    target: Target
+    to: str
+    routes: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    content_type: str
+
+
+class OutgoingInvite:
+    """The INVITE that begins a call."""
+
+    __slots__ = (
+        "_acknowledgements",
+        "_authorization",
+        "_cancel_reason",
+        "_cancelling",
+        "_core",
+        "_dialog",
+        "_ends_at",
+        "_invitation",
+        "_transaction",
+        "phase",
+        "scheduled",
+    )
+
+    def __init__(
+        self, core: Core, dialog: Dialog, invitation: Invitation, authorization: Authorization
+    ) -> None:
+        self._core = core
+        self._dialog = dialog
+        self._invitation = invitation
+        self._authorization = authorization
+        self._acknowledgements: dict[str | None, tuple[bytes, Target]] = {}
+        self._cancelling = False
+        self._cancel_reason: str | None = None
+        self._transaction: ClientTransaction
+        self._ends_at: float | None = None
+        self.phase = Phase.CALLING
+        self.scheduled: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for an answer, or for our ACK of one."""
+        return self.phase in {Phase.CALLING, Phase.PROCEEDING, Phase.ANSWERED}
+
+    def send(self, now: float) -> None:
+        """Send it, with what has been learnt from challenges so far."""
+        invitation = self._invitation
+        request = self._dialog.write_invite(invitation)
+        add_headers(request, invitation.headers)
+        set_body(request, invitation.body, invitation.content_type)
+        add_headers(request, self._authorization.headers_for(request))
+        self._dialog.request = request
+        self.phase = Phase.CALLING
+        self._ends_at = now + self._core.settings.invite_timeout
+        self._transaction = self._core.layer.start_client(request, invitation.target, self, now)
+        self._core.layer.arm(self)
+
+    # What arrives.
+
+    def response_received(self, response: Response, source: Target, now: float) -> None:
+        """Take any response that is not a repetition, or is a repeated 2xx."""
+        if response.status < 200:
+            self._provisional(response, source, now)
+        elif response.status < 300:
+            self._success(response, source, now)
+        else:
+            self._failure(response, now)
+
+    def request_failed(self, status: int, why: str, now: float) -> None:
+        """Nobody answered, or nobody could be asked."""
+        if not self._cancelling:
+            self._core.emit(Refused(self._dialog, status, why, None))
+        self._end("cancelled" if self._cancelling else why)
+
+    def _provisional(self, response: Response, source: Target, now: float) -> None:
+        first = self.phase is Phase.CALLING
+        self.phase = Phase.PROCEEDING
+        if self._cancelling:
+            if first:
+                self._send_cancel(now)
+            return
+        if response.status > 100:
+            self._dialog.heard_early(response, source)
+            event = Ringing(self._dialog, response.status, response.body, type_of(response))
+            self._core.emit(event)
+
+    def _success(self, response: Response, source: Target, now: float) -> None:
+        tag = response.to.tag
+        if tag in self._acknowledgements:
+            self._core.counters["retransmission.absorbed"] += 1
+            self._core.layer.send(*self._acknowledgements[tag])
+        elif self.phase in {Phase.CALLING, Phase.PROCEEDING}:
+            self._first_success(response, source, now)
+        elif tag != self._dialog.remote_tag:
+            self._core.counters["forked.hung_up"] += 1
+            self._hang_up(self._dialog.fork(response, source), now)
+
+    def _first_success(self, response: Response, source: Target, now: float) -> None:
+        self._dialog.confirm(response, source)
+        if self._cancelling:
+            self._core.counters["cancel.crossed"] += 1
+            self.phase = Phase.ANSWERED
+            self.acknowledge(now, b"", "")
+            self._dialog.bye(now, self._cancel_reason)
+            return
+        self.phase = Phase.ANSWERED
+        self._ends_at = now + 64 * self._core.settings.t1
+        self._core.layer.arm(self)
+        self._core.emit(Answered(self._dialog, response.body, type_of(response)))
+
+    def _failure(self, response: Response, now: float) -> None:
+        if self._cancelling:
+            self._end("cancelled")
+        elif self._authorization.takes(response):
+            self.send(now)
+        else:
+            reason = response.headers.get("Reason")
+            fields = tuple(response.headers)
+            self._core.emit(Refused(self._dialog, response.status, response.reason, reason, fields))
+            self._end(f"refused with {response.status}")
+
+    # What the application wants.
+
+    def acknowledge(self, now: float, body: bytes, content_type: str) -> None:
+        """Send the ACK of the first 2xx; a second time does nothing."""
+        if self.phase is Phase.ACKNOWLEDGED:
+            return
+        if self.phase is not Phase.ANSWERED:
+            raise LocalProtocolError("there is no answer to acknowledge")
+        self.phase = Phase.ACKNOWLEDGED
+        self._ends_at = None
+        self._acknowledge(self._dialog, body, content_type)
+
+    def cancel(self, now: float, reason_header: str | None) -> None:
+        """Give up, in the way that the moment allows."""
+        if self.phase in {Phase.CALLING, Phase.PROCEEDING} and not self._cancelling:
+            self._cancelling = True
+            self._cancel_reason = reason_header
+            # "If no provisional response has been received, the CANCEL request MUST NOT be sent"
+            # (section 9.1): it waits for one.
+            if self.phase is Phase.PROCEEDING:
+                self._send_cancel(now)
+        elif self.phase in {Phase.ANSWERED, Phase.ACKNOWLEDGED}:
+            self._dialog.bye(now, reason_header)
+
+    def conclude(self, now: float) -> None:
+        """The dialog ends: acknowledge what the application did not."""
+        if self.phase is Phase.ANSWERED:
+            self.acknowledge(now, b"", "")
+
+    @property
+    def deadline(self) -> float | None:
+        """The end of patience: with the peer, or with the application that owes an ACK."""
+        return self._ends_at
+
+    def expire(self, now: float) -> None:
+        """Give up what has waited too long."""
+        if self._ends_at is None or self._ends_at > now:
+            return
+        self._ends_at = None
+        if self.phase is Phase.ANSWERED:
+            self._core.counters["expired.ack"] += 1
+            self._dialog.bye(now)
+        elif self._cancelling:
+            # "If there is no final response for the original request in 64*T1 seconds, the UAC SHOULD
+            # then consider the original transaction cancelled" (section 9.1).
+            self._abandon()
+        else:
+            self._core.counters["expired.invite"] += 1
+            self._core.emit(Refused(self._dialog, 408, "no final response", None))
+            self.cancel(now, None)
+
+    def _send_cancel(self, now: float) -> None:
+        request = cancel_for(self._dialog.request, self._cancel_reason)
+        self._core.layer.start_client(request, self._invitation.target, UNANSWERED, now)
+        self._ends_at = now + 64 * self._core.settings.t1
+        self._core.layer.arm(self)
+
+    def _abandon(self) -> None:
+        self._transaction.abandon()
+        self._end("cancelled, and never answered")
+
+    def _acknowledge(self, dialog: Dialog, body: bytes, content_type: str) -> None:
+        message = dialog.acknowledgement_of(self._dialog.request, body, content_type)
+        self._acknowledgements[dialog.remote_tag] = message
+        self._core.layer.send(*message)
+
+    def _hang_up(self, fork: Dialog, now: float) -> None:
+        """End a dialog that a late fork made: "the UAC MUST send an ACK", and needs no second callee."""
+        self._acknowledge(fork, b"", "")
+        request, target = fork.write("BYE")
+        self._core.layer.start_client(request, target, UNANSWERED, now)
+
+    def _end(self, why: str) -> None:
+        self.phase = Phase.DONE
+        self._ends_at = None
+        self._dialog.end(why)
+
+
+class OutgoingReinvite:
+    """An INVITE of ours within a dialog."""
+
+    __slots__ = (
+        "_acknowledgement",
+        "_authorization",
+        "_body",
+        "_content_type",
+        "_core",
+        "_dialog",
+        "_ends_at",
+        "_glares",
+        "_request",
+        "_retry_at",
+        "_transaction",
+        "done",
+        "scheduled",
+    )
+
+    def __init__(
+        self, core: Core, dialog: Dialog, body: bytes, content_type: str, authorization: Authorization
+    ) -> None:
+        self._core = core
+        self._dialog = dialog
+        self._body = body
+        self._content_type = content_type
+        self._authorization = authorization
+        self._acknowledgement: tuple[bytes, Target] | None = None
+        self._ends_at: float | None = None
+        self._retry_at: float | None = None
+        self._glares = 0
+        self._transaction: ClientTransaction
+        self._request: Request
+        self.done = False
+        self.scheduled: float | None = None
+
+    def send(self, now: float) -> None:
+        """Send it, with what has been learnt from challenges so far."""
+        self._request, target = self._dialog.write("INVITE")
+        self._request.headers.add("Contact", self._dialog.contact)
+        set_body(self._request, self._body, self._content_type)
+        add_headers(self._request, self._authorization.headers_for(self._request))
+        self._ends_at = now + self._core.settings.invite_timeout
+        self._transaction = self._core.layer.start_client(self._request, target, self, now)
+        self._core.layer.arm(self)
+
+    def response_received(self, response: Response, source: Target, now: float) -> None:
+        """Take any response that is not a repetition, or is a repeated 2xx."""
+        if response.status < 200:
+            return
+        if response.status < 300:
+            self._success(response, now)
+        elif self.done:
+            pass
+        elif self._authorization.takes(response):
+            self.send(now)
+        elif response.status == 491 and self._glares < GLARE_RETRIES:
+            self._glares += 1
+            self._ends_at = None
+            self._retry_at = now + self._dialog.glare_wait()
+            self._core.layer.arm(self)
+        else:
+            self._finish(response.status, response.body, type_of(response), now)
+
+    def request_failed(self, status: int, why: str, now: float) -> None:
+        """No answer: the peer has gone."""
+        self._finish(status, b"", None, now)
+
+    def withdraw(self) -> None:
+        """The dialog is over: nothing is waited for."""
+        self.done = True
+        self._ends_at = self._retry_at = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When to try again after a glare, or to stop waiting: never both."""
+        return self._ends_at if self._retry_at is None else self._retry_at
+
+    def expire(self, now: float) -> None:
+        """Try again, or give up a peer that never says its last word."""
+        if self._ends_at is not None and self._ends_at <= now:
+            self._transaction.abandon()
+            self._finish(408, b"", None, now)
+        elif self._retry_at is not None and self._retry_at <= now:
+            self._retry(now)
+
+    def _retry(self, now: float) -> None:
+        if self._dialog.asked:
+            self._retry_at = now + self._dialog.glare_wait()
+        else:
+            self._retry_at = None
+            self.send(now)
+
+    def _success(self, response: Response, now: float) -> None:
+        if self._acknowledgement is None:
+            self._dialog.refresh(response)
+            self._acknowledgement = self._dialog.acknowledgement_of(self._request, b"", "")
+            self._core.layer.send(*self._acknowledgement)
+            self._finish(response.status, response.body, type_of(response), now)
+        else:
+            self._core.counters["retransmission.absorbed"] += 1
+            self._core.layer.send(*self._acknowledgement)
+
+    def _finish(self, status: int, body: bytes, content_type: str | None, now: float) -> None:
+        if self.done:
+            return
+        self.withdraw()
+        self._core.emit(ReinviteAnswered(self._dialog, status, body, content_type))
+        self._dialog.request_answered(status, now)

@@ -1,0 +1,132 @@
+"""The way that a request takes: out by a route set (RFC 3261 section 12.2.1.1), back by Via (18.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from gateway.sip.target import Target
+from gateway.sip.uri import SipUri, Uri
+
+if TYPE_CHECKING:
+    from gateway.sip.headers import NameAddr, Via
+    from gateway.sip.message import Request
+
+DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A remote target and the proxies on the way to it."""
+
+    remote_target: Uri
+    route_set: tuple[NameAddr, ...] = ()
+
+    @property
+    def strict(self) -> bool:
+        """Whether the first proxy routes as RFC 2543 did: it wants itself in the Request-URI."""
+        if not self.route_set:
+            return False
+        first = self.route_set[0].uri
+        return isinstance(first, SipUri) and first.param("lr") is None
+
+    @property
+    def request_uri(self) -> str:
+        """What stands in the request line."""
+        return str(_without_headers(self.route_set[0].uri if self.strict else self.remote_target))
+
+    @property
+    def routes(self) -> list[str]:
+        """The values of the Route headers."""
+        if self.strict:
+            return [*map(str, self.route_set[1:]), f"<{_without_headers(self.remote_target)}>"]
+        return [str(route) for route in self.route_set]
+
+    @property
+    def next_hop(self) -> Uri:
+        """Who gets the request first."""
+        return self.route_set[0].uri if self.route_set else self.remote_target
+
+
+def _without_headers(uri: Uri) -> Uri:
+    """Header fields have no place in a request line or a Route (section 19.1.1, table 1)."""
+    return replace(uri, headers=()) if isinstance(uri, SipUri) and uri.headers else uri
+
+
+def target_of(uri: Uri, heard_from: Target) -> Target:
+    """Where a request for `uri` goes, given where the dialog's peer was heard from.
+
+    A URI that names no transport means the one that the dialog already uses: RFC 3263 says UDP, and
+    peers on TCP that leave the parameter out are many. A private address given by a peer that has a
+    public one is on the other side of a NAT: the only way there is the way by which the peer came.
+    """
+    if not isinstance(uri, SipUri) or _behind_nat(uri.host, heard_from.host):
+        return heard_from
+    transport = (uri.param("transport") or heard_from.transport).upper()
+    if uri.secure:
+        transport = "TLS"
+    same = transport == heard_from.transport and uri.host == heard_from.host
+    return Target(
+        transport,
+        _maddr(uri),
+        uri.port,
+        heard_from.listener if transport == heard_from.transport else None,
+        heard_from.connection if same and heard_from.reliable else None,
+    )
+
+
+def _maddr(uri: SipUri) -> str:
+    return (uri.param("maddr") or uri.host).strip("[]")
+
+
+def _behind_nat(host: str, seen: str) -> bool:
+    if host == seen:
+        return False
+    try:
+        return ip_address(host).is_private and not ip_address(seen).is_private
+    except ValueError:
+        return False  # a name: whoever uses one can be found by it
+
+
+def stamp(request: Request, source: Target) -> Via:
+    """Note in the topmost Via where the request came from (sections 18.2.1, RFC 3581 section 4)."""
+    vias = request.vias
+    via = vias[0]
+    wants_port = via.param("rport") is not None
+    if via.host == source.host and not wants_port:
+        return via
+    via = via.with_param("received", source.host)
+    if wants_port:
+        via = via.with_param("rport", str(source.port))
+    lines = request.headers.get_all("Via")
+    lines = lines[1:] if len(lines) == len(vias) else [str(other) for other in vias[1:]]
+    request.headers.set("Via", str(via))
+    for line in lines:
+        request.headers.add("Via", line)
+    return via
+
+
+def reply_target(via: Via, source: Target, trusts: Callable[[Target], bool]) -> Target:
+    """Where the responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4).
+
+    `maddr` could turn us against a third party, and is obeyed only towards addresses that we trust.
+    """
+    port = via.port or DEFAULT_PORTS.get(source.transport, 5060)
+    if source.reliable:
+        return replace(source, port=port)
+    maddr = via.param("maddr")
+    if maddr:
+        elsewhere = Target(source.transport, maddr.strip("[]"), port, source.listener)
+        if _is_address(elsewhere.host) and trusts(elsewhere):
+            return elsewhere
+    return source if via.param("rport") is not None else replace(source, port=port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
