@@ -135,6 +135,13 @@ def unquote(text: str) -> str:
     return inside if inside.isprintable() else inside.translate(_CONTROLS)
 
 
+def parse_quoted_or_token(text: str) -> str:
+    """Return what a parameter's value says, whether it is a quoted string or, as for us, any word."""
+    if not _IS_VALUE(text) and not _IS_QUOTED(text):
+        raise RemoteProtocolError("malformed parameter value")
+    return unquote(text)
+
+
 def leading_quoted_string(text: str) -> tuple[str, str]:
     """Split text that begins with a quoted string into what the string says and the rest."""
     match = _LEADING_QUOTED(text)
