@@ -1,6 +1,7 @@
 """Processes that a test starts: a peer that prints JSON lines, and the gateway itself."""
 
 import json
+import shutil
 import signal
 import socket
 import sqlite3
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
 
 from tests.interop.sipp import free_port
 
@@ -156,6 +159,16 @@ class Gateway(JsonProcess):
         records = self.calls()
         assert sorted(endings) == sorted(record["id"] for record in records)
         assert all(record["ended_at"] and record["end_reason"] for record in records), records
+
+
+Start = Callable[..., Gateway]
+"Starts a gateway; keyword arguments are sections of its configuration."
+
+
+def require(command: str, package: str) -> None:
+    """Skip where the peer is not installed; in CI that counts as a failure (tests/conftest.py)."""
+    if not shutil.which(command):
+        pytest.skip(f"{command} is not installed: apt-get install {package}")
 
 
 def _parsed(line: str) -> Line | None:
