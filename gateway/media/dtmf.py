@@ -50,7 +50,7 @@ def event_code(digit: str) -> int:
 
 
 @dataclass(slots=True)
-class _Press:
+class _Key:
     """A key that is or was down, as far as the packets told."""
 
     code: int
@@ -92,7 +92,7 @@ class EventDetector:
     def __init__(self, on_digit: OnDigit, clock_rate: int = 8000) -> None:
         self._on_digit = on_digit
         self._per_ms = clock_rate // 1000
-        self._press: _Press | None = None
+        self._press: _Key | None = None
         self._told: deque[int] = deque(maxlen=16)
         self.ignored = 0
         "Events that are no digits, and payloads that are no events."
@@ -125,7 +125,7 @@ class EventDetector:
         if press is None or self._is_new(press, event, timestamp, marker, now):
             if press is not None and not press.told:
                 self._tell(press)
-            self._press = press = _Press(event.code, timestamp, timestamp, 0, now)
+            self._press = press = _Key(event.code, timestamp, timestamp, 0, now)
         elif _since(press.timestamp, timestamp) < 0:
             return  # told now it would stand behind its successor: a wrong PIN instead of a short one
         elif timestamp != press.timestamp:
@@ -135,7 +135,7 @@ class EventDetector:
         if event.end and not press.told:
             self._tell(press)
 
-    def _is_new(self, press: _Press, event: TelephoneEvent, timestamp: int, marker: bool, now: float) -> bool:
+    def _is_new(self, press: _Key, event: TelephoneEvent, timestamp: int, marker: bool, now: float) -> bool:
         since = _since(press.timestamp, timestamp)
         if since <= 0:
             return since < 0 and now - press.seen_at > self.FORGOTTEN_AFTER
@@ -145,7 +145,7 @@ class EventDetector:
         # every packet: to them this applies too, and keeps their repeated end from being a digit.
         return since != 0xFFFF and _since(press.ends, timestamp) > 20 * self._per_ms
 
-    def _tell(self, press: _Press) -> None:
+    def _tell(self, press: _Key) -> None:
         press.told = True
         self._told.append(press.timestamp)
         self._on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
@@ -159,21 +159,27 @@ _DEFAULT_MS = 160
 _LONGEST_MS = 60000
 
 
-def parse_info(content_type: str, body: bytes) -> tuple[str, int]:
-    """The digit and its duration in ms out of the body of a SIP INFO; ValueError when there is none.
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A digit, and how long its key was down."""
+
+    digit: str
+    duration_ms: int
+
+
+def parse_info(content_type: str, body: bytes) -> Press | None:
+    """The digit in the body of a SIP INFO; None when there is none that can be read.
 
     `application/dtmf-relay` has lines `Signal=5` and `Duration=160`; `application/dtmf` has only the
     digit. No RFC describes either; spaces, lower case and event codes (`Signal=11` is `#`) are about.
     """
     if len(body) > _LONGEST_BODY:
-        raise ValueError(f"a DTMF body of {len(body)} bytes is too long")
+        return None
     text = body.decode("ascii", "replace")
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == PLAIN:
-        return _digit(text.strip()), _DEFAULT_MS
-    if kind == RELAY:
-        return _relayed(text)
-    raise ValueError(f"{kind!r} carries no DTMF")
+    fields = {"signal": text.strip()} if kind == PLAIN else _fields(text) if kind == RELAY else {}
+    digit = _digit(fields.get("signal", ""))
+    return None if digit is None else Press(digit, _duration(fields.get("duration", "")))
 
 
 def info_body(digit: str, duration_ms: int) -> bytes:
@@ -181,15 +187,21 @@ def info_body(digit: str, duration_ms: int) -> bytes:
     return f"Signal={DIGITS[event_code(digit)]}\r\nDuration={duration_ms}\r\n".encode()
 
 
-def _relayed(text: str) -> tuple[str, int]:
+def _fields(text: str) -> dict[str, str]:
     pairs = (line.partition("=") for line in text.splitlines())
-    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    duration = fields.get("duration", "")
-    told = duration.isascii() and duration.isdigit() and len(duration) <= 6
-    return _digit(fields.get("signal", "")), min(int(duration), _LONGEST_MS) if told else _DEFAULT_MS
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _digit(signal: str) -> str:
-    if len(signal) == 2 and signal.isascii() and signal.isdigit() and int(signal) < len(DIGITS):
-        return DIGITS[int(signal)]
-    return DIGITS[event_code(signal)]
+def _digit(signal: str) -> str | None:
+    code = DIGITS.find(signal.upper()) if len(signal) == 1 else _number(signal, 2)
+    return DIGITS[code] if code is not None and 0 <= code < len(DIGITS) else None
+
+
+def _duration(text: str) -> int:
+    milliseconds = _number(text, 6)
+    return _DEFAULT_MS if milliseconds is None else min(milliseconds, _LONGEST_MS)
+
+
+def _number(text: str, most_digits: int) -> int | None:
+    """A number of 1 to `most_digits` ASCII digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= most_digits else None

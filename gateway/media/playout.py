@@ -35,10 +35,7 @@ class Playout:
     def __init__(
         self, frame_bytes: int = 160, silence: bytes = b"\xff" * 160, limit_seconds: float = 60.0
     ) -> None:
-        if len(silence) < frame_bytes:
-            raise ValueError("silence has to fill a whole frame")
-        self._frame = frame_bytes
-        self._silence = silence
+        self.reframe(frame_bytes, silence)
         self._limit = int(limit_seconds * 8000)
         self._chunk = b""
         self._start = 0
@@ -55,6 +52,13 @@ class Playout:
         self._running = False
         self.underruns = 0
         "How often the queue ran dry behind audio that no mark ended: gaps, and ends of unmarked speech."
+
+    def reframe(self, frame_bytes: int, silence: bytes) -> None:
+        """Read in frames of another length from here on, as a new offer and answer agreed."""
+        if not 0 < frame_bytes <= len(silence):
+            raise ValueError("silence has to fill a whole frame")
+        self._frame = frame_bytes
+        self._silence = silence
 
     def write(self, audio: bytes) -> int:
         """Queue audio; returns how many bytes of its end were dropped because the queue is full."""

@@ -167,11 +167,11 @@ class RtpReceiver:
 
     def tick(self, now: float) -> None:
         """Let time pass, about every 20 ms: gaps are given up, pauses filled, lost digit ends found."""
-        if self._held:
-            self._release(now)
         if self._digits.pressed:
             self._digits.tick(now)
-        self._timeline.tick(now)
+        if self._held:
+            self._release(now)
+        self._timeline.tick(now, audio_at_hand=bool(self._held))
 
     def relearn(
         self, payload_types: Mapping[int, Codec] | None = None, event_payload_type: int | None = None

@@ -124,7 +124,7 @@ def _begun_block(samples: NDArray[np.float64], periods: int, kernel: _Kernel) ->
 
 def _rounded(sums: NDArray[Any]) -> bytes:
     sums *= 1 / _UNITY
-    np.rint(sums, sums)
-    np.minimum(sums, 32767.0, sums)
-    np.maximum(sums, -32768.0, sums)
+    np.rint(sums, out=sums)
+    np.minimum(sums, 32767.0, out=sums)
+    np.maximum(sums, -32768.0, out=sums)
     return sums.astype("<i2").tobytes()

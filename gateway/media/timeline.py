@@ -39,8 +39,8 @@ class Timeline:
         "_format",
         "_frame",
         "_lag_hard",
+        "_lag_held",
         "_lag_soft",
-        "_lag_target",
         "_lagging",
         "_lagging_at",
         "_longest_fill",
@@ -74,7 +74,7 @@ class Timeline:
         self._frame = 20 * per_ms
         self._longest_fill = 1000 * per_ms
         self._ahead_soft, self._ahead_hard = 40 * per_ms, 80 * per_ms
-        self._lag_target, self._lag_soft, self._lag_hard = 40 * per_ms, 60 * per_ms, 100 * per_ms
+        self._lag_soft, self._lag_hard, self._lag_held = 60 * per_ms, 100 * per_ms, 120 * per_ms
         self._sink = sink
         self._sink_format = sink_format
         self.switch(sink_format)
@@ -134,7 +134,7 @@ class Timeline:
         """One packet in sequence. `lost`: some before it never came; `prompt`: it was not held back."""
         self._bridge(timestamp, now, lost)
         lag = self._lag(now)
-        if lag > self._lag_hard:
+        if prompt and lag > self._lag_hard:
             self._fill(lag - self._lag_soft)
         if lag < -self._ahead_hard or (lag < -self._ahead_soft and self._silent(payload)):
             self.discarded += len(payload)
@@ -152,12 +152,13 @@ class Timeline:
         """Fill in silence up to now: something came in the place of audio."""
         self._fill(self._lag(now))
 
-    def tick(self, now: float) -> None:
-        """Fill in silence when no audio has come for `QUIET`."""
+    def tick(self, now: float, *, audio_at_hand: bool) -> None:
+        """Fill in silence when no audio was taken for `QUIET`; later when some waits for its turn."""
         if now - self.heard_at > self.QUIET:
             lag = self._lag(now)
-            if lag > self._lag_soft:
-                self._fill(lag - self._lag_target)
+            allowed = self._lag_held if audio_at_hand else self._lag_soft
+            if lag > allowed:
+                self._fill(lag - allowed + self._frame)
 
     def _lag(self, now: float) -> float:
         return now * self._rate - self._origin - self.media - self._offset
