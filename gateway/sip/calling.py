@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gateway.sip.target import Target
     from gateway.sip.transaction import ClientTransaction
 
+MAX_FORKS = 32
+"Dialogs that one INVITE may make; what a proxy forks to beyond it is left to time out."
+
 GLARE_RETRIES = 3
 "How often a re-INVITE that met the peer's own (491) is sent again."
 
@@ -141,7 +144,7 @@ class OutgoingInvite:
             self._core.layer.send(*self._acknowledgements[tag])
         elif self.phase in {Phase.CALLING, Phase.PROCEEDING}:
             self._first_success(response, source, now)
-        elif tag != self._dialog.remote_tag:
+        elif tag != self._dialog.remote_tag and len(self._acknowledgements) < MAX_FORKS:
             self._core.counters["forked.hung_up"] += 1
             self._hang_up(self._dialog.fork(response, source), now)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.sip.authorization import CREDENTIALS, Authorization
-from gateway.sip.calling import Invitation, OutgoingInvite, OutgoingReinvite
+from gateway.sip.calling import MAX_FORKS, Invitation, OutgoingInvite, OutgoingReinvite
 from gateway.sip.errors import LocalProtocolError
 from gateway.sip.events import (
     AckMissing,
@@ -343,7 +343,7 @@ class Dialog:
 
     def heard_early(self, response: Response, source: Target) -> None:
         """A provisional answer makes an early dialog (section 12.1.2); forks replace each other."""
-        if response.to.tag is not None:
+        if response.to.tag is not None and len(self._forks) < MAX_FORKS:
             self._learn(response, source)
             self._forks.add(self.remote_tag)
 

@@ -127,7 +127,7 @@ class IncomingInvite:
             return
         self._finish()
         media_type = ack.content_type
-        event = Acknowledged(self._dialog, ack.body, str(media_type) if media_type else None)
+        event = Acknowledged(self._dialog, ack.body, str(media_type) if ack.body and media_type else None)
         self._dialog.invite_settled(event, now)
 
     def cancelled(self, cancel: Request, now: float) -> None:
