@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import pairwise
 
 MAX_BYTES = 65_535
 MAX_LINES = 1_000
@@ -141,14 +142,11 @@ class Origin:
     @classmethod
     def parse(cls, text: str) -> "Origin":
         """Raises `MalformedSdp`."""
-        parts = text.split(maxsplit=3)
-        if len(parts) != 4:
-            raise MalformedSdp("o= should have six fields")
-        try:
-            connection = Connection.parse(parts[3])
-        except MalformedSdp:
-            raise MalformedSdp("o= should end with IN IP4 or IN IP6 and an address") from None
-        return cls(parts[0], parts[1], parts[2], connection)
+        # From the right: some peers put a user's full name in front, with its spaces.
+        parts = text.rsplit(maxsplit=5)
+        if len(parts) != 6 or parts[3] != "IN" or parts[4] not in ("IP4", "IP6"):
+            raise MalformedSdp("o= should have six fields, the last three IN, IP4 or IP6, and an address")
+        return cls(parts[0], parts[1], parts[2], Connection(parts[4], parts[5]))
 
     def __str__(self) -> str:
         return f"{self.username} {self.session_id} {self.version} {self.connection}"
@@ -267,8 +265,8 @@ class MediaDescription:
     def _rtpmaps(self) -> Iterator[tuple[int, RtpMap]]:
         for key, value in self.attributes:
             if key == "rtpmap" and value is not None:
-                text, _, encoding = value.partition(" ")
-                payload_type, parsed = number(text, 3), RtpMap.parse(encoding)
+                text, *encoding = value.split(maxsplit=1) or [""]
+                payload_type, parsed = number(text, 3), RtpMap.parse("".join(encoding))
                 if payload_type is not None and payload_type < 128 and parsed is not None:
                     yield payload_type, parsed
 
@@ -302,7 +300,7 @@ class SessionDescription:
             raise MalformedSdp("there is no o= line")
         return cls(
             origin=Origin.parse(origin),
-            media=tuple(_media(lines[one:end]) for one, end in zip(starts, [*starts[1:], None], strict=True)),
+            media=tuple(_media(lines[start:end]) for start, end in pairwise([*starts, len(lines)])),
             connection=Connection.parse(connection) if connection is not None else None,
             attributes=_attributes(session),
             name=_only(session, "s") or "-",
@@ -386,7 +384,7 @@ def _only(lines: Sequence[Line], wanted: str) -> str | None:
 
 def _attributes(lines: Sequence[Line]) -> tuple[Attribute, ...]:
     split = (value.partition(":") for letter, value in lines if letter == "a")
-    return tuple((name, value if colon else None) for name, colon, value in split)
+    return tuple((name.strip(), value if colon else None) for name, colon, value in split)
 
 
 def _others(lines: Sequence[Line], *groups: str) -> tuple[Line, ...]:
