@@ -7,6 +7,7 @@ groups, which CPython before 3.11.5 matches wrongly. Failure is always a `Remote
 """
 
 import re
+from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from gateway.sip.errors import RemoteProtocolError
@@ -14,10 +15,14 @@ from gateway.sip.errors import RemoteProtocolError
 Params = tuple[tuple[str, str | None], ...]
 "Parameters in order and as written, quotes included; None is the value of a bare name such as `lr`."
 
-MAX_LIST = 80
-"Elements in one comma-separated list: more than any path or capability list needs (Max-Forwards is 70)."
-MAX_PARAMS = 48
-"Parameters of one value or URI."
+MAX_LIST = 50
+"Elements of one comma-separated field: more hops than any call takes, more methods than there are."
+MAX_PARAMS = 32
+"""Parameters of one value or URI. Both bounds together keep a message that is full of them within the time
+bounds: 64 kB hold many more than can be parsed in a few milliseconds."""
+
+_MAX_ENCLOSURES = 8
+"Quotes and opening brackets an element, on average over a full list."
 
 _TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105  # a token of the grammar, no secret
 # A parameter value without quotes is a token or a host; devices also put base64 there (`/`, `=`), which
@@ -29,8 +34,10 @@ _IS_TOKEN = re.compile(_TOKEN).fullmatch
 _IS_VALUE = re.compile(_VALUE).fullmatch
 _IS_QUOTED = re.compile(_QUOTED, re.DOTALL).fullmatch
 _LEADING_QUOTED = re.compile(_QUOTED, re.DOTALL).match
-_PLAIN_PARAMS = re.compile(rf"(?:;{_TOKEN}(?:={_VALUE})?)*").fullmatch
-_EACH_PLAIN_PARAM = re.compile(r";([^;=]+)(?:=([^;]+))?").findall
+_LWS = r"[ \t]*+"
+_PLAIN_PARAM = rf";{_LWS}({_TOKEN}){_LWS}(?:={_LWS}({_VALUE}){_LWS})?"
+_ARE_PLAIN_PARAMS = re.compile(rf"(?:{_PLAIN_PARAM})*").fullmatch
+_EACH_PLAIN_PARAM = re.compile(_PLAIN_PARAM).findall
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9_.-]++)[ \t]*+(?::[ \t]*+([0-9]++))?").match
 _HAS_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 # A quoted string or a bracketed URI as a whole, or the separator; a lone quote or bracket is unbalanced.
@@ -47,10 +54,13 @@ def is_token(text: str) -> bool:
 
 def split_outside(text: str, separator: str, limit: int = MAX_LIST) -> list[str]:
     """Split at a comma or semicolon that stands outside quoted strings and angle brackets, and strip."""
-    if '"' not in text and "<" not in text:
+    enclosures = text.count('"') + text.count("<")
+    if not enclosures:
         pieces = text.split(separator, limit)
-    else:
+    elif enclosures <= _MAX_ENCLOSURES * limit:
         pieces = _split_around_quotes(text, separator, limit)
+    else:
+        raise RemoteProtocolError("too many quotes or angle brackets")
     if len(pieces) > limit:
         raise RemoteProtocolError("too many elements")
     return [piece.strip(" \t") for piece in pieces]
@@ -72,13 +82,23 @@ def _split_around_quotes(text: str, separator: str, limit: int) -> list[str]:
     return pieces
 
 
+def split_lists(values: Iterable[str]) -> list[str]:
+    """Return the elements of a field that is one list over all its lines (RFC 3261 section 7.3.1)."""
+    elements: list[str] = []
+    for value in values:
+        elements += split_outside(value, ",")
+        if len(elements) > MAX_LIST:
+            raise RemoteProtocolError("too many elements")
+    return elements
+
+
 def parse_params(text: str) -> Params:
     """Parse `;name=value;name` up to the end of the text (RFC 3261 `generic-param`)."""
     if not text:
         return ()
-    if text.count(";") <= MAX_PARAMS and _PLAIN_PARAMS(text):
+    if text.count(";") <= MAX_PARAMS and _ARE_PLAIN_PARAMS(text):
         return tuple([(name, value or None) for name, value in _EACH_PLAIN_PARAM(text)])
-    before, *pieces = split_outside(text, ";", MAX_PARAMS)
+    before, *pieces = split_outside(text, ";", MAX_PARAMS + 1)
     if before:
         raise RemoteProtocolError("unexpected text before the parameters")
     return tuple([_parse_param(piece) for piece in pieces])

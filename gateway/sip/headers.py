@@ -18,6 +18,7 @@ from gateway.sip.grammar import (
     parse_params,
     quote,
     set_param,
+    split_lists,
     split_outside,
 )
 from gateway.sip.uri import Uri, parse_uri
@@ -154,7 +155,7 @@ class Headers:
         try:
             value = parse(self._fields.get(name, []))
         except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"{name}: {error.reason}", error.status) from error
+            raise _in_field(name, error) from error
         self._typed[name] = value
         return value
 
@@ -168,7 +169,10 @@ class Headers:
 
     def elements(self, name: str) -> list[str]:
         """Return the elements of a comma-separated field over all its occurrences, without empty ones."""
-        return [element for value in self._values(name) for element in split_outside(value, ",") if element]
+        try:
+            return [element for element in split_lists(self._values(name)) if element]
+        except RemoteProtocolError as error:
+            raise _in_field(name, error) from error
 
     def _values(self, name: str) -> list[str]:
         values = self._fields.get(name)
@@ -194,6 +198,10 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
+
+
+def _in_field(name: str, error: RemoteProtocolError) -> RemoteProtocolError:
+    return RemoteProtocolError(f"{name}: {error.reason}", error.status)
 
 
 def checked_name(name: str) -> str:

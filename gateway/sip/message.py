@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
-from gateway.sip.grammar import is_token, parse_number, split_outside
+from gateway.sip.grammar import is_token, parse_number, split_lists
 from gateway.sip.headers import CSeq, Headers, MediaType, NameAddr, Via, checked_name, checked_text
 from gateway.sip.reasons import REASONS
 from gateway.sip.uri import SipUri, Uri, parse_uri
@@ -163,7 +163,7 @@ class Response(_Message):
 
 
 def _vias(values: list[str]) -> list[Via]:
-    vias = [Via.parse(element) for value in values for element in split_outside(value, ",")]
+    vias = [Via.parse(element) for element in split_lists(values)]
     if not vias:
         raise RemoteProtocolError("missing")
     return vias
@@ -174,7 +174,7 @@ def _name_addr(values: list[str]) -> NameAddr:
 
 
 def _name_addrs(values: list[str]) -> list[NameAddr]:
-    return [NameAddr.parse(element) for value in values for element in split_outside(value, ",")]
+    return [NameAddr.parse(element) for element in split_lists(values)]
 
 
 def _call_id(values: list[str]) -> str:
@@ -205,8 +205,7 @@ def _media_type(values: list[str]) -> MediaType | None:
 
 
 def _media_types(values: list[str]) -> list[MediaType]:
-    elements = [element for value in values for element in split_outside(value, ",")]
-    return [MediaType.parse(element) for element in elements if element]
+    return [MediaType.parse(element) for element in split_lists(values) if element]
 
 
 def _only(values: list[str]) -> str:
@@ -343,13 +342,10 @@ def validate_request(request: Request) -> None:
     if isinstance(uri, SipUri) and uri.headers:
         raise RemoteProtocolError("Request-URI: header fields are not allowed in it")
     _ = request.max_forwards, request.expires, request.content_type, request.record_routes
-    if headers.get("Contact") != "*":
-        _check_contacts(request)
-
-
-def _check_contacts(request: Request) -> None:
-    if len(request.contacts) > 1 and request.method == "INVITE":
+    if request.method == "INVITE" and len(headers.elements("Contact")) > 1:
         raise RemoteProtocolError("Contact: more than one")
+    if headers.get("Contact") != "*":
+        _ = request.contacts
 
 
 def validate_response(response: Response) -> None:

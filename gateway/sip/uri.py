@@ -139,14 +139,14 @@ def _parse_sip(scheme: str, rest: str) -> SipUri:
 def _params(text: str) -> Params:
     if not text:
         return ()
-    if not _IS_PARAMS(text) or text.count(";") > MAX_PARAMS:
+    if text.count(";") > MAX_PARAMS or not _IS_PARAMS(text):
         raise RemoteProtocolError("malformed URI parameters")
     pairs = [piece.partition("=") for piece in text[1:].split(";")]
     return tuple([(name, value or None) for name, _, value in pairs])
 
 
 def _headers(text: str) -> tuple[tuple[str, str], ...]:
-    if not _IS_HEADERS(text) or text.count("&") > MAX_PARAMS:
+    if text.count("&") > MAX_PARAMS or not _IS_HEADERS(text):
         raise RemoteProtocolError("malformed URI headers")
     pairs = [piece.partition("=") for piece in text.split("&")]
     return tuple([(name, value) for name, _, value in pairs])
