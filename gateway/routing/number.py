@@ -151,7 +151,7 @@ def normalise(raw: str, writing: NumberFormat = PLUS) -> Normalised:
     return Normalised(raw, tuple(unique.values()))
 
 
-_SEPARATORS = str.maketrans("", "", " -.()/\t\u00a0")
+SEPARATORS = str.maketrans("", "", " -.()/\t\u00a0")
 "RFC 3966 section 5.1.1 visual separators, and what people type."
 
 _CONTEXT = "phone-context="
@@ -163,7 +163,7 @@ def _dialled(raw: str) -> tuple[str, str]:
     user = rest if colon and scheme.lower() in {"tel", "sip", "sips"} else raw.strip()
     number, *parameters = user.partition("@")[0].split(";")
     contexts = [p[len(_CONTEXT) :] for p in parameters if p.lower().startswith(f"{_CONTEXT}+")]
-    return number.translate(_SEPARATORS), contexts[0].translate(_SEPARATORS) if contexts else ""
+    return number.translate(SEPARATORS), contexts[0].translate(SEPARATORS) if contexts else ""
 
 
 def _not_a_number(dialled: str, context: str, writing: NumberFormat) -> str:

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from gateway.routing.network import NetworkMap, parse_address, parse_network
 from gateway.routing.number import PLUS, NumberFormat
+from gateway.routing.prefixes import PrefixMap
 
 __all__ = [
     "Agent",
@@ -282,6 +283,22 @@ class Workspace:
     sip_flat_rate: Decimal | None = None
     "Price of a minute by a SIP trunk that has no rate of its own."
     billing_increment: Increment = Increment()
+    enabled_prefixes: Mapping[str, PrefixMap[NetworkGroup]] = field(init=False, repr=False, compare=False)
+    "What the enabled network groups open, by country; an empty prefix opens the whole country."
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "enabled_prefixes", _enabled_prefixes(self.network_groups))
+
+
+def _enabled_prefixes(groups: Iterable[NetworkGroup]) -> Mapping[str, PrefixMap[NetworkGroup]]:
+    """Groups of one country add up; where two have the same prefix, the first one is named."""
+    by_country: dict[str, dict[str, NetworkGroup]] = {}
+    for group in groups:
+        if group.enabled:
+            opened = by_country.setdefault(group.country_iso.upper(), {})
+            for prefix in group.prefixes or ("",):
+                opened.setdefault(prefix, group)
+    return MappingProxyType({iso: PrefixMap(opened.items()) for iso, opened in by_country.items()})
 
 
 class _Identified(Protocol):

@@ -1,0 +1,76 @@
+"""The numbering plan as data: which country a number is in, and which ranges cost more than they seem to."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.routing.number import E164
+from gateway.routing.prefixes import PrefixMap
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A country, or part of one with an ISO code of its own, and the numbers that are in it."""
+
+    iso: str
+    "ISO 3166 code; `001` for networks that belong to no country."
+    name: str
+    calling_code: str
+    prefixes: tuple[str, ...] = ()
+    "Digits after the calling code; empty: all of the calling code that no other country has."
+    max_length: int | None = None
+    "Digits after the calling code, at most; None: what the numbering plan allows."
+
+
+class RangeKind(StrEnum):
+    """Why a range is closed until a workspace opens it: calls there cost more than calls elsewhere."""
+
+    PREMIUM = "premium"
+    SATELLITE = "satellite"
+    SHARED_COST = "shared_cost"
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialRange:
+    """A range of numbers that is refused on every route unless the workspace opts in."""
+
+    prefix: str
+    "Digits with the calling code, without a plus."
+    kind: RangeKind
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a number is."""
+
+    country: Country | None
+    "None: in no country that is known, such as an area code that nobody has opened."
+    special: SpecialRange | None
+    "None: an ordinary number."
+
+
+class NumberingPlan:
+    """All countries and special ranges, ready to be asked for a number.
+
+    Build it once; ValueError names what two countries or two ranges both claim.
+    """
+
+    __slots__ = ("_countries", "_ranges", "countries", "ranges")
+
+    def __init__(self, countries: Iterable[Country] = (), ranges: Iterable[SpecialRange] = ()) -> None:
+        self.countries: Sequence[Country] = tuple(countries)
+        self.ranges: Sequence[SpecialRange] = tuple(ranges)
+        self._countries = PrefixMap(
+            (country.calling_code + prefix, country)
+            for country in self.countries
+            for prefix in country.prefixes or ("",)
+        )
+        self._ranges = PrefixMap((special.prefix, special) for special in self.ranges)
+
+    def place(self, number: E164) -> Place:
+        """The country and the special range that a number is in, each by the longest prefix."""
+        digits = number.digits
+        country = self._countries.longest(digits)
+        special = self._ranges.longest(digits)
+        return Place(country[1] if country else None, special[1] if special else None)
