@@ -23,6 +23,9 @@ _COMFORT_NOISE = 13
 _FURTHEST = 3000
 "Steps in sequence numbers beyond which it is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."
 
+_REPLACEABLE = 25
+"Packets for which the old stream stays replaceable behind a negotiation: half a second of 20 ms ones."
+
 _MOST_HELD = 64
 _MOST_MISSED = 256
 
@@ -53,6 +56,7 @@ class RtpReceiver:
         "_payload_type",
         "_plain",
         "_rate",
+        "_replaceable_until",
         "_reported",
         "_ssrc",
         "_ssrc_silence",
@@ -65,6 +69,7 @@ class RtpReceiver:
         "late",
         "malformed",
         "octets",
+        "out_of_sequence",
         "packets",
         "reordered",
         "restarts",
@@ -108,6 +113,8 @@ class RtpReceiver:
         self._missed: deque[int] = deque(maxlen=_MOST_MISSED)
         "Extended sequence numbers that were given up and may still come."
         self._stray = _Stray()
+        self._replaceable_until = 0
+        "Count of packets up to which another stream may take over."
 
         self._transit = 0.0
         self._jitter = 0.0
@@ -124,6 +131,8 @@ class RtpReceiver:
         "Packets that came when their gap had been given up."
         self.duplicate = 0
         self.reordered = 0
+        self.out_of_sequence = 0
+        "Packets far from the sequence, dropped unless the sender went on from there."
         self.ignored_payload_type = 0
         "Packets of payload types that were not negotiated."
         self.ssrc_ignored = 0
@@ -176,11 +185,14 @@ class RtpReceiver:
     def relearn(
         self, payload_types: Mapping[int, Codec] | None = None, event_payload_type: int | None = None
     ) -> None:
-        """Take the next stream that comes, as after a new offer and answer; the timeline goes on.
+        """Let another stream take over at once, as after a new offer and answer; the timeline goes on.
 
-        With `payload_types` those, and `event_payload_type`, hold from here on.
+        Packets of the old stream may still be under way, and often it is not replaced at all: it stays
+        the stream until another comes, and is locked again when it has gone on for a while. With
+        `payload_types` those, and `event_payload_type`, hold from here on.
         """
-        self._ssrc = _NEVER
+        self._replaceable_until = self.packets + _REPLACEABLE
+        self._plain = self._payload_type = _NEVER
         if payload_types is not None:
             self._codecs = dict(payload_types)
             self._event_payload_type = event_payload_type
@@ -199,10 +211,16 @@ class RtpReceiver:
             self._place(packet, now)
         elif packet.payload_type not in self._codecs and packet.payload_type != self._event_payload_type:
             self.ignored_payload_type += 1
-        elif self._ssrc == _NEVER or now - max(self._other_at, self._timeline.heard_at) > self._ssrc_silence:
+        elif self._replaceable(now):
             self._adopt(packet, now)
         else:
             self.ssrc_ignored += 1
+
+    def _replaceable(self, now: float) -> bool:
+        """Whether a packet of another SSRC begins the stream that is followed from here on."""
+        if self._ssrc == _NEVER or self.packets < self._replaceable_until:
+            return True
+        return now - max(self._other_at, self._timeline.heard_at) > self._ssrc_silence
 
     def _adopt(self, packet: RtpPacket, now: float) -> None:
         """Follow the stream that begins with this packet."""
@@ -215,6 +233,7 @@ class RtpReceiver:
             self._expected_before += self._next - self._base
             self.restarts += 1
         self._ssrc = packet.ssrc
+        self._replaceable_until = 0
         self._base = self._next = self._highest = packet.sequence
         self._missed.clear()
         self._transit = now * self._rate - packet.timestamp
@@ -225,6 +244,7 @@ class RtpReceiver:
         self._other_at = now
         ahead = sequence_distance(self._next & 0xFFFF, packet.sequence)
         if abs(ahead) > _FURTHEST:
+            self.out_of_sequence += 1
             self._outside(packet, now, packets=2, seconds=0.0)
         elif ahead < 0:
             self._behind(packet, self._next + ahead, now)

@@ -436,16 +436,38 @@ class TestIdentity:
         assert listener.receiver.lost == 0
 
     def test_a_new_negotiation_takes_the_next_stream_at_once(self) -> None:
-        """relearn forgets the stream, and may change the payload types."""
+        """relearn lets another stream take over, and may change the payload types."""
         listener = Listener()
         listener.hear(stream(50))
         listener.receiver.relearn({8: PCMA}, 97)
         listener.receiver.receive(bytes(packet(3, payload_type=0, ssrc=9)), 101.0)
-        assert listener.receiver.ssrc is None
+        assert listener.receiver.ssrc == 7
         listener.receiver.receive(bytes(packet(3, b"\xd5" * 160, payload_type=8, ssrc=9)), 101.0)
         assert listener.receiver.ssrc == 9
         assert listener.audio == spoken(*range(50)) + b"\xfe" * 160
         assert listener.receiver.ignored_payload_type == 1
+
+    def test_packets_of_the_old_stream_that_are_under_way_do_not_keep_the_new_one_out(self) -> None:
+        """They are played, and the new stream takes over with its first packet."""
+        listener = Listener()
+        listener.hear(stream(50))
+        listener.receiver.relearn()
+        for at, data in stream(55)[50:]:
+            listener.receiver.receive(data, at)
+        listener.receiver.receive(bytes(packet(900, ssrc=9)), 101.1)
+        assert listener.audio == spoken(*range(55)) + LOUD
+        assert listener.receiver.restarts == 1
+
+    def test_a_negotiation_that_changes_no_stream_changes_nothing(self) -> None:
+        """The stream goes on, and is locked again after half a second."""
+        listener = Listener()
+        listener.hear(stream(50))
+        listener.receiver.relearn({0: PCMU}, 101)
+        for at, data in stream(100)[50:]:
+            listener.receiver.receive(data, at)
+        listener.receiver.receive(bytes(packet(900, ssrc=9)), 102.0)
+        assert listener.audio == spoken(*range(100))
+        assert (listener.receiver.restarts, listener.receiver.ssrc_ignored) == (0, 1)
 
     def test_a_sequence_that_begins_anew_is_followed(self) -> None:
         """Two packets in sequence prove it (RFC 3550 appendix A.1)."""
@@ -465,6 +487,7 @@ class TestIdentity:
         listener.hear(stream(100) + stray)
         assert listener.audio == spoken(*range(100))
         assert listener.receiver.restarts == 0
+        assert listener.receiver.out_of_sequence == 2
 
     def test_a_sequence_that_steps_back_a_little_is_followed(self) -> None:
         """It looks like duplicates, until nothing else comes."""
