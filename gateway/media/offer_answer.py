@@ -3,13 +3,14 @@
 One audio stream is carried; every other stream of an offer is refused with port 0, in its place.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.media.codecs import CODECS, Codec
 from gateway.media.session_description import (
     MAX_PORT,
+    STATIC_PAYLOAD_TYPES,
     Attribute,
     Connection,
     Direction,
@@ -173,7 +174,8 @@ def apply_answer(
         raise NotAcceptable("the answer has no stream in the place of ours")
     ours = offer.media[index]
     address = offer.connection.host if offer.connection is not None else ""
-    stream = _carried(answer, index, address)
+    # An answer need not repeat the a=rtpmap of a number: it then means what we offered under it.
+    stream = _carried(answer, index, address, {**STATIC_PAYLOAD_TYPES, **ours.encodings()})
     return _negotiated(
         stream,
         _agreed_formats(ours.encodings(), stream.encodings, tuple(codecs)),
@@ -240,7 +242,12 @@ def _first_acceptable(offer: SessionDescription, capabilities: Capabilities, add
 _NO_SUCH_MEDIA = 304
 
 
-def _carried(description: SessionDescription, index: int, address: str) -> _Stream:
+def _carried(
+    description: SessionDescription,
+    index: int,
+    address: str,
+    known: Mapping[int, RtpMap] = STATIC_PAYLOAD_TYPES,
+) -> _Stream:
     """The stream at that place, if we can carry it from our `address`; raises `NotAcceptable`."""
     media = description.media[index]
     if media.kind != "audio":
@@ -255,7 +262,7 @@ def _carried(description: SessionDescription, index: int, address: str) -> _Stre
     _check_address(connection, address)
     said = description.direction_of(media)
     direction = said.within(Direction.SENDONLY) if connection.is_null else said
-    return _Stream(index, media, connection.host, direction, media.encodings())
+    return _Stream(index, media, connection.host, direction, media.encodings(known))
 
 
 def _check_address(connection: Connection, ours: str) -> None:

@@ -5,7 +5,7 @@ media goes (ports, the shape of `m=` and `c=`) and lenient about the rest: peers
 a bare line feed and leave out `s=` or `t=`, and none of that is worth a call.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -252,14 +252,14 @@ class MediaDescription:
         """Whether the attribute stands there at all."""
         return any(key == name for key, _ in self.attributes)
 
-    def encodings(self) -> dict[int, RtpMap]:
-        """What each RTP payload type of the line stands for, in the offerer's order.
+    def encodings(self, known: Mapping[int, RtpMap] = STATIC_PAYLOAD_TYPES) -> dict[int, RtpMap]:
+        """What each RTP payload type of the line stands for, in the line's order.
 
-        Payload types that neither an `a=rtpmap` nor RFC 3551 gives a meaning are left out.
+        `known` is what they mean without an `a=rtpmap`; those that nothing gives a meaning are left out.
         """
         said = dict(self._rtpmaps())
         listed = (number(text, 3) for text in self.formats)
-        found = ((one, said.get(one) or STATIC_PAYLOAD_TYPES.get(one)) for one in listed if one is not None)
+        found = ((one, said.get(one) or known.get(one)) for one in listed if one is not None)
         return {payload_type: encoding for payload_type, encoding in found if encoding is not None}
 
     def _rtpmaps(self) -> Iterator[tuple[int, RtpMap]]:
