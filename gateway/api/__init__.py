@@ -1,0 +1,1 @@
+"""HTTP: health, metrics, the event stream, and the versioned API."""

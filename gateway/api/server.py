@@ -1,0 +1,68 @@
+"""The HTTP server inside the gateway's own loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+STOP_SECONDS = 2.0
+"How long open requests, event streams among them, may take to end when the server stops."
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, leaving the signals to the gateway."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an app on one address: `start`, then `stop`."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                ws="none",
+                timeout_graceful_shutdown=int(STOP_SECONDS),
+                h11_max_incomplete_event_size=65_536,
+                server_header=False,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.port = port
+        "The port, also when the system chose it."
+
+    async def start(self) -> None:
+        """Bind and serve; raises OSError naming the address when it cannot be bound."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self._host, self._port))
+        except OSError as error:
+            listener.close()
+            where = f"{self._host} port {self._port}"
+            raise OSError(error.errno, f"HTTP server ({where}): {error.strerror}") from error
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        # uvicorn sets a flag and no event.
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Finish what is being served, within bounds."""
+        if self._task is None:
+            return
+        self._server.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._task, STOP_SECONDS + 1)

@@ -1,0 +1,242 @@
+"""The gateway: builds its parts, starts, drains and stops. Alone here the concrete classes meet."""
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from gateway import __version__
+from gateway.api.operations import operations
+from gateway.api.server import HttpServer
+from gateway.call.admission import TrunkGate
+from gateway.call.switchboard import Switchboard, dialled
+from gateway.events.bus import EventBus, Sink
+from gateway.events.log import log_sink
+from gateway.events.metrics import LiveFigures, Metrics
+from gateway.net.agent import AgentDialer
+from gateway.net.dns import Resolver
+from gateway.net.sip import Binding, SipEndpoint
+from gateway.net.streams import StreamLimits
+from gateway.net.tls import server_context
+from gateway.settings import Config, ListenerSettings, SipSettings
+from gateway.sip.digest import Authenticator
+from gateway.sip.message import Request
+from gateway.sip.settings import Settings
+from gateway.sip.target import Target
+from gateway.store import open_store
+
+TOKEN_FILE = "operator.token"  # noqa: S105 - the name of a file
+"In the data directory: what `gateway tail` shows to be let in."
+
+
+class Gateway:
+    """One running gateway: `start`, then `serve` until it is told to stop, then it drains and stops."""
+
+    def __init__(self, config: Config, *sinks: Sink) -> None:
+        self.config = config
+        self.bus = EventBus(*sinks)
+        self.registry = CollectorRegistry()
+        self.switchboard: Switchboard
+        self.endpoint: SipEndpoint
+        self.http: HttpServer
+        self._open = AsyncExitStack()
+        self._stop = asyncio.Event()
+        self._not_ready: str | None = "starting"
+
+    async def start(self) -> None:
+        """Open the store, close what a killed run left behind, and take calls."""
+        config = self.config
+        config.gateway.data_dir.mkdir(parents=True, exist_ok=True)
+        self.bus.add(Metrics(self.registry).hear)
+        self.store = await open_store(config, self.bus.tell)
+        self._open.push_async_callback(self.store.close)
+        await self._close_left_over()
+        dialer = AgentDialer(config.agents)
+        self.switchboard = Switchboard(config, self.store, self.bus, dialer)
+        await self._start_sip()
+        self.switchboard.clock.start()
+        self._open.callback(self.switchboard.clock.stop)
+        await self._start_http()
+        self._not_ready = None
+        # What lives now lives for long: the collector need not look at it again (measured: fewer pauses).
+        gc.collect()
+        gc.freeze()
+        self.bus.tell(
+            "gateway.started",
+            version=__version__,
+            gateway=config.gateway.name,
+            sip=[f"{one.transport.lower()}:{one.host}:{one.port}" for one in self.endpoint.listeners],
+            http=f"http://{config.http.bind}:{self.http.port}",
+        )
+
+    async def serve(self) -> None:
+        """Run until `stop` is called, then drain."""
+        await self._stop.wait()
+        self._not_ready = "draining"
+        seconds = self.config.sip.drain_seconds
+        self.bus.tell("gateway.draining", calls=self.switchboard.active, seconds=seconds)
+        await self.switchboard.drain(seconds)
+
+    def stop(self) -> None:
+        """Begin to drain; a second time changes nothing."""
+        self._stop.set()
+
+    async def close(self) -> None:
+        """Close every part, in the reverse order of its start."""
+        await self._open.aclose()
+        self.bus.tell("gateway.stopped")
+
+    async def _close_left_over(self) -> None:
+        from gateway.call.record import utc_now
+
+        left = await self.store.close_open_calls(self.config.gateway.name, utc_now())
+        for call_id in left:
+            detail = "the gateway was killed while this call was running"
+            self.bus.tell("call.closed_at_start", level="warning", call_id=call_id, detail=detail)
+
+    async def _start_sip(self) -> None:
+        config = self.config
+        gate = TrunkGate(
+            self.store.trunks,
+            Authenticator(secrets.token_bytes(32), config.sip.realm, lifetime=config.sip.nonce_seconds),
+            config.sip.unknown_sources,
+            self._unknown_source,
+        )
+        self.endpoint = SipEndpoint(
+            [_binding(listener) for listener in config.sip.listeners],
+            gate,
+            lambda: secrets.token_hex(10),
+            Resolver(),
+            self.switchboard.on_event,
+            settings=_sip_settings(config.sip),
+            limits=StreamLimits(
+                config.sip.max_connections,
+                config.sip.idle_connection_seconds,
+                config.sip.partial_message_seconds,
+                config.sip.max_message_bytes,
+            ),
+            trace=self.switchboard.on_message,
+        )
+        self.switchboard.endpoint = self.endpoint
+        self._open.push_async_callback(self.endpoint.stop)
+        await self.endpoint.start()
+
+    async def _start_http(self) -> None:
+        app = FastAPI(title="Trunkline", version=__version__)
+        token = operator_token(self.config.gateway.data_dir)
+        app.include_router(operations(self.bus, self.registry, self._ready, token))
+        self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
+        self.http = HttpServer(app, self.config.http.bind, self.config.http.port)
+        await self.http.start()
+        self._open.push_async_callback(self.http.stop)
+
+    async def _ready(self) -> str | None:
+        return self._not_ready or await self.store.healthy()
+
+    def _gauges(self) -> dict[str, float]:
+        board, agent = self.switchboard, self.endpoint.user_agent
+        return {
+            "calls_active": board.active,
+            "rtp_ports_in_use": board.ports.in_use,
+            "sip_dialogs": agent.dialog_count,
+            "sip_transactions": agent.transaction_count,
+            "media_clock_skipped_beats": board.clock.skipped_beats,
+            "sip_connections_refused": self.endpoint.streams.refused,
+        }
+
+    def _unknown_source(self, source: Target, request: Request, count: int) -> None:
+        """Say in the log what an unknown source got no answer to, and what would have let it in."""
+        misses = self.switchboard.near_misses(source, request)
+        self.bus.tell(
+            "sip.ignored",
+            level="warning",
+            reason="unknown_source",
+            source=f"{source.host}:{source.port}",
+            method=request.method,
+            to=dialled(request),
+            near_misses=misses,
+            count=count,
+        )
+
+
+def operator_token(data_dir: Path) -> str:
+    """The token of the event stream, made at the first start, readable by its owner only."""
+    path = data_dir / TOKEN_FILE
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        token = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token)
+        return token
+
+
+def _binding(listener: ListenerSettings) -> Binding:
+    tls: ssl.SSLContext | None = None
+    if listener.transport == "tls":
+        assert listener.certificate is not None
+        assert listener.private_key is not None
+        tls = server_context(listener.certificate, listener.private_key)
+    return Binding(
+        name=listener.name,
+        transport=listener.transport.upper(),
+        bind=listener.bind,
+        port=listener.port or 0,
+        advertised_host=listener.advertised_host or None,
+        advertised_port=listener.advertised_port,
+        tls=tls,
+    )
+
+
+def _sip_settings(sip: SipSettings) -> Settings:
+    return Settings(
+        t1=sip.t1_ms / 1000,
+        t2=sip.t2_ms / 1000,
+        t4=sip.t4_ms / 1000,
+        user_agent=sip.user_agent or f"Trunkline/{__version__}",
+        max_transactions=sip.max_transactions,
+        max_dialogs=sip.max_calls,
+        invite_timeout=sip.invite_seconds,
+    )
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where there is one (Linux), else the standard library's."""
+    if sys.platform == "linux":
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, drain, and return; a second signal ends the drain."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_main(config))
+
+
+async def _main(config: Config) -> None:
+    gateway = Gateway(config, log_sink(config.log.level, config.log.format))
+    stop_on_signals(gateway.stop)
+    try:
+        await gateway.start()
+        await gateway.serve()
+    finally:
+        await gateway.close()
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)

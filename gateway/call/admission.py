@@ -1,0 +1,89 @@
+"""Who may call in: the user agent's gatekeeper, which asks the trunks.
+
+Unknown sources cost no state and get nothing to work with. For known ones this settles the digest challenge,
+which is SIP's business; which trunk, number and agent it is then is for `routing.inbound` to decide, for the
+record to keep.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.routing.inbound import Credentials, CredentialState, TrunkMatch, match_source
+from gateway.routing.table import Trunks
+from gateway.sip.digest import Authenticator, Stale, Verified
+from gateway.sip.message import Request
+from gateway.sip.screening import Admit, Deny, Ignore, Screening
+from gateway.sip.target import Target
+
+LINES_A_SECOND = 5
+"Log lines about unknown sources: a scan must not fill the disk."
+
+OnUnknown = Callable[[Target, Request, int], None]
+"Told of a request from an unknown source, and of how many since the last time."
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the gatekeeper found out about a caller, for the routing decision."""
+
+    credentials: Credentials
+
+
+class TrunkGate:
+    """Lets in what comes from a trunk's source; challenges where its trunks ask for credentials."""
+
+    def __init__(
+        self,
+        trunks: Callable[[], Trunks],
+        authenticator: Authenticator,
+        unknown: Literal["ignore", "refuse"],
+        on_unknown: OnUnknown,
+    ) -> None:
+        self._trunks = trunks
+        self._authenticator = authenticator
+        self._unknown = unknown
+        self._on_unknown = on_unknown
+        self._told_at = 0.0
+        self._untold = 0
+
+    def knows(self, source: Target) -> bool:
+        """Whether the source gets any answer at all."""
+        return self._unknown == "refuse" or bool(self._trunks().at(source.host))
+
+    def screen(self, request: Request, source: Target, now: float) -> Screening:
+        """Silence or 403 for unknown sources, a challenge where credentials are due, otherwise in."""
+        match = match_source(self._trunks(), source.host)
+        if not match and not match.disabled:
+            self._note_unknown(request, source, now)
+            return Deny(403, "Source Not Allowed") if self._unknown == "refuse" else Ignore("unknown_source")
+        if request.method != "INVITE":
+            return Admit()
+        return self._credentials(match, request, source, now)
+
+    def _credentials(self, match: TrunkMatch, request: Request, source: Target, now: float) -> Screening:
+        header = self._authenticator.pick(request.headers.get_all("Authorization"))
+        if header is None:
+            if match.needs_credentials:
+                return self._challenge(source, now, stale=False)
+            return Admit(Admission(Credentials()))
+        outcome = self._authenticator.verify(
+            header, request.method, request.uri, match.password_of, now, source.host
+        )
+        if isinstance(outcome, Stale):
+            return self._challenge(source, now, stale=True)
+        if isinstance(outcome, Verified):
+            return Admit(Admission(Credentials(CredentialState.VERIFIED, outcome.username)))
+        return Admit(Admission(Credentials(CredentialState.WRONG, outcome.username)))
+
+    def _challenge(self, source: Target, now: float, *, stale: bool) -> Deny:
+        challenges = self._authenticator.challenge(now, source.host, stale=stale)
+        headers = [("WWW-Authenticate", str(challenge)) for challenge in challenges]
+        return Deny(401, "Unauthorized", headers)
+
+    def _note_unknown(self, request: Request, source: Target, now: float) -> None:
+        self._untold += 1
+        if now - self._told_at >= 1 / LINES_A_SECOND:
+            self._told_at = now
+            count, self._untold = self._untold, 0
+            self._on_unknown(source, request, count)

@@ -1,0 +1,190 @@
+"""The agent's side of a call: a dialect, and the WebSocket that carries it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.agent.protocol import (
+    AgentEvent,
+    Audio,
+    CallStart,
+    Clear,
+    Dialect,
+    Frame,
+    Hangup,
+    Malformed,
+    Mark,
+    SendDigits,
+)
+from gateway.net.agent import AgentConnection, AgentDialer, AgentUnreachable, Unreachable
+
+CLEAN_CLOSES = frozenset({1000, 1001, 1005})
+"Close codes by which a runtime hangs up (RFC 6455 section 7.4.1); with any other it has died."
+
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentClosed:
+    """The runtime's connection is gone, or the runtime asked to end the call."""
+
+    clean: bool
+    "It hung up; otherwise it died."
+    detail: str
+
+
+class Speaker(Protocol):
+    """What becomes of an agent's words on the phone's side."""
+
+    def play(self, audio: bytes) -> None:
+        """HOT: queue audio in the dialect's format."""
+
+    def mark(self, name: str) -> None:
+        """Tell the agent when all audio queued so far has left."""
+
+    def clear(self) -> None:
+        """Drop what is queued, and tell the agent what that was."""
+
+    def press(self, digits: str) -> None:
+        """Send digits to the phone."""
+
+
+class AgentLeg:
+    """One agent runtime in one call: `connect`, `begin` at the answer, `hear` per packet, `end` once."""
+
+    def __init__(self, dialect: Dialect, start: CallStart, dialer: AgentDialer, tell: Tell) -> None:
+        self.dialect = dialect
+        self.closed: asyncio.Future[AgentClosed] = asyncio.get_running_loop().create_future()
+        "Set once, when the runtime has hung up or died."
+        self.frames_in = 0
+        self.malformed = 0
+        self._start = start
+        self._dialer = dialer
+        self._tell = tell
+        self._connection: AgentConnection | None = None
+        self._speaker: Speaker | None = None
+        self._begun = False
+        self._ended = False
+        self._audio_dropped = 0
+
+    async def connect(self, url: str, headers: Sequence[tuple[str, str]], speaker: Speaker) -> None:
+        """Dial the runtime; what it says from now on goes to `speaker`. Raises `AgentUnreachable`."""
+        self._speaker = speaker
+        connection = await self._dialer.connect(
+            url,
+            headers=[*self.dialect.headers(url), *headers],
+            subprotocols=self.dialect.subprotocols,
+            on_message=self._receive,
+            on_closed=self._lost,
+        )
+        if self.closed.done():
+            raise AgentUnreachable(Unreachable.CLOSED, self.closed.result().detail)
+        self._connection = connection
+
+    def begin(self) -> None:
+        """Tell the runtime that its call has begun.
+
+        At the answer, so that no agent speaks to a caller who gave up.
+        """
+        if not self._begun:
+            self._begun = True
+            self._say(self.dialect.start(self._start))
+
+    def hear(self, audio: bytes) -> None:
+        """HOT: the caller's next audio, in the dialect's format."""
+        connection = self._connection
+        if connection is not None:
+            text, payload = self.dialect.audio(audio)
+            connection.send_audio(text, payload)
+
+    def digit(self, digit: str, milliseconds: int) -> None:
+        """The caller pressed a key."""
+        self._say(self.dialect.digit(digit, milliseconds))
+
+    def mark_played(self, name: str) -> None:
+        """The last sample before this mark has left in an RTP packet."""
+        self._say(self.dialect.mark_played(name))
+
+    def cleared(self, names: Sequence[str], dropped_ms: int) -> None:
+        """The agent's queue was dropped, with these marks in it."""
+        self._say(self.dialect.cleared(names, dropped_ms))
+
+    def dropped(self, milliseconds: int) -> None:
+        """The agent's queue was full: so much of its audio was not taken."""
+        self._say(self.dialect.dropped(milliseconds))
+
+    def hold(self, held: bool) -> None:
+        """The caller has put the call on hold, or taken it back."""
+        self._say(self.dialect.hold() if held else self.dialect.resume())
+
+    def figures(self) -> dict[str, object]:
+        """What passed, for the record."""
+        return {
+            "frames_in": self.frames_in,
+            "malformed": self.malformed,
+            "audio_dropped": self._audio_dropped,
+        }
+
+    def end(self, reason: str, by: str) -> None:
+        """Say goodbye in the dialect's words, and close; twice does nothing."""
+        connection = self._release()
+        if self._ended or connection is None:
+            return
+        self._ended = True
+        if self._begun:
+            for text, payload in self.dialect.stop(reason, by):
+                connection.send(text, payload)
+        connection.close(1000, reason)
+
+    def _say(self, frames: Sequence[Frame]) -> None:
+        connection = self._connection
+        if connection is None or not self._begun:
+            return
+        for text, payload in frames:
+            connection.send(text, payload)
+
+    def _receive(self, text: bool, payload: bytes) -> None:
+        """HOT: one message of the runtime's."""
+        speaker = self._speaker
+        assert speaker is not None
+        self.frames_in += 1
+        for event in self.dialect.receive(text, payload):
+            if type(event) is Audio:
+                speaker.play(event.payload)
+            else:
+                self._obey(event, speaker)
+
+    def _obey(self, event: AgentEvent, speaker: Speaker) -> None:
+        match event:
+            case Mark(name):
+                speaker.mark(name)
+            case Clear():
+                speaker.clear()
+            case SendDigits(digits):
+                speaker.press(digits)
+            case Hangup(reason):
+                self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
+            case Malformed(why):
+                self._complain(why)
+
+    def _complain(self, why: str) -> None:
+        self.malformed += 1
+        if self.malformed == 1:
+            self._tell("agent.malformed", level="warning", why=why)
+        self._say(self.dialect.malformed(why))
+
+    def _lost(self, code: int | None, why: str) -> None:
+        self._release()
+        detail = f"the agent closed its connection ({code} {why})" if code else f"connection lost: {why}"
+        self._close(AgentClosed(code in CLEAN_CLOSES, detail.strip()))
+
+    def _release(self) -> AgentConnection | None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._audio_dropped = connection.audio_dropped
+        return connection
+
+    def _close(self, how: AgentClosed) -> None:
+        if not self.closed.done():
+            self.closed.set_result(how)

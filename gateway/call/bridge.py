@@ -1,0 +1,149 @@
+"""The audio between a phone and an agent: the only part of a call that runs once per packet.
+
+The agent may speak faster than real time; what it says waits in the playout queue, and the media clock sends
+one frame a tick. What the caller says goes to the agent as it comes, already ordered and repaired.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.call.agent_leg import AgentLeg
+from gateway.call.phone_media import PhoneMedia, Sink
+from gateway.media.audio import AudioFormat, Converter, converter
+from gateway.media.playout import Playout
+from gateway.net.clock import Beat, MediaClock
+
+
+class Bridge:
+    """Joins one phone and one agent; the agent may be replaced (fallback), the phone may change its codec."""
+
+    def __init__(self, phone: PhoneMedia, clock: MediaClock, queue_seconds: float) -> None:
+        self.phone = phone
+        self.playout = Playout(phone.frame_bytes, phone.format.silence(phone.ptime_ms), queue_seconds)
+        self.on_first_word: Callable[[], None] = _nothing
+        "Called once, when the agent's first audio has left for the phone."
+        self.on_first_heard: Callable[[], None] = _nothing
+        "Called once, when the phone's first audio is on its way to the agent."
+        self._clock = clock
+        self._agent: AgentLeg | None = None
+        self._to_agent: Converter | None = None
+        self._to_phone: Converter | None = None
+        self._beat: Beat | None = None
+        self._spoken = False
+        self._heard = False
+        self._draining = False
+        self._drained = asyncio.Event()
+        phone.on_digit = self._digit
+
+    def attach(self, agent: AgentLeg) -> None:
+        """Let this agent speak from now on; it hears once `listen` is called."""
+        self._agent = agent
+        self.retune()
+
+    def retune(self) -> None:
+        """Fit the conversions to the formats of both sides, after a negotiation or a new agent."""
+        phone, agent = self.phone, self._agent
+        if agent is None:
+            return
+        self._to_agent = converter(phone.format, agent.dialect.format)
+        self._to_phone = converter(agent.dialect.format, phone.format)
+
+    def listen(self) -> None:
+        """Let the agent hear the phone."""
+        self.phone.sink = self._hearer() if self._heard else self._hear_first
+
+    def start(self) -> None:
+        """Begin to send to the phone, one frame a tick."""
+        if self._beat is None:
+            self._beat = self._clock.join(self._tick, self.phone.ptime_ms)
+
+    def stop(self) -> None:
+        """Stop sending."""
+        if self._beat is not None:
+            self._clock.leave(self._beat)
+            self._beat = None
+
+    async def played_out(self) -> None:
+        """Wait until all that is queued has left for the phone."""
+        self._draining = True
+        if not self.playout.empty:
+            await self._drained.wait()
+        self._draining = False
+        self._drained.clear()
+
+    def play(self, audio: bytes) -> None:
+        """HOT: queue the agent's audio."""
+        convert = self._to_phone
+        dropped = self.playout.write(audio if convert is None else convert(audio))
+        if dropped and self._agent is not None:
+            self._agent.dropped(dropped // self.phone.format.bytes_per_ms)
+
+    def mark(self, name: str) -> None:
+        """Answer when all audio queued so far has left: at once when there is none."""
+        self.playout.mark(name)
+        if self.playout.empty:
+            self._left()
+
+    def clear(self) -> None:
+        """Drop what is queued: the caller hears silence from the next frame on."""
+        dropped_ms = self.playout.queued_ms
+        names = self.playout.clear()
+        self._drained.set()
+        if self._agent is not None:
+            self._agent.cleared(names, dropped_ms)
+
+    def press(self, digits: str) -> None:
+        """Send digits to the phone, as telephone-events."""
+        self.phone.press(digits)
+
+    def announce(self, audio_format: AudioFormat, audio: bytes) -> None:
+        """Queue audio of our own for the phone."""
+        convert = converter(audio_format, self.phone.format)
+        self.playout.write(audio if convert is None else convert(audio))
+
+    def _hearer(self) -> Sink:
+        """HOT: the shortest way from the phone to the agent."""
+        assert self._agent is not None
+        return self._agent.hear if self._to_agent is None else self._hear_converted
+
+    def _hear_first(self, audio: bytes) -> None:
+        self._heard = True
+        self.on_first_heard()
+        self.phone.sink = self._hearer()
+        self.phone.sink(audio)
+
+    def _hear_converted(self, audio: bytes) -> None:
+        """HOT."""
+        agent, convert = self._agent, self._to_agent
+        assert agent is not None
+        assert convert is not None
+        agent.hear(convert(audio))
+
+    def _digit(self, digit: str, milliseconds: int) -> None:
+        if self._agent is not None:
+            self._agent.digit(digit, milliseconds)
+
+    def _tick(self, now: float) -> None:
+        """HOT: one frame to the phone."""
+        phone = self.phone
+        if phone.may_send:
+            frame = self.playout.read()
+            phone.send(frame)
+            if frame is not None:
+                if not self._spoken:
+                    self._spoken = True
+                    self.on_first_word()
+                self._left()
+        phone.tick(now)
+
+    def _left(self) -> None:
+        """HOT: what was read has left in an RTP packet."""
+        for name in self.playout.played():
+            if self._agent is not None:
+                self._agent.mark_played(name)
+        if self._draining and self.playout.empty:
+            self._drained.set()
+
+
+def _nothing() -> None:
+    """Before anyone listens."""

@@ -1,0 +1,259 @@
+"""The phone's audio: an RTP port, what was negotiated for it, and the two ends of its stream."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from gateway.media.audio import AudioFormat, Converter, converter
+from gateway.media.codecs import Codec
+from gateway.media.dtmf import DIGITS
+from gateway.media.rtcp import RtcpSession
+from gateway.media.rtp import RtpReceiver, RtpSender
+from gateway.media.sdp import (
+    Capabilities,
+    Negotiated,
+    SessionDescription,
+    apply_answer,
+    make_answer,
+    make_offer,
+)
+from gateway.net.rtp import RtpPort
+from gateway.settings import MediaSettings
+
+Sink = Callable[[bytes], None]
+OnDigit = Callable[[str, int], None]
+
+PTIME_MS = 20
+
+
+class PhoneMedia:
+    """Audio between an RTP port and the bridge, through every offer and answer of the call.
+
+    `answer`, or `offer` and `take_answer`, negotiate. From then on `send` takes a frame a tick, and `sink`
+    gets the caller's audio in order and in real time. Both are in `format`, whatever codec a later offer
+    changes to.
+    """
+
+    def __init__(
+        self, port: RtpPort, host: str, codecs: Sequence[Codec], settings: MediaSettings, now: float
+    ) -> None:
+        """`host` is the address that our SDP names."""
+        self.port = port
+        self.codec = codecs[0]
+        "What we send: the trunk's first choice until something else was negotiated."
+        self.format: AudioFormat = self.codec.format
+        self.ptime_ms = PTIME_MS
+        self.held = False
+        "The peer has put the call on hold: it hears nobody, and the agent hears silence."
+        self.may_send = False
+        self.sink: Sink = drop
+        self.on_digit: OnDigit = drop_digit
+        self._host = host
+        self._settings = settings
+        self._capabilities = Capabilities(
+            tuple(codecs), event_payload_type=settings.telephone_event_payload_type
+        )
+        self._session_id = random.getrandbits(62)
+        self._version = 0
+        self._ours: SessionDescription | None = None
+        self._waiting_since = now
+        self._encode: Converter | None = None
+        self._silence = self.format.silence(PTIME_MS)
+        self._payload_types: frozenset[int] = frozenset()
+        self._sender: RtpSender | None = None
+        self._receiver: RtpReceiver | None = None
+        self._rtcp: RtcpSession | None = None
+        port.accepts = self._is_ours
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of `format` that one packet of ours carries."""
+        return self.ptime_ms * self.format.bytes_per_ms
+
+    def answer(self, offer: bytes, now: float) -> bytes:
+        """Our SDP answer; what it says holds at once.
+
+        Raises `NotAcceptable` without a common codec, and `ValueError` where the SDP makes no sense.
+        """
+        answer, negotiated = make_answer(
+            SessionDescription.parse(offer),
+            self._capabilities,
+            self._host,
+            self.port.port,
+            self._session_id,
+            self._version,
+        )
+        self._version += 1
+        self._ours = answer
+        self._adopt(negotiated, now)
+        return bytes(answer)
+
+    def offer(self) -> bytes:
+        """Our SDP offer; nothing changes before `take_answer`."""
+        self._ours = make_offer(
+            self._capabilities,
+            self._host,
+            self.port.port,
+            self._session_id,
+            self._version,
+            previous=self._ours,
+        )
+        self._version += 1
+        return bytes(self._ours)
+
+    def take_answer(self, answer: bytes, now: float) -> None:
+        """The peer's answer to our offer; raises as `answer` does."""
+        assert self._ours is not None, "an answer without our offer"
+        self._adopt(
+            apply_answer(self._ours, SessionDescription.parse(answer), self._capabilities.codecs), now
+        )
+
+    def send(self, frame: bytes | None) -> None:
+        """HOT: one packet; None is silence. Digits that wait go first."""
+        sender = self._sender
+        if sender is None:
+            return
+        if sender.digits_waiting:
+            packet = sender.next_event_packet()
+            if packet is not None:
+                self.port.send(packet)
+                return
+        if frame is None:
+            frame = self._silence
+        elif self._encode is not None:
+            frame = self._encode(frame)
+        self.port.send(sender.packet(frame))
+
+    def press(self, digits: str) -> None:
+        """Send digits as telephone-events, where the peer takes them."""
+        sender = self._sender
+        if sender is None:
+            return
+        for digit in digits:
+            if digit in DIGITS:
+                sender.digit(digit, self._settings.dtmf_tone_ms)
+
+    def tick(self, now: float) -> None:
+        """HOT: let time pass on the receiving side."""
+        receiver = self._receiver
+        if receiver is not None:
+            receiver.tick(now)
+
+    def sweep(self, now: float) -> None:
+        """Once a second: report by RTCP where that is due."""
+        if self._rtcp is not None and now >= self._rtcp.next_report_at:
+            self.port.send_rtcp(self._rtcp.report(now, time.time()))
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since media came, or could first have come; 0 while on hold."""
+        if self.held:
+            self._waiting_since = now
+            return 0.0
+        heard = self._receiver.last_at if self._receiver is not None else None
+        return now - max(heard or 0.0, self._waiting_since)
+
+    def close(self, now: float) -> None:
+        """Say goodbye by RTCP and free the port."""
+        if self._rtcp is not None:
+            self.port.send_rtcp(self._rtcp.bye(now, time.time()))
+        self.port.close()
+
+    def figures(self) -> dict[str, object]:
+        """Both directions in numbers, for the call's record (`docs/calls.md` lists the keys)."""
+        sender, receiver, rtcp = self._sender, self._receiver, self._rtcp
+        if sender is None or receiver is None or rtcp is None:
+            return {}
+        return {
+            "codec": self.codec.name,
+            "remote": ":".join(map(str, self.port.remote or ())),
+            "in": {
+                "packets": receiver.packets,
+                "octets": receiver.octets,
+                "lost": receiver.lost,
+                "late": receiver.late,
+                "duplicate": receiver.duplicate,
+                "reordered": receiver.reordered,
+                "concealed_ms": receiver.concealed_ms,
+                "filled_ms": receiver.filled_ms,
+                "discarded_ms": receiver.discarded_ms,
+                "jitter_ms": round(receiver.jitter, 2),
+                "foreign": self.port.foreign + receiver.ssrc_ignored,
+            },
+            "out": {
+                "packets": sender.packets,
+                "octets": sender.octets,
+                "lost": rtcp.remote_lost,
+                "jitter_ms": rtcp.remote_jitter_ms,
+                "send_errors": self.port.send_errors,
+            },
+            "round_trip_ms": rtcp.round_trip_ms,
+        }
+
+    def _adopt(self, negotiated: Negotiated, now: float) -> None:
+        self.codec = negotiated.codec
+        self.ptime_ms = negotiated.ptime_ms
+        self.held = negotiated.on_hold
+        self.may_send = negotiated.direction.sends and negotiated.remote is not None
+        self._waiting_since = now
+        self._payload_types = frozenset(number for number, _ in negotiated.receives)
+        if self._receiver is None:
+            self.format = negotiated.codec.format
+            self._begin(negotiated, now)
+        else:
+            self._change(negotiated)
+        self._encode = converter(self.format, negotiated.codec.format)
+        self._silence = negotiated.codec.format.silence(self.ptime_ms)
+        if negotiated.remote is not None:
+            self.port.expect(*negotiated.remote, negotiated.remote_rtcp)
+
+    def _begin(self, negotiated: Negotiated, now: float) -> None:
+        self._receiver = RtpReceiver(
+            dict(negotiated.receives),
+            negotiated.receives_events,
+            sink=self._give,
+            on_digit=self._press,
+            clock_rate=negotiated.codec.clock_rate,
+            max_wait_ms=self._settings.reorder_ms,
+            ssrc_silence_ms=round(self._settings.ssrc_change_seconds * 1000),
+        )
+        self._sender = RtpSender(
+            random.getrandbits(32),
+            random.getrandbits(16),
+            random.getrandbits(32),
+            negotiated.payload_type,
+            negotiated.codec.clock_rate,
+            event_payload_type=negotiated.event_payload_type,
+            ptime_ms=negotiated.ptime_ms,
+        )
+        cname = f"{self._session_id:x}@trunkline"
+        self._rtcp = RtcpSession(self._sender, self._receiver, cname, now, random.random)
+        self.port.on_rtp = self._receiver.receive
+        self.port.on_rtcp = self._rtcp.receive
+
+    def _change(self, negotiated: Negotiated) -> None:
+        assert self._sender is not None
+        assert self._receiver is not None
+        self._sender.renegotiate(negotiated.payload_type, negotiated.event_payload_type, negotiated.ptime_ms)
+        self._receiver.relearn(dict(negotiated.receives), negotiated.receives_events)
+
+    def _give(self, audio: bytes) -> None:
+        """HOT: the caller's audio, in order and in real time."""
+        if self.held:
+            # Music on hold is not for the agent; its timeline goes on in silence.
+            audio = self.format.silence(len(audio) // self.format.bytes_per_ms)
+        self.sink(audio)
+
+    def _press(self, digit: str, milliseconds: int) -> None:
+        self.on_digit(digit, milliseconds)
+
+    def _is_ours(self, data: bytes) -> bool:
+        """Whether a datagram of an unknown source is RTP of a payload type that was negotiated."""
+        return len(data) > 12 and data[0] >> 6 == 2 and data[1] & 0x7F in self._payload_types
+
+
+def drop(audio: bytes) -> None:
+    """Take audio before anyone listens."""
+
+
+def drop_digit(digit: str, milliseconds: int) -> None:
+    """Take a digit before anyone listens."""

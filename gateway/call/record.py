@@ -1,0 +1,236 @@
+"""What a call leaves behind: its times, its decision, its media figures and its one ending."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Literal
+
+from gateway.routing.decision import Reason
+from gateway.routing.inbound import InboundRoute
+from gateway.store.calls import CallRow
+
+
+class Status(StrEnum):
+    """Where a call stands; the reference platform's words."""
+
+    CREATED = "created"
+    "Logged, queued or prepared."
+    INITIATED = "initiated"
+    "Set-up started."
+    SENT = "sent"
+    "The INVITE went out."
+    RECEIVED = "received"
+    "An INVITE came in."
+    COMPLETED = "completed"
+    "Connected and ended; says nothing of how it went."
+    DID_NOT_PICK = "did_not_pick"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    "The caller gave up before the answer."
+
+
+class EndReason(StrEnum):
+    """Why a call ended, beside the reasons of a refusal (`routing.decision.Reason`)."""
+
+    USER_DISCONNECTED = "user_disconnected"
+    AGENT_DISCONNECTED = "agent_disconnected"
+    CALLER_CANCELLED = "caller_cancelled"
+    MAX_DURATION = "max_duration"
+    "The version's `max_call_duration_sec` is over."
+    AGENT_UNREACHABLE = "agent_unreachable"
+    "No WebSocket to the agent's runtime before the answer."
+    AGENT_FAILED = "agent_failed"
+    "The runtime died in mid-call and there was no fallback, or it died too."
+    NEVER_ACKNOWLEDGED = "never_acknowledged"
+    "Our 200 was never answered by an ACK (RFC 3261 section 13.3.1.4)."
+    MEDIA_LOST = "media_lost"
+    "No RTP came for `media.no_media_seconds`."
+    NO_COMMON_CODEC = "no_common_codec"
+    BAD_SESSION = "bad_session"
+    "The SDP made no sense, or the answer to our offer never came."
+    NO_PORT_FREE = "no_port_free"
+    GATEWAY_DRAINED = "gateway_drained"
+    "The drain's deadline came while the call was running."
+    GATEWAY_RESTARTED = "gateway_restarted"
+    "The process was killed; the record was closed by the next start."
+    INTERNAL_ERROR = "internal_error"
+    USER_DID_NOT_PICK_UP = "user_did_not_pick_up"
+    USER_BUSY = "user_busy"
+    USER_UNREACHABLE = "user_unreachable"
+    UNALLOCATED_PHONE_NUMBER = "unallocated_phone_number"
+    INVALID_PHONE_NUMBER = "invalid_phone_number"
+    DESTINATION_FORBIDDEN = "destination_forbidden"
+    NETWORK_FAILURE = "network_failure"
+    SIP_AUTH_FAILED = "sip_auth_failed"
+    SIP_TRUNK_UNREACHABLE = "sip_trunk_unreachable"
+    UNKNOWN = "unknown"
+
+
+By = Literal["caller", "callee", "agent", "gateway"]
+"Who ended the call."
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended: one value, which one coroutine returns."""
+
+    status: Status
+    reason: EndReason | Reason
+    by: By
+    detail: str
+    "One sentence for a person."
+    sip_status: int | None = None
+    "The final SIP status of a call that was not answered."
+    q850: int | None = None
+    "ITU-T Q.850 cause, for the `Reason` header (RFC 3326)."
+
+
+MAX_STEPS = 100
+"SIP messages that a record keeps: a call that lives on re-INVITEs must not grow without bound."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One SIP message of the call: a rung of its signalling ladder."""
+
+    at: datetime
+    sent: bool
+    "True: from us. False: to us."
+    line: str
+    "`INVITE`, `180 Ringing`, …"
+
+    def as_dict(self) -> dict[str, object]:
+        """The rung in JSON types."""
+        return {"at": self.at.isoformat(timespec="milliseconds"), "sent": self.sent, "line": self.line}
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """A call as the store keeps it, while it is being lived. Times are UTC."""
+
+    id: str
+    direction: str
+    sip_call_id: str
+    from_number: str
+    to_number: str
+    created_at: datetime
+    status: Status
+    workspace_id: str | None = None
+    trunk_id: str | None = None
+    number_id: str | None = None
+    agent_id: str | None = None
+    version_id: str | None = None
+    version_number: int | None = None
+    decision: dict[str, object] | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    first_audio_in_at: datetime | None = None
+    "When the caller's first audio went to the agent."
+    first_audio_out_at: datetime | None = None
+    "When the agent's first audio left for the caller."
+    ended_at: datetime | None = None
+    ending: Ending | None = None
+    media: dict[str, object] = field(default_factory=dict)
+    "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
+    ladder: list[Step] = field(default_factory=list)
+
+    def routed(self, route: InboundRoute) -> None:
+        """Keep what the decision found."""
+        self.workspace_id = route.workspace.id
+        self.trunk_id = route.trunk.id
+        self.number_id = route.number.id
+        self.agent_id = route.agent.id
+        self.version_id = route.version.id
+        self.version_number = route.version.number
+        self.to_number = route.called
+        self.from_number = route.caller or self.from_number
+        self.decision = route.decision.as_dict()
+
+    def end(self, ending: Ending, media: dict[str, object]) -> None:
+        """The call is over."""
+        self.ended_at = utc_now()
+        self.ending = ending
+        self.status = ending.status
+        self.media = media
+
+    def summary(self) -> dict[str, object]:
+        """What the log says of a call that has ended: enough to understand it without the database."""
+        ending = self.ending
+        assert ending is not None, "a call that goes on has no summary"
+        heard = self.media.get("in")
+        figures: dict[str, object] = heard if isinstance(heard, dict) else {}
+        return {
+            "status": ending.status.value,
+            "reason": ending.reason.value,
+            "by": ending.by,
+            "detail": ending.detail,
+            "sip_status": ending.sip_status,
+            "refused": self.answered_at is None and ending.by == "gateway",
+            "from": self.from_number,
+            "to": self.to_number,
+            "duration_ms": self.duration_ms,
+            "setup_seconds": _seconds(self.created_at, self.answered_at),
+            "first_word_seconds": _seconds(self.answered_at, self.first_audio_out_at),
+            "packets_in": figures.get("packets"),
+            "lost": figures.get("lost"),
+            "jitter_ms": figures.get("jitter_ms"),
+            "decision": self.decision,
+        }
+
+    def row(self) -> CallRow:
+        """The record as it stands, for the store."""
+        ending = self.ending
+        return CallRow(
+            id=self.id,
+            direction=self.direction,
+            status=self.status.value,
+            created_at=self.created_at,
+            workspace_id=self.workspace_id,
+            trunk_id=self.trunk_id,
+            number_id=self.number_id,
+            agent_id=self.agent_id,
+            version_id=self.version_id,
+            version_number=self.version_number,
+            from_number=self.from_number,
+            to_number=self.to_number,
+            sip_call_id=self.sip_call_id,
+            end_reason=None if ending is None else ending.reason.value,
+            ended_by=None if ending is None else ending.by,
+            detail="" if ending is None else ending.detail,
+            sip_status=None if ending is None else ending.sip_status,
+            q850=None if ending is None else ending.q850,
+            decision=self.decision,
+            ringing_at=self.ringing_at,
+            answered_at=self.answered_at,
+            first_audio_in_at=self.first_audio_in_at,
+            first_audio_out_at=self.first_audio_out_at,
+            ended_at=self.ended_at,
+            duration_ms=self.duration_ms,
+            media=self.media,
+            ladder=[step.as_dict() for step in self.ladder],
+        )
+
+    @property
+    def duration_ms(self) -> int:
+        """Connected time in milliseconds; 0 for a call that was not answered."""
+        if self.answered_at is None or self.ended_at is None:
+            return 0
+        return max(0, round((self.ended_at - self.answered_at).total_seconds() * 1000))
+
+    def step(self, sent: bool, line: str) -> None:
+        """Remember a SIP message of this call, up to `MAX_STEPS`."""
+        if len(self.ladder) < MAX_STEPS:
+            self.ladder.append(Step(utc_now(), sent, line))
+
+
+def _seconds(earlier: datetime | None, later: datetime | None) -> float | None:
+    if earlier is None or later is None:
+        return None
+    return round((later - earlier).total_seconds(), 4)
+
+
+def utc_now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,197 @@
+"""The phone's side of a call: a dialog and its audio, which do not know each other."""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.call.phone_media import PhoneMedia
+from gateway.call.record import Ending, EndReason, Status
+from gateway.call.refusal import Refused, answer_for, reason_header, retry_headers
+from gateway.media.dtmf import parse_info
+from gateway.media.sdp import NotAcceptable
+from gateway.net.sip import SipEndpoint
+from gateway.routing.decision import Rejected
+from gateway.sip.dialog import Dialog
+from gateway.sip.events import (
+    AckMissing,
+    Acknowledged,
+    ByeReceived,
+    Cancelled,
+    Event,
+    InfoReceived,
+    ReinviteAnswered,
+    ReinviteReceived,
+)
+
+Tell = Callable[..., None]
+
+
+class SipLeg:
+    """A dialog with the phone's side, and the audio that its offers and answers describe.
+
+    Verbs send at once. What the peer does arrives by `receive`; that it is gone is told to `end`.
+    """
+
+    def __init__(
+        self, dialog: Dialog, endpoint: SipEndpoint, end: Callable[[Ending], None], tell: Tell
+    ) -> None:
+        self.dialog = dialog
+        self.connected = asyncio.Event()
+        "Set when the peer surely hears us: by its ACK, or its first audio."
+        self.on_retune: Callable[[], None] = _nothing
+        "Called after each negotiation within the call."
+        self.on_hold: Callable[[bool], None] = _no_hold
+        "Called when the peer puts the call on hold, and when it takes it back."
+        self._endpoint = endpoint
+        self._end = end
+        self._tell = tell
+        self._media: PhoneMedia | None = None
+        self._offer_is_ours = False
+        self._answer = b""
+        self._held = False
+
+    @property
+    def media(self) -> PhoneMedia:
+        """The phone's audio, once `open` gave it to us."""
+        assert self._media is not None, "the leg has no media yet"
+        return self._media
+
+    def open(self, media: PhoneMedia, offer: bytes) -> None:
+        """Negotiate the caller's offer; without one the offer will be ours (RFC 3261 section 13.2.1).
+
+        Raises `Refused`: 488 without a common codec, 400 where the SDP makes no sense.
+        """
+        self._media = media
+        self._offer_is_ours = not offer
+        try:
+            if offer:
+                self._answer = media.answer(offer, self._endpoint.now())
+        except NotAcceptable as error:
+            raise Refused(EndReason.NO_COMMON_CODEC, str(error)) from error
+        except ValueError as error:
+            raise Refused(EndReason.BAD_SESSION, str(error)) from error
+
+    def ring(self) -> None:
+        """180."""
+        self.dialog.ring(self._endpoint.now())
+        self._endpoint.flush()
+
+    def accept(self) -> None:
+        """200, with our answer, or with our offer when the INVITE had none."""
+        body = self.media.offer() if self._offer_is_ours else self._answer
+        self.dialog.accept(self._endpoint.now(), body)
+        self._endpoint.flush()
+
+    def refuse(self, refusal: Rejected | Refused) -> None:
+        """Answer the INVITE with the status that belongs to the refusal, saying why."""
+        answer = answer_for(refusal)
+        headers = [reason_header(answer), *retry_headers(refusal)]
+        self.dialog.refuse(self._endpoint.now(), answer.status, answer.phrase, headers)
+        self._endpoint.flush()
+
+    def close(self, ending: Ending) -> None:
+        """Hang up in the way that the dialog's state asks for, and free the media; right at any time."""
+        now = self._endpoint.now()
+        if self.dialog.state == "confirmed":
+            self.dialog.bye(now, _reason(ending))
+        elif self.dialog.state == "early":
+            self.dialog.refuse(now, ending.sip_status or 487)
+        self._endpoint.flush()
+        if self._media is not None:
+            self._media.close(now)
+
+    def figures(self) -> dict[str, object]:
+        """What became of the audio, for the record; nothing where there was none."""
+        return {} if self._media is None else self._media.figures()
+
+    def receive(self, event: Event) -> None:
+        """Take an event of this leg's dialog."""
+        match event:
+            case Cancelled():
+                self._end(
+                    Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", "the caller gave up", 487)
+                )
+            case ByeReceived():
+                self._end(
+                    Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "caller", "the caller hung up")
+                )
+            case AckMissing():
+                detail = "our 200 was never acknowledged"
+                self._end(Ending(Status.FAILED, EndReason.NEVER_ACKNOWLEDGED, "gateway", detail, 200, 102))
+            case Acknowledged(_, body, _):
+                self._acknowledged(body)
+            case ReinviteReceived(_, request):
+                self._reinvited(request.body)
+            case ReinviteAnswered(_, status, body, _):
+                self._reinvite_answered(status, body)
+            case InfoReceived(_, content_type, body):
+                self._info(content_type, body)
+            case _:
+                pass
+
+    def _acknowledged(self, body: bytes) -> None:
+        if self._offer_is_ours:
+            self._offer_is_ours = False
+            if not self._apply(body):
+                return
+        self.connected.set()
+
+    def _apply(self, answer: bytes) -> bool:
+        try:
+            self.media.take_answer(answer, self._endpoint.now())
+        except ValueError as error:
+            detail = (
+                f"the answer to our offer: {error}" if answer else "the ACK brought no answer to our offer"
+            )
+            self._end(Ending(Status.FAILED, EndReason.BAD_SESSION, "gateway", detail, 200, 95))
+            return False
+        self._retuned()
+        return True
+
+    def _reinvited(self, offer: bytes) -> None:
+        """Answer a change of the session: hold, resume, another address (RFC 3264 section 8)."""
+        now = self._endpoint.now()
+        try:
+            if offer:
+                self.dialog.accept(now, self.media.answer(offer, now))
+            else:
+                self._offer_is_ours = True
+                self.dialog.accept(now, self.media.offer())
+        except NotAcceptable:
+            # The session goes on as it was (RFC 3261 section 14.2).
+            self.dialog.refuse(now, 488, "No Common Codec")
+        except ValueError as error:
+            self.dialog.refuse(now, 400, f"Session Description: {error}"[:80])
+        self._endpoint.flush()
+        self._retuned()
+
+    def _reinvite_answered(self, status: int, body: bytes) -> None:
+        if 200 <= status < 300:
+            self._apply(body)
+
+    def _retuned(self) -> None:
+        self.on_retune()
+        held = self.media.held
+        if held != self._held:
+            self._held = held
+            self._tell("call.held" if held else "call.resumed")
+            self.on_hold(held)
+
+    def _info(self, content_type: str, body: bytes) -> None:
+        press = parse_info(content_type, body)
+        if press is not None:
+            self.media.on_digit(press.digit, press.duration_ms)
+
+
+def _reason(ending: Ending) -> str | None:
+    """The `Reason` header of our BYE (RFC 3326): what a carrier's engineer will ask for."""
+    if ending.by == "caller":
+        return None
+    return f'Q.850;cause={ending.q850 or 16};text="{ending.reason}"'
+
+
+def _nothing() -> None:
+    """Before anyone listens."""
+
+
+def _no_hold(held: bool) -> None:
+    """Before anyone listens."""

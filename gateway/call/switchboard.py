@@ -1,0 +1,272 @@
+"""Every running call, and the parts of the gateway that calls are made of."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.agent.dialects import dialect_named
+from gateway.agent.protocol import CallStart, Dialect
+from gateway.call.admission import Admission
+from gateway.call.bridge import Bridge
+from gateway.call.call import Call
+from gateway.call.conversation import Conversation
+from gateway.call.phone_media import PhoneMedia
+from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
+from gateway.call.refusal import Refused
+from gateway.events.bus import EventBus
+from gateway.media.codecs import CODECS
+from gateway.net.agent import AgentDialer
+from gateway.net.clock import MediaClock
+from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
+from gateway.net.sip import SipEndpoint
+from gateway.routing.decision import Rejected
+from gateway.routing.inbound import InboundRoute, route_inbound
+from gateway.routing.limits import Lease, Limits, claims_of
+from gateway.routing.table import RoutingTable
+from gateway.settings import Config, ListenerSettings
+from gateway.sip.dialog import Dialog
+from gateway.sip.events import DialogTerminated, Event, InviteReceived, OptionsAnswered
+from gateway.sip.message import Request
+from gateway.sip.target import Target
+from gateway.sip.uri import SipUri, TelUri, Uri
+from gateway.store import Store
+from gateway.store.ids import new_id
+
+DRAINED = Ending(
+    Status.COMPLETED,
+    EndReason.GATEWAY_DRAINED,
+    "gateway",
+    "the gateway stopped before the call ended",
+    503,
+    41,
+)
+
+
+class Switchboard:
+    """Starts a call for each INVITE, hands it its dialog's events, and makes the parts that it asks for."""
+
+    def __init__(self, config: Config, store: Store, bus: EventBus, dialer: AgentDialer) -> None:
+        self.endpoint: SipEndpoint
+        "Set by the app, which builds it around `on_event`, before the first event."
+        self.clock = MediaClock(self._tick_failed)
+        self.ports = RtpPorts(
+            PortRange(config.media.port_min, config.media.port_max), config.media.quarantine_seconds
+        )
+        self.tell = bus.tell
+        self._config = config
+        self._store = store
+        self._dialer = dialer
+        self._limits = Limits()
+        self._listeners = {listener.name: listener for listener in config.sip.listeners}
+        self._calls: dict[Dialog, Call] = {}
+        self._by_call_id: dict[str, Call] = {}
+        self._tasks: dict[asyncio.Task[None], Call] = {}
+
+    @property
+    def active(self) -> int:
+        """Calls between their first message and their ending."""
+        return len(self._tasks)
+
+    def on_event(self, event: Event) -> None:
+        """Hand a SIP event to the call that it belongs to; an INVITE starts one."""
+        match event:
+            case InviteReceived():
+                self._start(event)
+            case DialogTerminated(dialog, _):
+                self._calls.pop(dialog, None)
+            case OptionsAnswered():
+                pass
+            case _:
+                call = self._calls.get(event.dialog)
+                if call is not None:
+                    call.phone.receive(event)
+
+    def on_message(self, sent: bool, data: bytes, peer: Target) -> None:
+        """Let a call's record keep the rungs of its signalling ladder."""
+        call = self._by_call_id.get(call_id_in(data))
+        if call is not None:
+            call.record.step(sent, first_line(data))
+
+    async def drain(self, seconds: float) -> None:
+        """Let running calls go on for so long, then end them with a BYE and a reason."""
+        self.endpoint.user_agent.draining = True
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+        for call in self._tasks.values():
+            call.end(DRAINED)
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=5)
+
+    async def quiet(self) -> None:
+        """Wait until no call is left."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    async def route(self, invite: InviteReceived) -> InboundRoute:
+        """Decide who answers; raises `Rejected`."""
+        request = invite.request
+        called = dialled(request)
+        table = await self._store.routing_table(called)
+        asserted = request.headers.get("P-Asserted-Identity")
+        admission = invite.admission
+        assert isinstance(admission, Admission)
+        return route_inbound(
+            table,
+            called=called,
+            caller=caller_in(request),
+            source=invite.source.host,
+            now_utc=utc_now(),
+            credentials=admission.credentials,
+            asserted=asserted,
+        )
+
+    def near_misses(self, source: Target, request: Request) -> list[str]:
+        """What would have let an unknown source in, for its log line."""
+        try:
+            route_inbound(
+                RoutingTable(trunks=self._store.trunks()),
+                called=dialled(request),
+                caller=caller_in(request),
+                source=source.host,
+                now_utc=utc_now(),
+            )
+        except Rejected as refusal:
+            return list(refusal.decision.near_misses)
+        return []
+
+    def lease(self, route: InboundRoute) -> Lease:
+        """A place for the call under every limit that it falls under.
+
+        Raises `Rejected` where one is reached.
+        """
+        claims = claims_of(route.workspace, route.number, route.trunk)
+        return self._limits.take(claims, route.trunk, route.decision, self.endpoint.now())
+
+    def open_media(self, invite: InviteReceived, route: InboundRoute) -> PhoneMedia:
+        """An RTP port on the address that belongs to the listener the call came in by."""
+        listener = self._listener(invite.source)
+        now = self.endpoint.now()
+        try:
+            port = self.ports.open(listener.media_bind, now)
+        except NoPortFree as error:
+            raise Refused(EndReason.NO_PORT_FREE, str(error)) from error
+        codecs = [CODECS[name] for name in route.trunk.codecs if name in CODECS]
+        return PhoneMedia(port, listener.media_advertised_host, codecs, self._config.media, now)
+
+    @contextmanager
+    def bridge(self, call: Call) -> Iterator[Bridge]:
+        """A bridge for the call's phone, that stops sending when the context is left."""
+        bridge = Bridge(call.phone.media, self.clock, self._config.agents.queue_seconds)
+        watch = self.clock.join(lambda now: self._watch(call, now), 1000)
+        try:
+            yield bridge
+        finally:
+            self.clock.leave(watch)
+            bridge.stop()
+
+    def conversation(self, call: Call, route: InboundRoute, bridge: Bridge) -> Conversation:
+        """The agent side of a call."""
+        version = route.version
+        start = CallStart(
+            call_id=call.record.id,
+            stream_id=new_id("str"),
+            account_id=route.workspace.id,
+            from_number=route.caller or route.caller_raw,
+            to_number=route.called,
+            direction=call.record.direction,
+            agent_id=route.agent.id,
+            agent_version=version.number,
+            parameters=dict(version.parameters),
+        )
+
+        def dialect() -> Dialect:
+            secret = version.secret.reveal() if version.secret else None
+            return dialect_named(version.dialect.value, secret=secret, audio=version.audio)
+
+        return Conversation(version, start, dialect, bridge, self._dialer, self._config.agents, call.tell)
+
+    def save(self, record: CallRecord) -> None:
+        """Have the record saved soon."""
+        self._store.save_call(record.row())
+
+    def _start(self, invite: InviteReceived) -> None:
+        request = invite.request
+        record = CallRecord(
+            id=new_id("call"),
+            direction="inbound",
+            sip_call_id=request.call_id,
+            from_number=caller_in(request),
+            to_number=dialled(request),
+            created_at=utc_now(),
+            status=Status.RECEIVED,
+        )
+        record.step(False, "INVITE")
+        call = Call(self, record, invite)
+        self._calls[invite.dialog] = self._by_call_id[request.call_id] = call
+        self.save(record)
+        call.tell(
+            "call.received",
+            direction="inbound",
+            **{"from": record.from_number, "to": record.to_number},
+            source=f"{invite.source.host}:{invite.source.port}",
+            transport=invite.source.transport,
+            sip_call_id=record.sip_call_id,
+        )
+        task = asyncio.get_running_loop().create_task(call.run(), name=record.id)
+        self._tasks[task] = call
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        call = self._tasks.pop(task)
+        if self._by_call_id.get(call.record.sip_call_id) is call:
+            del self._by_call_id[call.record.sip_call_id]
+
+    def _listener(self, source: Target) -> ListenerSettings:
+        return self._listeners[source.listener or ""]
+
+    def _watch(self, call: Call, now: float) -> None:
+        """Once a second for each call: RTCP, and whether its media is still alive."""
+        media = call.phone.media
+        media.sweep(now)
+        limit = self._config.media.no_media_seconds
+        if call.record.answered_at is not None and media.silent_for(now) > limit:
+            detail = f"no RTP came from the caller for {limit:g} s"
+            call.end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))
+
+    def _tick_failed(self, error: Exception) -> None:
+        self.tell("media.crashed", level="error", exc_info=error)
+
+
+def dialled(request: Request) -> str:
+    """The number in the Request-URI, as it was written."""
+    return number_in(request.request_uri)
+
+
+def caller_in(request: Request) -> str:
+    """The number in From, as it was written."""
+    return number_in(request.from_.uri)
+
+
+def number_in(uri: Uri) -> str:
+    """The user part of a SIP URI, the number of a `tel:` one, or nothing."""
+    if isinstance(uri, SipUri):
+        return uri.user or ""
+    return uri.number if isinstance(uri, TelUri) else ""
+
+
+def call_id_in(data: bytes) -> str:
+    """The Call-ID of a message in the raw, for the ladder alone; "" where there is none."""
+    for name in (b"\r\ncall-id:", b"\r\ni:"):
+        at = data[:4096].lower().find(name)
+        if at >= 0:
+            start = at + len(name)
+            return data[start : data.find(b"\r\n", start)].strip().decode("utf-8", "replace")
+    return ""
+
+
+def first_line(data: bytes) -> str:
+    """`INVITE` or `180 Ringing`: what a rung of the ladder says."""
+    line = data[:200].partition(b"\r\n")[0].decode("utf-8", "replace")
+    if line.startswith("SIP/2.0 "):
+        return line[8:]
+    return line.partition(" ")[0]

@@ -1,0 +1,236 @@
+"""`scripts/run`.
+
+The gateway with embedded defaults, a sample agent beside it, and one real call over loopback.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from gateway.app import Gateway, stop_on_signals
+from gateway.events.log import log_sink
+from gateway.media.audio import L16_8K, ULAW_8K, converter, wav_bytes
+from gateway.settings import Config
+from gateway.speech import speech
+from gateway.store.calls import CallFilter, CallRow
+from gateway.telephone import CallReport, Telephone
+
+SPEECH_SECONDS = 4.0
+LEAD_SECONDS = 2.5
+"Silence before the caller speaks, while the agent greets."
+
+ALIKE = 0.9
+"Correlation of what was said with what came back, from which on audio counts as intact."
+
+SAID_WAV, HEARD_WAV = "caller-said.wav", "caller-heard.wav"
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What came back of what was said."""
+
+    correlation: float
+    "1.0: the same wave, later."
+    delay_ms: float
+    "From the caller's mouth to its ear, by way of the agent."
+
+
+async def run_demo(config: Config, to: str, from_: str, out: Path, once: bool) -> int:
+    """Start everything, place the call, show what happened; returns the exit status."""
+    console = Console()
+    with open_log(out) as log:
+        gateway = Gateway(config, log_sink(config.log.level, "json", log))
+        async with _running(gateway), _sample_agent(console):
+            console.print(_welcome(gateway))
+            report = await _call(gateway, to, from_)
+            row = await _record(gateway)
+            echo = find_echo(report.said, report.heard)
+            _write_sounds(out, report)
+            why_not = verdict(report, row, echo)
+            _show(console, report, row, echo, out)
+            console.print(_conclusion(why_not))
+            if not once:
+                await _stay_up(console, gateway)
+    return 0 if why_not is None else 1
+
+
+def open_log(out: Path) -> TextIO:
+    """The gateway's log in the folder of what the demo leaves behind, which is made when missing."""
+    out.mkdir(parents=True, exist_ok=True)
+    return (out / "gateway.log").open("w")
+
+
+@contextlib.asynccontextmanager
+async def _running(gateway: Gateway) -> AsyncIterator[None]:
+    try:
+        await gateway.start()
+        yield
+        gateway.stop()
+        await gateway.serve()
+    finally:
+        await gateway.close()
+
+
+@contextlib.asynccontextmanager
+async def _sample_agent(console: Console) -> AsyncIterator[None]:
+    """The sample runtime as a process of its own, until the context is left."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway",
+        "sample-agent",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(15):
+            line = (await process.stdout.readline()).decode().strip()
+        console.print(f"[dim]agent runtime, process {process.pid}: {line}[/dim]")
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _call(gateway: Gateway, to: str, from_: str) -> CallReport:
+    listener = next(one for one in gateway.endpoint.listeners if one.transport == "UDP")
+    said = b"\xff" * round(LEAD_SECONDS * 8000) + speech(SPEECH_SECONDS)
+    return await Telephone().call(listener.host, listener.port, to, from_, said)
+
+
+async def _record(gateway: Gateway) -> CallRow | None:
+    """The newest call, once its record is saved."""
+    await gateway.switchboard.quiet()
+    await gateway.store.flush()
+    page = await gateway.store.list_calls(CallFilter(limit=1))
+    return page.calls[0] if page.calls else None
+
+
+def verdict(report: CallReport, row: CallRow | None, echo: Echo | None) -> str | None:
+    """None when the call went as it should, else why it did not."""
+    if report.status != 200:
+        why = row.detail if row else "no record was kept"
+        return f"the gateway answered {report.status} {report.phrase}: {why}"
+    if echo is None or echo.correlation < ALIKE:
+        found = 0.0 if echo is None else echo.correlation
+        return f"what came back is not what was said (correlation {found:.2f}, {ALIKE} is wanted)"
+    return None
+
+
+def find_echo(said: bytes, heard: bytes) -> Echo | None:
+    """Where in `heard` the sound of `said` comes back, and how alike it is; None without sound in either."""
+    decode = converter(ULAW_8K, L16_8K)
+    assert decode is not None
+    voice = np.frombuffer(decode(said), "<i2").astype(np.float64)
+    ear = np.frombuffer(decode(heard), "<i2").astype(np.float64)
+    loud = np.flatnonzero(np.abs(voice) > 500)
+    if not len(loud) or len(ear) < len(voice):
+        ear = np.pad(ear, (0, max(0, len(voice) - len(ear))))
+    if not len(loud):
+        return None
+    start, end = int(loud[0]), int(loud[-1]) + 1
+    word = voice[start:end]
+    size = 1 << (len(ear) + len(word)).bit_length()
+    match = np.fft.irfft(np.fft.rfft(ear, size) * np.conj(np.fft.rfft(word, size)), size)[: len(ear)]
+    at = int(np.argmax(match))
+    piece = ear[at : at + len(word)]
+    energy = float(np.linalg.norm(piece) * np.linalg.norm(word[: len(piece)]))
+    return Echo(float(match[at]) / energy, (at - start) / 8) if energy else None
+
+
+def _write_sounds(out: Path, report: CallReport) -> None:
+    for name, audio in ((SAID_WAV, report.said), (HEARD_WAV, report.heard)):
+        (out / name).write_bytes(wav_bytes(ULAW_8K, audio))
+
+
+def _welcome(gateway: Gateway) -> Panel:
+    sip = ", ".join(f"{one.transport.lower()}:{one.host}:{one.port}" for one in gateway.endpoint.listeners)
+    http = f"http://{gateway.config.http.bind}:{gateway.http.port}"
+    return Panel(f"SIP   {sip}\nHTTP  {http}/healthz  {http}/metrics", title="Trunkline is up", expand=False)
+
+
+def _show(console: Console, report: CallReport, row: CallRow | None, echo: Echo | None, out: Path) -> None:
+    console.print(_ladder(report))
+    if row is not None:
+        console.print(_decision(row))
+        console.print(_record_table(row))
+    console.print(_audio(report, row, echo, out))
+
+
+def _ladder(report: CallReport) -> Table:
+    table = Table("ms", "caller", "", "gateway", title="Signalling", title_justify="left")
+    for seconds, sent, line in report.ladder:
+        arrow = "──────▶" if sent else "◀──────"
+        table.add_row(f"{seconds * 1000:.1f}", line if sent else "", arrow, "" if sent else line)
+    return table
+
+
+def _decision(row: CallRow) -> Panel:
+    decision = row.decision or {}
+    summary = str(decision.get("summary", "no decision"))
+    checks = decision.get("checks")
+    lines = [
+        f"  {check['name']}: {check['looked_at']} → {check['found']}"
+        for check in (checks if isinstance(checks, list) else [])
+    ]
+    return Panel("\n".join([summary, *lines]), title="Decision", title_align="left", expand=False)
+
+
+def _record_table(row: CallRow) -> Table:
+    table = Table(show_header=False, title="Call record", title_justify="left")
+    for name, value in (
+        ("call", row.id),
+        ("from → to", f"{row.from_number} → {row.to_number}"),
+        ("trunk, number", f"{row.trunk_id}, {row.number_id}"),
+        ("agent version", f"{row.version_id} (version {row.version_number})"),
+        ("status", row.status),
+        ("ended by, reason", f"{row.ended_by}, {row.end_reason}: {row.detail}"),
+        ("connected", f"{row.duration_ms / 1000:.1f} s"),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _audio(report: CallReport, row: CallRow | None, echo: Echo | None, out: Path) -> Table:
+    table = Table("", "packets", "lost", "jitter", title="Audio", title_justify="left")
+    media = row.media if row else {}
+    for name, key in (("caller → agent", "in"), ("agent → caller", "out")):
+        figures = media.get(key)
+        figures = figures if isinstance(figures, dict) else {}
+        jitter = figures.get("jitter_ms")
+        table.add_row(
+            name,
+            str(figures.get("packets", 0)),
+            str(figures.get("lost") if figures.get("lost") is not None else "–"),
+            f"{jitter:.1f} ms" if isinstance(jitter, float) else "–",
+        )
+    if echo is not None:
+        table.caption = (
+            f"heard again after {echo.delay_ms:.0f} ms, correlation {echo.correlation:.3f}; "
+            f"what the caller heard: {out / HEARD_WAV}"
+        )
+    return table
+
+
+def _conclusion(why_not: str | None) -> str:
+    if why_not is None:
+        return "[bold green]✓ audio came back intact[/bold green]"
+    return f"[bold red]✗ {why_not}[/bold red]"
+
+
+async def _stay_up(console: Console, gateway: Gateway) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop.set)
+    console.print("Serving. Call it, or stop it with Ctrl-C; `gateway tail` follows what happens.")
+    await stop.wait()

@@ -1,0 +1,114 @@
+"""Prometheus metrics: counted from events, and read from the running parts when asked.
+
+Nothing here runs per packet: figures of live media are read at the moment of the scrape.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.events.bus import Event
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
+MILLISECONDS = (1, 2, 5, 10, 20, 40, 80, 160)
+
+
+class Metrics:
+    """Counts what the events tell."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._received = Counter("trunkline_calls_received", "INVITEs that became a call", registry=registry)
+        self._ended = Counter(
+            "trunkline_calls_ended",
+            "Calls by how they ended",
+            ["status", "reason", "by"],
+            registry=registry,
+        )
+        self._refused = Counter("trunkline_calls_refused", "Calls refused", ["reason"], registry=registry)
+        self._ignored = Counter(
+            "trunkline_sip_ignored_sources", "INVITEs of unknown sources", registry=registry
+        )
+        self._agents = Counter(
+            "trunkline_agent_connections", "Connections to agent runtimes", ["outcome"], registry=registry
+        )
+        self._setup = Histogram(
+            "trunkline_call_setup_seconds", "From INVITE to answer", buckets=SECONDS, registry=registry
+        )
+        self._first_word = Histogram(
+            "trunkline_first_word_seconds",
+            "From answer to first audio of the agent",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._jitter = Histogram(
+            "trunkline_rtp_jitter_milliseconds",
+            "Jitter of received RTP",
+            buckets=MILLISECONDS,
+            registry=registry,
+        )
+        self._lost = Counter(
+            "trunkline_rtp_lost_packets", "RTP packets lost on the way to us", registry=registry
+        )
+
+    def hear(self, event: Event) -> None:
+        """Count one event."""
+        fields = event.fields
+        match event.name:
+            case "call.received":
+                self._received.inc()
+            case "call.ended":
+                self._count_ending(fields)
+            case "sip.ignored":
+                self._ignored.inc(_number(fields, "count"))
+            case "agent.connected":
+                self._agents.labels("connected").inc()
+            case "agent.unreachable":
+                self._agents.labels("unreachable").inc()
+
+    def _count_ending(self, fields: Mapping[str, object]) -> None:
+        reason = str(fields["reason"])
+        self._ended.labels(str(fields["status"]), reason, str(fields["by"])).inc()
+        if fields.get("refused"):
+            self._refused.labels(reason).inc()
+        for histogram, name in (
+            (self._setup, "setup_seconds"),
+            (self._first_word, "first_word_seconds"),
+            (self._jitter, "jitter_ms"),
+        ):
+            if fields.get(name) is not None:
+                histogram.observe(_number(fields, name))
+        self._lost.inc(_number(fields, "lost"))
+
+
+def _number(fields: Mapping[str, object], name: str) -> float:
+    value = fields.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+Gauges = Callable[[], Mapping[str, float]]
+"Live figures by metric name."
+Counts = Callable[[], Mapping[str, int]]
+"Growing counts by the value of their one label."
+
+
+class LiveFigures(Collector):
+    """Reads the running parts at the moment of a scrape."""
+
+    def __init__(self, gauges: Gauges, sip_counters: Counts) -> None:
+        self._gauges = gauges
+        self._sip_counters = sip_counters
+
+    def collect(self) -> Iterable[Metric]:
+        """One family a figure."""
+        for name, value in self._gauges().items():
+            family = GaugeMetricFamily(f"trunkline_{name}", name.replace("_", " ").capitalize())
+            family.add_metric([], value)
+            yield family
+        counts = CounterMetricFamily(
+            "trunkline_sip_messages", "SIP messages by what became of them", labels=["what"]
+        )
+        for what, count in self._sip_counters().items():
+            counts.add_metric([what], count)
+        yield counts

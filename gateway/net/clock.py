@@ -1,0 +1,115 @@
+"""The one clock that paces all media.
+
+A timer, task or await per call costs more than the packet that it sends, so all calls share one timer. It
+fires every `GRID` seconds; a call with a packet time of 20 ms runs at every fourth beat, on the phase that
+had the fewest calls when it joined, so that a hundred calls do not send in one burst.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+GRID = 0.005
+"Seconds between two beats."
+
+MAX_CATCH_UP = 40
+"Beats that are made up for after a stall; what lies further back is skipped."
+
+BEATS_A_SECOND = round(1 / GRID)
+
+Tick = Callable[[float], None]
+"Called with the loop's time, in seconds."
+
+
+class Timer(Protocol):
+    """What an event loop returns for a timer."""
+
+    def cancel(self) -> None:
+        """Do not fire."""
+
+
+class Timers(Protocol):
+    """What the clock needs of an event loop; in tests, time is a number."""
+
+    def time(self) -> float:
+        """Seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Fire once, at or after `when`."""
+
+
+class Beat:
+    """A place on the clock: which beats a tick runs on. Returned by `MediaClock.join`."""
+
+    __slots__ = ("period", "phase", "tick")
+
+    def __init__(self, tick: Tick, period: int, phase: int) -> None:
+        self.tick = tick
+        self.period = period
+        self.phase = phase
+
+
+class MediaClock:
+    """Runs every call's tick at its packet time, and its sweep once a second."""
+
+    def __init__(self, on_error: Callable[[Exception], None]) -> None:
+        """`on_error` hears of a tick that raised: a bug of ours, which must not stop the other calls."""
+        self._wheels: dict[int, list[list[Beat]]] = {}
+        self._on_error = on_error
+        self._timer: Timer | None = None
+        self._loop: Timers | None = None
+        self._due = 0.0
+        self._beat = 0
+        self.skipped_beats = 0
+        "Beats that a stalled loop cost us, since the start."
+
+    def start(self, loop: Timers | None = None) -> None:
+        """Begin to beat, on the running loop unless another is given."""
+        self._loop = loop or asyncio.get_running_loop()
+        self._due = self._loop.time() + GRID
+        self._timer = self._loop.call_at(self._due, self._run)
+
+    def stop(self) -> None:
+        """Stop beating; calls that are still joined get no more ticks."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def join(self, tick: Tick, milliseconds: int) -> Beat:
+        """Run `tick` every `milliseconds` (rounded to the grid) until `leave`."""
+        period = max(1, round(milliseconds / 1000 / GRID))
+        wheel = self._wheels.setdefault(period, [[] for _ in range(period)])
+        phase = min(range(period), key=lambda index: len(wheel[index]))
+        beat = Beat(tick, period, phase)
+        wheel[phase].append(beat)
+        return beat
+
+    def leave(self, beat: Beat) -> None:
+        """Stop running a tick; leaving twice does nothing."""
+        slot = self._wheels[beat.period][beat.phase]
+        if beat in slot:
+            # A new list: the old one may be under iteration at this moment.
+            self._wheels[beat.period][beat.phase] = [other for other in slot if other is not beat]
+
+    def _run(self) -> None:
+        loop = self._loop
+        assert loop is not None
+        now = loop.time()
+        behind = int((now - self._due) / GRID)
+        if behind > MAX_CATCH_UP:
+            self.skipped_beats += behind
+            self._beat += behind
+            self._due += behind * GRID
+        while self._due <= now:
+            self._strike(now)
+            self._beat += 1
+            self._due += GRID
+        self._timer = loop.call_at(self._due, self._run)
+
+    def _strike(self, now: float) -> None:
+        for period, wheel in self._wheels.items():
+            for beat in wheel[self._beat % period]:
+                try:
+                    beat.tick(now)
+                except Exception as error:
+                    self._on_error(error)

@@ -1,0 +1,282 @@
+"""RTP and RTCP sockets: one pair of ports a call, from a bounded range, locked to one peer.
+
+Plain non-blocking sockets: per packet they cost less than an event loop's datagram transports, and a
+*connected* UDP socket makes the kernel drop what anyone but the peer sends (no RTP bleed, no injection).
+"""
+
+import asyncio
+import ctypes
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Receive = Callable[[bytes, float], None]
+"Called with one datagram and the loop's time."
+
+MAX_DATAGRAM = 2048
+"More than any RTP packet that we negotiate; a longer datagram is cut and then refused by its parser."
+
+LEARNING_SECONDS = 0.5
+"How long after another source spoke first the address from the SDP may still take over, once."
+
+
+class NoPortFree(Exception):
+    """Every pair of the range is in use, in quarantine or taken by another program."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Even RTP ports `first`..`last`, each with its RTCP port above it (RFC 3550 section 11)."""
+
+    first: int
+    last: int
+
+    @property
+    def pairs(self) -> int:
+        """How many calls the range can carry at once."""
+        return max(0, (self.last + 1 - self._even) // 2)
+
+    def pair(self, index: int) -> int:
+        """The RTP port of pair `index`, counted from 0 and wrapping around."""
+        return self._even + 2 * (index % self.pairs)
+
+    @property
+    def _even(self) -> int:
+        return self.first + self.first % 2
+
+
+class RtpPorts:
+    """Hands out pairs of ports; a freed pair rests in quarantine so that a late packet meets no new call."""
+
+    def __init__(self, ports: PortRange, quarantine_seconds: float) -> None:
+        self._range = ports
+        self._quarantine_seconds = quarantine_seconds
+        self._next = 0
+        self._busy: set[int] = set()
+        self._resting: deque[tuple[float, int]] = deque()
+
+    @property
+    def in_use(self) -> int:
+        """Pairs that carry a call now."""
+        return len(self._busy) - len(self._resting)
+
+    def open(self, host: str, now: float) -> "RtpPort":
+        """Bind the next free pair on local address `host`; raises `NoPortFree`."""
+        self._wake(now)
+        for _ in range(self._range.pairs):
+            port = self._range.pair(self._next)
+            self._next += 1
+            if port in self._busy:
+                continue
+            sockets = bind_pair(host, port)
+            if sockets is not None:
+                self._busy.add(port)
+                return RtpPort(self, port, *sockets)
+        raise NoPortFree(f"no RTP port free among {self._range.pairs} pairs from {self._range.first}")
+
+    def rest(self, port: int, now: float) -> None:
+        """Take a closed pair back; it is handed out again when its quarantine is over."""
+        self._resting.append((now + self._quarantine_seconds, port))
+
+    def _wake(self, now: float) -> None:
+        while self._resting and self._resting[0][0] <= now:
+            self._busy.discard(self._resting.popleft()[1])
+
+
+def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket] | None:
+    """Bind RTP on `port` and RTCP on the port above; None where either is taken (`EADDRINUSE`)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound: list[socket.socket] = []
+    try:
+        for number in (port, port + 1):
+            one = socket.socket(family, socket.SOCK_DGRAM)
+            bound.append(one)
+            one.setblocking(False)
+            one.bind((host, number))
+    except OSError as error:
+        for one in bound:
+            one.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return None
+        raise
+    return bound[0], bound[1]
+
+
+class RtpPort:
+    """One call's pair of sockets.
+
+    Symmetric RTP is learnt once a negotiation: the first source that sends what `accepts` takes for our
+    media is where we send from then on, and the only one that we hear.
+    """
+
+    __slots__ = (
+        "_close_told",
+        "_connected",
+        "_expected",
+        "_learnt_at",
+        "_loop",
+        "_pool",
+        "_rtcp",
+        "_rtcp_remote",
+        "_rtp",
+        "_sent_before_learning",
+        "accepts",
+        "foreign",
+        "on_rtcp",
+        "on_rtp",
+        "port",
+        "remote",
+        "send_errors",
+    )
+
+    def __init__(self, pool: RtpPorts, port: int, rtp: socket.socket, rtcp: socket.socket) -> None:
+        self._pool = pool
+        self._rtp = rtp
+        self._rtcp = rtcp
+        self._loop = asyncio.get_running_loop()
+        self._connected = False
+        self._learnt_at = 0.0
+        self._expected: tuple[str, int] | None = None
+        self._rtcp_remote: tuple[str, int] | None = None
+        self._close_told = False
+        self.port = port
+        "The local RTP port; RTCP is on the one above."
+        self.remote: tuple[str, int] | None = None
+        "Where RTP goes: from the SDP until a source is learnt."
+        self.foreign = 0
+        "Datagrams that came from a source that we were not locked to."
+        self.send_errors = 0
+        self.on_rtp: Receive = ignore
+        self.on_rtcp: Receive = ignore
+        self.accepts: Callable[[bytes], bool] = accept_nothing
+        "Whether a first datagram from an unknown source is this call's media."
+        self._loop.add_reader(rtp.fileno(), self._readable)
+        self._loop.add_reader(rtcp.fileno(), self._rtcp_readable)
+
+    def expect(self, host: str, port: int, rtcp: tuple[str, int] | None = None) -> None:
+        """Send to the SDP's address, and learn the source anew (after each negotiation that changed it)."""
+        address = (host, port)
+        self._rtcp_remote = rtcp or (host, port + 1)
+        if address == self._expected:
+            return
+        self._expected = address
+        self.remote = address
+        self._unlock()
+
+    def send(self, packet: bytes) -> None:
+        """Send one RTP packet. HOT. What the kernel refuses is counted, never raised."""
+        try:
+            if self._connected:
+                self._rtp.send(packet)
+            elif self.remote is not None:
+                self._rtp.sendto(packet, self.remote)
+        except OSError:
+            # A full buffer, or an ICMP error of an earlier packet: RTP has no second try (RFC 3550).
+            self.send_errors += 1
+            self._listen_again()
+
+    def _listen_again(self) -> None:
+        """libuv stops watching a socket for good when an ICMP error is pending on it (`uv__poll_io`)."""
+        number = self._rtp.fileno()
+        self._loop.remove_reader(number)
+        self._loop.add_reader(number, self._readable)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send one RTCP compound packet."""
+        if self._rtcp_remote is None:
+            return
+        try:
+            self._rtcp.sendto(packet, self._rtcp_remote)
+        except OSError:
+            self.send_errors += 1
+
+    def close(self) -> None:
+        """Give the pair back; closing twice does nothing."""
+        if self._close_told:
+            return
+        self._close_told = True
+        for one in (self._rtp, self._rtcp):
+            self._loop.remove_reader(one.fileno())
+            one.close()
+        self._pool.rest(self.port, self._loop.time())
+
+    def _readable(self) -> None:
+        """HOT: one datagram a wake-up; the loop calls again while there is more."""
+        if not self._connected:
+            self._learn()
+            return
+        try:
+            data = self._rtp.recv(MAX_DATAGRAM)
+        except OSError:
+            # Spurious wake-up, or an ICMP error that our own sending caused.
+            return
+        self.on_rtp(data, self._loop.time())
+
+    def _learn(self) -> None:
+        try:
+            data, source = self._rtp.recvfrom(MAX_DATAGRAM)
+        except OSError:
+            return
+        now = self._loop.time()
+        address = (source[0], source[1])
+        if not self._may_lock(address, now) or not self.accepts(data):
+            self.foreign += 1
+            return
+        if address != self.remote or not self._learnt_at:
+            self._learnt_at = now
+            self.remote = address
+        if address == self._expected or now - self._learnt_at >= LEARNING_SECONDS:
+            self._lock(address)
+        self.on_rtp(data, now)
+
+    def _may_lock(self, address: tuple[str, int], now: float) -> bool:
+        return not self._learnt_at or address in (self.remote, self._expected)
+
+    def _lock(self, address: tuple[str, int]) -> None:
+        try:
+            self._rtp.connect(address)
+        except OSError:
+            return
+        self._connected = True
+        if self._expected != address:
+            self._rtcp_remote = (address[0], address[1] + 1)
+
+    def _unlock(self) -> None:
+        self._learnt_at = 0.0
+        if self._connected:
+            disconnect(self._rtp)
+            self._connected = False
+
+    def _rtcp_readable(self) -> None:
+        try:
+            data, source = self._rtcp.recvfrom(MAX_DATAGRAM)
+        except OSError:
+            return
+        if self.remote is None or source[0] != self.remote[0]:
+            self.foreign += 1
+            return
+        self._rtcp_remote = (source[0], source[1])
+        self.on_rtcp(data, self._loop.time())
+
+
+def ignore(data: bytes, now: float) -> None:
+    """Take a datagram before anyone listens."""
+
+
+def accept_nothing(data: bytes) -> bool:
+    """Let nothing through before the call says what its media looks like."""
+    return False
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def disconnect(one: socket.socket) -> None:
+    """Dissolve a connected UDP socket's association: connect(2) to `AF_UNSPEC`, which `socket` cannot say."""
+    unspecified = bytes(28)
+    if _libc.connect(one.fileno(), unspecified, len(unspecified)) != 0:
+        code = ctypes.get_errno()
+        if code != errno.EAFNOSUPPORT:
+            raise OSError(code, "cannot dissolve the UDP association")

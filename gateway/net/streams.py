@@ -1,0 +1,235 @@
+"""SIP over TCP and TLS: accepted and opened connections, framed, bounded and swept."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.framing import KeepAlive, StreamFramer
+from gateway.sip.useragent import Target
+
+CONNECT_SECONDS = 5.0
+SWEEP_SECONDS = 1.0
+MAX_UNSENT = 1024 * 1024
+"Bytes that a peer which does not read may leave with us before it is cut off."
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What TCP and TLS peers may cost us."""
+
+    connections: int = 1000
+    "Accepted at once, all listeners together."
+    idle_seconds: float = 900.0
+    "A connection that is silent for so long is closed."
+    partial_message_seconds: float = 10.0
+    "A peer that has begun a message has this long to finish it; then it is cut off."
+    message_bytes: int = 65_535
+
+
+OnMessage = Callable[[bytes, Target], None]
+OnFailure = Callable[[Target, str], None]
+
+
+class Connection(asyncio.Protocol):
+    """One TCP or TLS connection, accepted or opened by us."""
+
+    def __init__(self, peers: "StreamPeers", transport: str, listener: str | None) -> None:
+        self.number = next(peers.numbers)
+        self.partial_since: float | None = None
+        self.last_heard = peers.loop.time()
+        self._peers = peers
+        self._listener = listener
+        self._sip_transport = transport
+        self._framer = StreamFramer(peers.limits.message_bytes)
+        self._wire: asyncio.Transport | None = None
+        self.source: Target | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._wire = transport
+        peer = transport.get_extra_info("peername")
+        if peer is None:
+            transport.abort()
+            return
+        host = str(peer[0]).partition("%")[0]
+        self.source = Target(self._sip_transport, host, peer[1], self._listener, self.number)
+        if not self._peers.admit(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        source = self.source
+        if source is None:
+            return
+        self.last_heard = self._peers.loop.time()
+        try:
+            messages = self._framer.feed(data)
+        except RemoteProtocolError:
+            # Where the next message begins can no longer be known (RFC 3261 section 18.3).
+            self._peers.count_refused()
+            self.cut()
+            return
+        for message in messages:
+            if isinstance(message, KeepAlive):
+                self._answer_keep_alive(message)
+            else:
+                self._peers.on_message(message, source)
+        if not self._framer.pending:
+            self.partial_since = None
+        elif self.partial_since is None or messages:
+            self.partial_since = self.last_heard
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._peers.forget(self, str(error) if error else "the peer closed the connection")
+
+    def send(self, data: bytes) -> None:
+        """Queue one message."""
+        wire = self._wire
+        if wire is None or wire.is_closing():
+            return
+        if wire.get_write_buffer_size() > MAX_UNSENT:
+            self.cut()
+            return
+        wire.write(data)
+
+    def cut(self) -> None:
+        """Close at once, without waiting for what is unsent."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    def _answer_keep_alive(self, ping: KeepAlive) -> None:
+        # RFC 5626 section 4.4.1: a double CRLF is answered with a single one.
+        if ping is KeepAlive.PING:
+            self.send(b"\r\n")
+
+
+class StreamPeers:
+    """Every TCP and TLS connection: by number for answers, by address for requests of ours."""
+
+    def __init__(
+        self,
+        on_message: OnMessage,
+        on_failure: OnFailure,
+        knows: Callable[[Target], bool],
+        client_tls: ssl.SSLContext | None,
+        limits: StreamLimits,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.numbers = count(1)
+        self.on_message = on_message
+        self.limits = limits
+        self.refused = 0
+        "Connections cut for bad framing, for being slow, or for coming from an unknown source."
+        self._on_failure = on_failure
+        self._knows = knows
+        self._client_tls = client_tls or ssl.create_default_context()
+        self._servers: list[asyncio.Server] = []
+        self._open: dict[int, Connection] = {}
+        self._by_address: dict[tuple[str, str, int], Connection] = {}
+        self._opening: dict[tuple[str, str, int], list[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def listen(
+        self, name: str, transport: str, host: str, port: int, tls: ssl.SSLContext | None
+    ) -> int:
+        """Accept connections; returns the port."""
+        server = await self.loop.create_server(
+            lambda: Connection(self, transport, name), host, port, ssl=tls, reuse_address=True
+        )
+        self._servers.append(server)
+        if self._sweeper is None:
+            self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close listeners and connections."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for server in self._servers:
+            server.close()
+        for connection in list(self._open.values()):
+            connection.cut()
+        await asyncio.sleep(0)
+        for server in self._servers:
+            with contextlib.suppress(OSError):
+                await server.wait_closed()
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether an accepted connection may stay: a known source, and room for it."""
+        source = connection.source
+        assert source is not None
+        accepted = source.listener is not None
+        if accepted and (len(self._open) >= self.limits.connections or not self._knows(source)):
+            self.refused += 1
+            return False
+        self._open[connection.number] = connection
+        self._by_address.setdefault((source.transport, source.host, source.port or 0), connection)
+        return True
+
+    def forget(self, connection: Connection, why: str) -> None:
+        """A connection is gone: what was to be sent on it has failed."""
+        if self._open.pop(connection.number, None) is None or connection.source is None:
+            return
+        source = connection.source
+        key = (source.transport, source.host, source.port or 0)
+        if self._by_address.get(key) is connection:
+            del self._by_address[key]
+        self._on_failure(source, why)
+
+    def count_refused(self) -> None:
+        """Count a connection that was cut for what it sent."""
+        self.refused += 1
+
+    def send(self, data: bytes, target: Target, name: str) -> None:
+        """Send on the target's connection, else on one to its address, else open one.
+
+        `name` is what a TLS certificate must be for: the name that was resolved (RFC 5922 section 7.2).
+        """
+        connection = self._open.get(target.connection) if target.connection is not None else None
+        key = (target.transport, target.host, target.port or (5061 if target.transport == "TLS" else 5060))
+        connection = connection or self._by_address.get(key)
+        if connection is not None:
+            connection.send(data)
+        elif key in self._opening:
+            self._opening[key].append(data)
+        else:
+            self._opening[key] = [data]
+            task = self.loop.create_task(self._connect(key, target, name))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, key: tuple[str, str, int], target: Target, name: str) -> None:
+        transport, host, port = key
+        tls = self._client_tls if transport == "TLS" else None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await self.loop.create_connection(
+                    lambda: Connection(self, transport, None),
+                    host,
+                    port,
+                    ssl=tls,
+                    server_hostname=name if tls else None,
+                )
+        except (OSError, TimeoutError) as error:
+            self._opening.pop(key, None)
+            self._on_failure(target, str(error) or f"no connection within {CONNECT_SECONDS:g} s")
+            return
+        for data in self._opening.pop(key, []):
+            connection.send(data)
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in list(self._open.values()):
+            partial = connection.partial_since
+            slow = partial is not None and now - partial > self.limits.partial_message_seconds
+            if slow:
+                self.refused += 1
+            if slow or now - connection.last_heard > self.limits.idle_seconds:
+                connection.cut()
+        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)

@@ -1,0 +1,135 @@
+"""The media clock: one timer, every call at its packet time, spread over the beats."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from gateway.net.clock import GRID, MediaClock
+
+
+class Loop:
+    """A loop whose time is a number; it has room for the one timer that a clock may have."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timer: tuple[float, Callable[[], None]] | None = None
+
+    def time(self) -> float:
+        """The number."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> "Loop":
+        """Set the timer."""
+        assert self.timer is None, "a second timer"
+        self.timer = when, callback
+        return self
+
+    def cancel(self) -> None:
+        """Unset the timer."""
+        self.timer = None
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, firing each timer when it is due."""
+        end = self.now + seconds
+        while self.timer is not None and self.timer[0] <= end + 1e-9:
+            (when, callback), self.timer = self.timer, None
+            self.now = max(self.now, when)
+            callback()
+        self.now = end
+
+    def stall(self, seconds: float) -> None:
+        """Do nothing for so long."""
+        self.now += seconds
+
+
+@pytest.fixture
+def loop() -> Loop:
+    """Virtual time."""
+    return Loop()
+
+
+def started(loop: Loop, errors: list[Exception] | None = None) -> MediaClock:
+    """A clock that runs on virtual time."""
+    clock = MediaClock((errors if errors is not None else []).append)
+    clock.start(loop)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "ticks"), [(10, 100), (20, 50), (30, 33), (40, 25), (60, 17), (1000, 1)]
+)
+def test_a_tick_runs_at_its_packet_time(loop: Loop, milliseconds: int, ticks: int) -> None:
+    """In a second a tick of 20 ms runs 50 times, and every other packet time likewise."""
+    clock = started(loop)
+    times: list[float] = []
+    clock.join(times.append, milliseconds)
+    loop.advance(1.0)
+    assert abs(len(times) - ticks) <= 1
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert all(abs(step - milliseconds / 1000) < 1e-6 for step in steps)
+
+
+def test_calls_are_spread_over_the_beats(loop: Loop) -> None:
+    """Of a hundred calls of 20 ms a quarter sends at each of the four beats."""
+    clock = started(loop)
+    times: list[float] = []
+    for _ in range(100):
+        clock.join(times.append, 20)
+    loop.advance(0.0201)
+    assert sorted(times.count(time) for time in set(times)) == [25, 25, 25, 25]
+
+
+def test_who_has_left_gets_no_tick(loop: Loop) -> None:
+    """Leaving stops the ticks, also from within a tick, and twice is as good as once."""
+    clock = started(loop)
+    seen: list[float] = []
+
+    def once(now: float) -> None:
+        seen.append(now)
+        clock.leave(beat)
+        clock.leave(beat)
+
+    beat = clock.join(once, 20)
+    loop.advance(1.0)
+    assert len(seen) == 1
+
+
+def test_a_stall_is_caught_up_within_bounds(loop: Loop) -> None:
+    """After 100 ms without the loop each tick is made up for; after a minute most are skipped and counted."""
+    clock = started(loop)
+    times: list[float] = []
+    clock.join(times.append, 20)
+    loop.stall(0.1)
+    loop.advance(0.0)
+    assert len(times) == 5
+    loop.stall(60)
+    loop.advance(GRID)
+    assert len(times) <= 7
+    assert clock.skipped_beats == pytest.approx(60 / GRID, abs=2)
+
+
+def test_a_tick_that_raises_does_not_stop_the_others(loop: Loop) -> None:
+    """An error of one call is reported, and the other calls go on."""
+    errors: list[Exception] = []
+    clock = started(loop, errors)
+    times: list[float] = []
+
+    def broken(now: float) -> None:
+        raise ValueError("broken")
+
+    clock.join(broken, 20)
+    clock.join(times.append, 20)
+    loop.advance(0.1)
+    assert len(times) == 5
+    assert len(errors) == 5
+
+
+def test_a_stopped_clock_is_silent(loop: Loop) -> None:
+    """Nothing runs after `stop`."""
+    clock = started(loop)
+    times: list[float] = []
+    clock.join(times.append, 20)
+    clock.stop()
+    loop.advance(1.0)
+    assert not times
