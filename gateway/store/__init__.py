@@ -4,6 +4,7 @@ from gateway.store.calls import CallFilter, CallPage, CallRow, Cursor
 from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
 from gateway.store.ids import new_id
 from gateway.store.protocol import Store
+from gateway.store.sql import SqlStore, open_store
 
 __all__ = [
     "CallFilter",
@@ -13,7 +14,9 @@ __all__ = [
     "Cursor",
     "InvalidInput",
     "NotFound",
+    "SqlStore",
     "Store",
     "StoreError",
     "new_id",
+    "open_store",
 ]

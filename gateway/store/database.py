@@ -4,20 +4,26 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gateway.store.errors import StoreError
+from gateway.store.errors import StoreError, Unacceptable
 
 HEAD = "0001"
 "The newest migration; a test holds it to `migrations/versions`."
 BUSY_SECONDS = 5
 "How long SQLite waits for another writer before it gives up."
+JSON: dict[str, Any] = {
+    "json_serializer": lambda value: orjson.dumps(value, default=str).decode(),
+    "json_deserializer": orjson.loads,
+}
 MIGRATION_LOCK = 0x7472756E6B
 "Advisory lock (PostgreSQL) under which one gateway migrates while others wait."
 
@@ -53,6 +59,11 @@ class Database:
             async with self._writing_engine.begin() as connection:
                 yield connection
 
+    async def connect(self) -> AsyncConnection:
+        """A connection without a transaction, for its taker to close."""
+        with translated(self.url):
+            return await self._engine.connect()
+
     async def migrate(self) -> str | None:
         """Bring the schema up to date; the version it had, None for a new database.
 
@@ -84,10 +95,19 @@ def translated(url: URL) -> Iterator[None]:
     """Turns what the driver raises into `StoreError`, with the database's address but not its password."""
     try:
         yield
-    except DBAPIError as error:
-        raise StoreError(f"{_place(url)}: {_reason(error.orig)}") from error
+    except StatementError as error:
+        kind = Unacceptable if _is_about_the_values(error) else StoreError
+        raise kind(f"{_place(url)}: {_reason(error.orig)}") from error
     except (TimeoutError, SQLAlchemyError, OSError, sqlite3.Error) as error:
         raise StoreError(f"{_place(url)}: {_reason(error)}") from error
+
+
+def _is_about_the_values(error: StatementError) -> bool:
+    """Whether another attempt with the same values would fail again (SQLSTATE classes 22 and 23)."""
+    if isinstance(error, IntegrityError | DataError) or not isinstance(error, DBAPIError):
+        return True
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return state[:2] in {"22", "23"} or isinstance(getattr(error.orig, "__cause__", None), ValueError)
 
 
 def _place(url: URL) -> str:
@@ -105,9 +125,13 @@ def _engine(url: URL) -> AsyncEngine:
             "command_timeout": 30,
             "server_settings": {"application_name": "trunkline"},
         }
-        return create_async_engine(url, pool_size=5, max_overflow=5, pool_timeout=5, connect_args=arguments)
+        return create_async_engine(
+            url, pool_size=5, max_overflow=5, pool_timeout=5, connect_args=arguments, **JSON
+        )
     arguments = {"timeout": BUSY_SECONDS, "isolation_level": None}
-    engine = create_async_engine(url, pool_size=5, max_overflow=5, pool_timeout=10, connect_args=arguments)
+    engine = create_async_engine(
+        url, pool_size=5, max_overflow=5, pool_timeout=10, connect_args=arguments, **JSON
+    )
     sa.event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -5,6 +5,10 @@ class StoreError(Exception):
     """The database could not do it; the message is for a person."""
 
 
+class Unacceptable(StoreError):
+    """The database is there, but will never take these values: trying again does not help."""
+
+
 class InvalidInput(StoreError):
     """A value that the rules do not allow: says which field, what was given, and what would be right."""
 

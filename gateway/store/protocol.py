@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from gateway.routing.table import RoutingTable, Trunk
+from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.calls import CallFilter, CallPage, CallRow
 
 
@@ -18,8 +18,8 @@ class Store(Protocol):
         """
         ...
 
-    def trunks(self) -> tuple[Trunk, ...]:
-        """All trunks as last seen, at most about 250 ms old; the same tuple as long as nothing changed."""
+    def trunks(self) -> Trunks:
+        """All trunks as last seen, at most about 250 ms old; the same object as long as none changed."""
         ...
 
     async def refresh(self) -> None:

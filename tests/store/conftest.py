@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from gateway.config import load_config
+from gateway.settings import Config
 from gateway.store.database import Database
+from gateway.store.sql import SqlStore, open_store
+from tests.store.furnished import Furnished, furnish
 
 VERSIONS = Path("/usr/lib/postgresql")
 
@@ -68,23 +72,78 @@ def postgresql_port() -> Iterator[int]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
-    """The address of an empty database, once of each kind."""
-    if request.param == "sqlite":
-        return make_url(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
-    port = request.getfixturevalue("postgresql_port")
+async def _copy(port: int, source: str) -> URL:
+    """A fresh database that starts as a copy of another."""
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(host="127.0.0.1", port=port, user="tests", database="postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
     await connection.close()
     return make_url(f"postgresql+asyncpg://tests@127.0.0.1:{port}/{name}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """The address of a database with nothing in it, once of each kind."""
+    if request.param == "sqlite":
+        return make_url(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    return await _copy(request.getfixturevalue("postgresql_port"), "template0")
+
+
+@pytest.fixture(scope="session")
+def migrated() -> dict[str, URL]:
+    """Databases of each kind that were migrated already, to be copied: that is faster."""
+    return {}
+
+
+@pytest.fixture
+async def url(empty_url: URL, migrated: dict[str, URL], tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """The address of a migrated database with nothing in its tables, once of each kind."""
+    kind = empty_url.get_backend_name()
+    if kind == "sqlite":
+        if kind not in migrated:
+            migrated[kind] = empty_url.set(database=str(tmp_path_factory.mktemp("migrated") / "template.db"))
+            await _migrate(migrated[kind])
+        shutil.copy(str(migrated[kind].database), str(empty_url.database))
+        return empty_url
+    if kind not in migrated:
+        await _migrate(empty_url)
+        migrated[kind] = empty_url
+    return await _copy(empty_url.port or 0, str(migrated[kind].database))
+
+
+async def _migrate(url: URL) -> None:
+    database = Database(url)
+    await database.migrate()
+    await database.close()
 
 
 @pytest.fixture
 async def database(url: URL) -> AsyncIterator[Database]:
     """A migrated, empty database."""
     database = Database(url)
-    await database.migrate()
     yield database
     await database.close()
+
+
+@pytest.fixture
+def config(url: URL, tmp_path: Path) -> Config:
+    """A configuration with that database, whose data is thrown away."""
+    environ = {
+        "TRUNKLINE_GATEWAY__DATA_DIR": str(tmp_path / "data"),
+        "TRUNKLINE_STORE__URL": url.render_as_string(hide_password=False),
+    }
+    return load_config(None, environ)
+
+
+@pytest.fixture
+async def store(config: Config) -> AsyncIterator[SqlStore]:
+    """A store on an empty database, ready for calls."""
+    store = await open_store(config)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def furnished(store: SqlStore) -> Furnished:
+    """What a test finds in the store where it does not care for the details."""
+    return await furnish(store)

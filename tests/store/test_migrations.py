@@ -38,9 +38,9 @@ async def test_migrating_twice_does_nothing(database: Database) -> None:
     assert await database.migrate() == HEAD
 
 
-async def test_two_may_migrate_at_once(url: URL) -> None:
+async def test_two_may_migrate_at_once(empty_url: URL) -> None:
     """Two gateways that start together on an empty database both find it ready."""
-    first, second = Database(url), Database(url)
+    first, second = Database(empty_url), Database(empty_url)
     await asyncio.gather(first.migrate(), second.migrate())
     assert await first.version() == await second.version() == HEAD
     await first.close()

@@ -1,0 +1,87 @@
+"""Configuration changes: each in one transaction with the new revision and a line in the history."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.database import Database
+from gateway.store.ids import new_id
+from gateway.store.schema import changes, meta
+
+MAX_HISTORY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the history: who changed what, and when."""
+
+    id: str
+    "`chg_…`"
+    at: datetime
+    by: str
+    "`cli:root`, `api:key_…`, `seed`."
+    workspace_id: str | None
+    kind: str
+    "`trunk`, `number`, `agent`, `version` or `workspace`."
+    object_id: str
+    action: str
+    "`add`, `change`, `publish`, `assign`, `unassign` or `remove`."
+    fields: Mapping[str, Any]
+    "Each changed field with its value before and after; secrets only as set or not."
+    revision: int
+    "The configuration's revision that this change made."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a change says of itself; the ledger adds id, time and revision."""
+
+    by: str
+    workspace_id: str | None
+    kind: str
+    object_id: str
+    action: str
+    before: Mapping[str, Any]
+    "As `values.shown` gives it; empty where there was nothing."
+    after: Mapping[str, Any]
+
+    @property
+    def differences(self) -> dict[str, list[Any]]:
+        """Each field that differs, with both values."""
+        names = dict.fromkeys([*self.before, *self.after])
+        pairs = {name: [self.before.get(name), self.after.get(name)] for name in names}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+async def record(connection: AsyncConnection, entry: Entry) -> int:
+    """Count the revision on and write the history, in the transaction of the change; the new revision."""
+    counted = sa.cast(sa.cast(meta.c.value, sa.Integer) + 1, sa.Text)
+    update = meta.update().where(meta.c.key == "revision").values(value=counted).returning(meta.c.value)
+    revision = int((await connection.execute(update)).scalar_one())
+    await connection.execute(
+        changes.insert().values(
+            id=new_id("chg"),
+            at=datetime.now(UTC),
+            by=entry.by,
+            workspace_id=entry.workspace_id,
+            kind=entry.kind,
+            object_id=entry.object_id,
+            action=entry.action,
+            fields=json.loads(json.dumps(entry.differences, default=str)),
+            revision=revision,
+        )
+    )
+    return revision
+
+
+async def history(database: Database, object_id: str, limit: int = 100) -> list[Change]:
+    """The changes of one object, newest first."""
+    newest = changes.select().where(changes.c.object_id == object_id).order_by(changes.c.id.desc())
+    async with database.reading() as connection:
+        rows = (await connection.execute(newest.limit(min(limit, MAX_HISTORY)))).mappings().all()
+    return [Change(**row) for row in rows]

@@ -1,0 +1,122 @@
+"""Phone numbers, and which agent version answers and which one dials."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from gateway.routing.number import parse_e164
+from gateway.routing.table import Agent, AgentVersion, PhoneNumber, Trunk, VersionState, Workspace
+from gateway.store.book import Book, Changing, pick_named
+from gateway.store.errors import Conflict, InvalidInput
+from gateway.store.rules import checked_number
+from gateway.store.schema import calls, numbers
+
+Direction = Literal["inbound", "outbound"]
+
+ASSIGNED_FIELDS = frozenset({"id", "workspace_id", "e164", "country_code", "local_number"})
+"What of a number stays as it was added."
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The phone numbers in the store."""
+
+    book: Book
+
+    async def list_all(self, workspace_id: str | None = None) -> list[PhoneNumber]:
+        """Those of a workspace, or all; oldest first."""
+        conditions = [] if workspace_id is None else [numbers.c.workspace_id == workspace_id]
+        return await self.book.read(PhoneNumber, *conditions)
+
+    async def get(self, number_id: str) -> PhoneNumber:
+        """One by its id."""
+        return await self.book.get(PhoneNumber, number_id)
+
+    async def find(self, given: str, workspace_id: str | None = None) -> PhoneNumber:
+        """The one that a person means: by id, or by the number however it is written."""
+        if given.startswith("phn_"):
+            return await self.get(given)
+        parsed = parse_e164("+" + re.sub(r"[^0-9]", "", given))
+        spelled = given if parsed is None else parsed.e164
+        return pick_named(PhoneNumber, spelled, await self.list_all(workspace_id), lambda number: number.e164)
+
+    async def add(self, number: PhoneNumber, by: str) -> PhoneNumber:
+        """Add a number that is not registered yet; it comes back with country code and local number apart."""
+        number = checked_number(number)
+        async with self.book.changing(by) as changing:
+            await changing.get(Workspace, number.workspace_id)
+            if await changing.exists(numbers, numbers.c.e164 == number.e164):
+                raise Conflict("phone_number", number.e164, "Phone number already registered")
+            await _check_references(changing, number)
+            await changing.add(number)
+            await _keep_one_default(changing, number)
+        return number
+
+    async def change(self, number_id: str, fields: Mapping[str, Any], by: str) -> PhoneNumber:
+        """Change some fields; the number itself and its workspace stay."""
+        for name in ASSIGNED_FIELDS.intersection(fields):
+            raise InvalidInput(name, fields[name], "cannot be changed: remove the number and add another")
+        return await self._change(number_id, fields, by, "change")
+
+    async def assign(self, number_id: str, direction: Direction, version_id: str, by: str) -> PhoneNumber:
+        """Have a published version answer, or dial by, this number; the other direction stays as it is."""
+        return await self._change(number_id, {f"{direction}_version_id": version_id}, by, "assign")
+
+    async def unassign(self, number_id: str, direction: Direction, by: str) -> PhoneNumber:
+        """Have no agent answer, or dial by, this number."""
+        return await self._change(number_id, {f"{direction}_version_id": None}, by, "unassign")
+
+    async def remove(self, number_id: str, by: str) -> PhoneNumber:
+        """Remove a number that is neither the default nor in a call."""
+        async with self.book.changing(by) as changing:
+            number = await changing.get(PhoneNumber, number_id)
+            if number.is_default:
+                right = "is the workspace's default number: make another one the default first"
+                raise Conflict("phone_number", number.e164, right)
+            running = (calls.c.workspace_id == number.workspace_id, calls.c.number_id == number_id)
+            if await changing.exists(calls, *running, calls.c.ended_at.is_(None)):
+                raise Conflict("phone_number", number.e164, "is in a call: wait until it has ended")
+            await changing.remove(number)
+        return number
+
+    async def _change(self, number_id: str, fields: Mapping[str, Any], by: str, action: str) -> PhoneNumber:
+        async with self.book.changing(by) as changing:
+            before = await changing.get(PhoneNumber, number_id)
+            after = checked_number(replace(before, **fields))
+            await _check_references(changing, after)
+            await changing.change(before, after, action)
+            await _keep_one_default(changing, after)
+        return after
+
+
+async def _check_references(changing: Changing, number: PhoneNumber) -> None:
+    """Trunk and versions exist, belong to the workspace, and the versions are published."""
+    if number.trunk_id is not None:
+        trunk = await changing.get(Trunk, number.trunk_id)
+        if trunk.workspace_id not in (None, number.workspace_id):
+            raise InvalidInput("trunk", trunk.name, "should be a trunk of the number's workspace")
+    for direction in ("inbound", "outbound"):
+        version_id = getattr(number, f"{direction}_version_id")
+        if version_id is not None:
+            await _check_version(changing, number, f"{direction}_version", version_id)
+
+
+async def _check_version(changing: Changing, number: PhoneNumber, field: str, version_id: str) -> None:
+    version = await changing.get(AgentVersion, version_id)
+    agent = await changing.get(Agent, version.agent_id)
+    given = f"{agent.name}/{version.number}"
+    if agent.workspace_id != number.workspace_id:
+        raise InvalidInput(field, given, "should be of an agent of the number's workspace")
+    if version.state is not VersionState.PUBLISHED:
+        right = f"Version {version.number} of agent {agent.name} is a draft. Publish it first."
+        raise Conflict(field, given, right)
+
+
+async def _keep_one_default(changing: Changing, number: PhoneNumber) -> None:
+    """A workspace has at most one default number: the one that was named last."""
+    if not number.is_default:
+        return
+    others = (numbers.c.workspace_id == number.workspace_id, numbers.c.is_default, numbers.c.id != number.id)
+    for other in await changing.read(PhoneNumber, *others):
+        await changing.change(other, replace(other, is_default=False))

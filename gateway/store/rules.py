@@ -1,0 +1,220 @@
+"""What a trunk, number, agent version or workspace has to be like. Each refusal says field, given and right.
+
+These functions look at one value alone; whether names are free and references hold, the database is asked.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from gateway.routing.network import parse_network
+from gateway.routing.number import parse_e164
+from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMode, VersionState, Workspace
+from gateway.store.errors import InvalidInput
+
+CODECS = ("PCMU", "PCMA")
+TRANSPORTS = ("UDP", "TCP", "TLS")
+AUDIO = ("ulaw_8k", "l16_8k", "l16_16k")
+MAX_NAME = 64
+MAX_SOURCES = 1000
+MAX_HEADERS = 32
+MAX_PARAMETERS = 64
+RESERVED_HEADERS = frozenset({"host", "connection", "upgrade", "content-length", "transfer-encoding"})
+"Headers of the WebSocket upgrade itself, and any Sec-WebSocket-…"
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+_LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z])?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def checked_e164(field: str, given: str) -> tuple[str, str]:
+    """An E.164 number taken apart: country code without plus, and local number."""
+    right = "should be a possible international number with its plus, such as +442079460018"
+    number = parse_e164(re.sub(r"[ .()-]", "", given))
+    if number is None:
+        near = parse_e164("+" + re.sub(r"[^0-9]", "", given).removeprefix("00"))
+        raise InvalidInput(field, given, right if near is None else f"{right}; did you mean {near.e164}?")
+    return number.calling_code, number.national
+
+
+def checked_number(number: PhoneNumber) -> PhoneNumber:
+    """The number with its country code and local number apart; `InvalidInput` where a field is wrong."""
+    code, local = checked_e164("phone_number", number.e164)
+    _check_text("nickname", number.nickname, 0)
+    _check_text("provider", number.provider, 1)
+    _check_least("channel_limit", number.channel_limit, 1)
+    for field in ("rental_expires_at", "renews_at"):
+        moment = getattr(number, field)
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidInput(field, moment, "should have a time zone, such as 2027-01-31T00:00:00Z")
+    return replace(number, e164=f"+{code}{local}", country_code=code, local_number=local)
+
+
+def checked_trunk(trunk: Trunk) -> Trunk:
+    """The trunk with its sources written the usual way; `InvalidInput` where a field is wrong."""
+    _check_text("name", trunk.name, 1)
+    _check_choices("codecs", trunk.codecs, CODECS)
+    _check_choices("transport", (trunk.transport,), TRANSPORTS)
+    _check_least("channel_limit", trunk.channel_limit, 1)
+    _check_least("calls_per_second", trunk.calls_per_second, 0.01)
+    _check_least("flat_rate", trunk.flat_rate, 0)
+    if trunk.termination_uri is not None:
+        checked_host_port("termination_uri", trunk.termination_uri)
+    _check_inbound_login(trunk)
+    _check_outbound_login(trunk)
+    return replace(trunk, sources=_checked_sources(trunk))
+
+
+def _checked_sources(trunk: Trunk) -> tuple[str, ...]:
+    if len(trunk.sources) > MAX_SOURCES:
+        raise InvalidInput("sources", len(trunk.sources), f"should be at most {MAX_SOURCES} networks")
+    networks = []
+    for source in trunk.sources:
+        try:
+            network = parse_network(source)
+        except ValueError:
+            right = "should be an address or network, such as 192.0.2.7, 198.51.100.0/24 or 2001:db8::/48"
+            raise InvalidInput("sources", source, right) from None
+        if network.prefixlen == 0 and trunk.username is None:
+            right = "is everybody: should name the carrier's networks, or the trunk should have a username"
+            raise InvalidInput("sources", source, right)
+        single = network.prefixlen == network.max_prefixlen
+        networks.append(str(network.network_address) if single else str(network))
+    return tuple(dict.fromkeys(networks))
+
+
+def _check_inbound_login(trunk: Trunk) -> None:
+    if (trunk.username is None) != (trunk.password is None):
+        missing = "password" if trunk.password is None else "username"
+        raise InvalidInput(
+            missing, None, "should be set: calls come in with username and password, or neither"
+        )
+    if trunk.username is not None:
+        _check_text("username", trunk.username, 1)
+
+
+def _check_outbound_login(trunk: Trunk) -> None:
+    """The rules and words of the reference platform for `authMode`."""
+    complete = bool(trunk.outbound_username) and bool(trunk.outbound_password)
+    if trunk.auth_mode is TrunkAuthMode.USERPASS and not complete:
+        missing = "outbound_password" if trunk.outbound_username else "outbound_username"
+        right = "sipTrunkUserName and sipTrunkPassword are required when authMode=userpass"
+        raise InvalidInput(missing, None, right)
+    if trunk.auth_mode is TrunkAuthMode.IP and (trunk.outbound_username or trunk.outbound_password):
+        given = "outbound_username" if trunk.outbound_username else "outbound_password"
+        right = "sipTrunkUserName and sipTrunkPassword are not allowed when authMode=ip"
+        raise InvalidInput(given, None, right)
+
+
+def checked_host_port(field: str, given: str) -> tuple[str, int | None]:
+    """`host[:port]` taken apart; an IPv6 address stands in brackets."""
+    right = "should be host or host:port, such as sip.example.com:5060"
+    if given.lower().startswith(("sip:", "sips:")):
+        raise InvalidInput(field, given, f"{right}, without sip: before it")
+    try:
+        parts = urlsplit(f"//{given}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise InvalidInput(field, given, right) from None
+    clean = parts.netloc == given and "@" not in given and (port is None or 1 <= port <= 65535)
+    if not clean or not (_is_address(host) or _is_name(host)) or len(given) > 255:
+        raise InvalidInput(field, given, right)
+    return host, port
+
+
+def checked_version(version: AgentVersion) -> AgentVersion:
+    """The version; `InvalidInput` where a field is wrong. A draft may still lack its runtime URL."""
+    if version.runtime_url or version.state is VersionState.PUBLISHED:
+        _check_runtime_url("runtime_url", version.runtime_url)
+    if version.fallback_url is not None:
+        _check_runtime_url("fallback_url", version.fallback_url)
+    _check_choices("audio", (version.audio,), AUDIO)
+    _check_range("max_call_duration_sec", version.max_call_duration_sec, 60, 5400)
+    _check_range("ring_duration_sec", version.ring_duration_sec, 1, 300)
+    _check_headers(version)
+    if len(version.parameters) > MAX_PARAMETERS:
+        right = f"should be at most {MAX_PARAMETERS}"
+        raise InvalidInput("parameters", len(version.parameters), right)
+    return version
+
+
+def _check_runtime_url(field: str, given: str) -> None:
+    right = "should be a WebSocket URL, such as wss://agents.example.com/calls or ws://127.0.0.1:8765/native"
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or _CONTROL.search(given) or " " in given or len(given) > 2048:
+        raise InvalidInput(field, given, right)
+
+
+def _check_headers(version: AgentVersion) -> None:
+    if len(version.headers) > MAX_HEADERS:
+        raise InvalidInput("headers", len(version.headers), f"should be at most {MAX_HEADERS}")
+    for name, value in version.headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidInput("headers", name, "should be an HTTP header name, such as Authorization")
+        if name.lower() in RESERVED_HEADERS or name.lower().startswith("sec-websocket-"):
+            raise InvalidInput("headers", name, "belongs to the WebSocket upgrade and cannot be set")
+        if _CONTROL.search(value) or len(value) > 4096:
+            raise InvalidInput("headers", name, "should have a value on one line, of at most 4096 characters")
+
+
+def checked_workspace(workspace: Workspace) -> Workspace:
+    """The workspace; `InvalidInput` where a field is wrong."""
+    _check_text("name", workspace.name, 1)
+    _check_least("concurrency_limit", workspace.concurrency_limit, 1)
+    _check_least("sip_flat_rate", workspace.sip_flat_rate, 0)
+    if not re.fullmatch(r"[A-Z]{3}", workspace.currency):
+        raise InvalidInput(
+            "currency", workspace.currency, "should be three capital letters, such as INR or EUR"
+        )
+    if workspace.verification_number is not None:
+        checked_e164("verification_number", workspace.verification_number)
+    for number in workspace.verified_caller_ids:
+        checked_e164("verified_caller_ids", number)
+    return workspace
+
+
+def checked_name(given: str) -> str:
+    """The name of an agent; `InvalidInput` where it is empty or too long."""
+    _check_text("name", given, 1)
+    return given
+
+
+def _check_text(field: str, given: str, least: int) -> None:
+    if not least <= len(given.strip()) <= MAX_NAME or _CONTROL.search(given):
+        right = f"should be {'a' if least else 'empty or a'} line of at most {MAX_NAME} characters"
+        raise InvalidInput(field, given, right)
+
+
+def _check_choices(field: str, given: Iterable[str], known: tuple[str, ...]) -> None:
+    given = tuple(given)
+    unknown = [item for item in given if item not in known]
+    if unknown or not given or len(set(given)) < len(given):
+        raise InvalidInput(field, ",".join(unknown or given), f"should be of {', '.join(known)}")
+
+
+def _check_least(field: str, given: object, least: float) -> None:
+    if isinstance(given, bool) or (given is not None and not given >= least):  # type: ignore[operator]
+        raise InvalidInput(field, given, f"should be at least {least}")
+
+
+def _check_range(field: str, given: int, least: int, most: int) -> None:
+    if not least <= given <= most:
+        raise InvalidInput(field, given, f"should be from {least} to {most} seconds")
+
+
+def _is_name(text: str) -> bool:
+    return all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,172 @@
+"""The store on an SQL database: what `protocol.Store` promises, and the configuration beside it."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gateway.routing.table import RoutingTable, Secret, Trunks
+from gateway.settings import Config
+from gateway.store import agents, call_table, ledger, numbers, trunks, workspaces
+from gateway.store.book import Book
+from gateway.store.calls import CallFilter, CallPage, CallRow
+from gateway.store.database import Database
+from gateway.store.errors import StoreError
+from gateway.store.journal import Journal
+from gateway.store.schema import meta
+from gateway.store.seal import KEY_CHECK, SecretBox, load_key
+from gateway.store.snapshot import Snapshots
+from gateway.store.writer import CallWriter, Tell
+
+CLOSE_SECONDS = 10.0
+"How long closing waits for the last records."
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that people configure in the store. Every change names who makes it."""
+
+    workspaces: workspaces.Workspaces
+    trunks: trunks.Trunks
+    agents: agents.Agents
+    numbers: numbers.Numbers
+    database: Database
+
+    async def history(self, object_id: str, limit: int = 100) -> list[ledger.Change]:
+        """Who changed an object, and how; newest first."""
+        return await ledger.history(self.database, object_id, limit)
+
+
+class SqlStore:
+    """A store that is open; `open_store` makes it, `close` ends it."""
+
+    def __init__(self, config: Config, database: Database, box: SecretBox, tell: Tell) -> None:
+        self._instance = config.gateway.name
+        self._database = database
+        self._snapshots = Snapshots(database, box, config.limits.cached_tables)
+        journal = Journal(config.journal_file)
+        self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
+        self._writing: asyncio.Task[None] | None = None
+        book = Book(database, box, self._snapshots.changed)
+        self.configuration = Configuration(
+            workspaces.Workspaces(book),
+            trunks.Trunks(book),
+            agents.Agents(book),
+            numbers.Numbers(book),
+            database,
+        )
+
+    async def start(self) -> None:
+        """Begin to serve calls: read the trunks, take in the journal of an earlier run, write records."""
+        await self._snapshots.start()
+        await self._writer.replay()
+        self._writing = asyncio.create_task(self._writer.run(), name="store-writer")
+
+    async def close(self) -> None:
+        """Save what is left and let go of the database."""
+        if self._writing is not None:
+            try:
+                await asyncio.wait_for(self._writer.flush(), CLOSE_SECONDS)
+            except TimeoutError:
+                pass  # the journal's disk is full or gone as well: nothing else can be done with these rows
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._snapshots.stop()
+        await self._database.close()
+
+    async def routing_table(self, called: str) -> RoutingTable:
+        """What an inbound decision about this dialled number needs; see `Store.routing_table`."""
+        return await self._snapshots.routing_table(called)
+
+    def trunks(self) -> Trunks:
+        """All trunks as last seen."""
+        return self._snapshots.trunks()
+
+    async def refresh(self) -> None:
+        """Read the trunks now, if anything changed."""
+        await self._snapshots.refresh()
+
+    def save_call(self, row: CallRow) -> None:
+        """Have this call saved soon; neither waits nor fails."""
+        self._writer.save(replace(row, instance=self._instance))
+
+    async def flush(self) -> None:
+        """Wait until everything that was given to `save_call` is in the database or in the journal."""
+        await self._writer.flush()
+
+    async def close_open_calls(self, instance: str, now: datetime) -> list[str]:
+        """End the records that an earlier run of this instance left open; their ids, oldest first."""
+        async with self._database.writing() as connection:
+            return await call_table.close_open(connection, instance, now, self._writer.next_order())
+
+    async def get_call(self, call_id: str) -> CallRow | None:
+        """One call, or None."""
+        async with self._database.reading() as connection:
+            return await call_table.get_call(connection, call_id)
+
+    async def list_calls(self, which: CallFilter) -> CallPage:
+        """Calls, newest first unless the filter says otherwise."""
+        async with self._database.reading() as connection:
+            return await call_table.list_calls(connection, which)
+
+    async def healthy(self) -> str | None:
+        """None when the database answers within a second, else what is wrong."""
+        try:
+            async with asyncio.timeout(1.0), self._database.reading() as connection:
+                await connection.execute(sa.select(1))
+        except TimeoutError:
+            return "the database does not answer"
+        except StoreError as error:
+            return str(error)
+        return None
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the store has counted since its start, and `unsaved`, the rows that are in memory only."""
+        return {**self._snapshots.counters, **self._writer.counters, "unsaved": self._writer.unsaved}
+
+
+async def open_store(
+    config: Config, tell: Tell = lambda _name, /, **_: None, *, serving: bool = True
+) -> SqlStore:
+    """The store of this configuration, migrated, its key checked; `StoreError` says why it cannot be had.
+
+    `tell` hears of stalls and recoveries. Whoever only reads and changes the configuration needs no store
+    that is `serving`: it knows no trunks and saves no calls. `close` it in either case.
+    """
+    database = Database(config.store_url)
+    try:
+        await database.migrate()
+        key = config.security.key
+        box = load_key(None if key is None else key.get_secret_value(), config.key_file)
+        await _check_key(database, box, "[security] key" if key else f"the key file {config.key_file}")
+    except BaseException:
+        await database.close()
+        raise
+    store = SqlStore(config, database, box, tell)
+    if serving:
+        try:
+            await store.start()
+        except BaseException:
+            await store.close()
+            raise
+    return store
+
+
+async def _check_key(database: Database, box: SecretBox, source: str) -> None:
+    """A wrong key is told at start, not by a call that cannot log in."""
+    known = sa.select(meta.c.value).where(meta.c.key == "key_check")
+    async with database.reading() as connection:
+        sealed = (await connection.execute(known)).scalar()
+    if sealed is None:
+        async with database.writing() as connection:
+            sealed = (await connection.execute(known)).scalar()
+            if sealed is None:
+                sealed = box.seal(Secret(KEY_CHECK))
+                await connection.execute(meta.insert().values(key="key_check", value=sealed))
+    try:
+        box.open(sealed)
+    except StoreError:
+        complaint = "is not what the database's secrets are sealed with: bring back the key that is"
+        raise StoreError(f"{source} {complaint}") from None

@@ -1,0 +1,186 @@
+"""Saves call records without ever making a call wait.
+
+One task writes, in batches; while a batch is under way further rows gather, the latest of each call only.
+When the database does not take a batch within `PATIENCE_SECONDS`, rows go to the journal on disk until it is
+back and has taken the journal too. So memory stays bounded, and a kill in the meantime loses nothing.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from itertools import chain, islice, repeat
+from typing import Protocol
+
+from gateway.store.call_table import Saved, upsert
+from gateway.store.calls import CallRow
+from gateway.store.database import Database
+from gateway.store.errors import StoreError, Unacceptable
+from gateway.store.journal import CHUNK, Journal
+
+PATIENCE_SECONDS = 1.0
+"How long rows stay in memory only, while the database is away."
+SPILL_SECONDS = 0.1
+"How often rows go to the journal while the database is away."
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"Pauses between attempts; the last one goes on."
+
+
+class Tell(Protocol):
+    """Tells an event to whoever logs and counts."""
+
+    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
+
+
+class CallWriter:
+    """The one task that writes call records: `run` it, `save` to it from anywhere on the loop."""
+
+    def __init__(self, database: Database, journal: Journal, limit: int, tell: Tell) -> None:
+        """`limit` bounds the rows in memory."""
+        self._database = database
+        self._journal = journal
+        self._limit = limit
+        self._tell = tell
+        self._order = 0
+        self._pending: dict[str, Saved] = {}
+        self._trouble = ""
+        self._rows = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self.counters: Counter[str] = Counter()
+        "Rows `saved`, `journalled`, `replayed`, `rejected`, `lost`; `stalls` of the database."
+
+    def save(self, row: CallRow) -> None:
+        """Have this row written soon; a later row of the same call replaces it. Neither waits nor fails."""
+        self._keep(Saved(self.next_order(), row))
+        self._quiet.clear()
+        self._rows.set()
+
+    def next_order(self) -> int:
+        """A number above all before it, those of earlier runs too as long as the clock is not set back."""
+        self._order = max(self._order + 1, time.time_ns())
+        return self._order
+
+    @property
+    def unsaved(self) -> int:
+        """Rows that are in memory only."""
+        return len(self._pending)
+
+    async def flush(self) -> None:
+        """Wait until every row so far is in the database or in the journal."""
+        await self._quiet.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled; `flush` before that."""
+        while True:
+            await self._rows.wait()
+            self._rows.clear()
+            while self._pending:
+                await self._write(self._take())
+            self._quiet.set()
+
+    async def replay(self) -> None:
+        """Write what is in the journal to the database; `StoreError` where that is not possible now."""
+        while await asyncio.to_thread(self._journal.set_aside):
+            for chunk in self._journal.chunks():
+                await self._insert(chunk)
+                self.counters["replayed"] += len(chunk)
+            await asyncio.to_thread(self._journal.forget)
+
+    def _keep(self, saved: Saved) -> None:
+        """Hold a row in memory, as the newest; the oldest gives way where even the journal is no help."""
+        self._pending.pop(saved.row.id, None)
+        self._pending[saved.row.id] = saved
+        if len(self._pending) > self._limit:
+            del self._pending[next(iter(self._pending))]
+            self.counters["lost"] += 1
+
+    def _take(self) -> list[Saved]:
+        """The rows that have waited longest, at most a batch of them."""
+        ids = list(islice(self._pending, CHUNK))
+        return [self._pending.pop(call_id) for call_id in ids]
+
+    async def _write(self, batch: list[Saved]) -> None:
+        """Into the database; or, where that takes too long, into the journal and from there."""
+        attempt = asyncio.create_task(self._insist(lambda: self._insert(batch)), name="store-write")
+        try:
+            if not await self._in_time(attempt):
+                await self._ride_out(attempt, batch)
+        finally:
+            attempt.cancel()
+
+    async def _in_time(self, attempt: asyncio.Task[None]) -> bool:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline and len(self._pending) < self._limit // 2:
+            if (await asyncio.wait({attempt}, timeout=SPILL_SECONDS))[0]:
+                return True
+        return False
+
+    async def _ride_out(self, attempt: asyncio.Task[None], batch: list[Saved]) -> None:
+        """Live without the database until it has taken the batch and the whole journal."""
+        began = time.monotonic()
+        self.counters["stalls"] += 1
+        self._tell("store.stalled", level="error", error=self._trouble or "the database does not answer")
+        await self._spill(batch)
+        await self._spill_during(attempt)
+        replay = asyncio.create_task(self._insist(self.replay), name="store-replay")
+        try:
+            await self._spill_during(replay)
+        finally:
+            replay.cancel()
+        self._tell(
+            "store.recovered", seconds=round(time.monotonic() - began, 1), counters=dict(self.counters)
+        )
+
+    async def _spill_during(self, attempt: asyncio.Task[None]) -> None:
+        while not (await asyncio.wait({attempt}, timeout=SPILL_SECONDS))[0]:
+            rows = list(self._pending.values())
+            self._pending.clear()
+            await self._spill(rows)
+
+    async def _spill(self, rows: list[Saved]) -> None:
+        """Into the journal; back into memory where the disk does not take them either."""
+        if not rows:
+            return
+        try:
+            await asyncio.to_thread(self._journal.append, rows)
+        except OSError as error:
+            self._tell(
+                "store.journal_failed", level="error", error=str(error), unsaved=self.unsaved + len(rows)
+            )
+            newer, self._pending = self._pending, {}
+            for saved in (*rows, *newer.values()):
+                self._keep(saved)
+        else:
+            self.counters["journalled"] += len(rows)
+            if not self._pending:
+                self._quiet.set()
+
+    async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Try until the database takes it."""
+        for pause in chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1])):
+            try:
+                await work()
+                break
+            except StoreError as error:
+                self._trouble = str(error)
+            await asyncio.sleep(pause)
+
+    async def _insert(self, batch: list[Saved]) -> None:
+        try:
+            async with self._database.writing() as connection:
+                await upsert(connection, batch)
+        except (Unacceptable, TypeError, ValueError) as error:
+            await self._single_out(batch, error)
+        else:
+            self.counters["saved"] += len(batch)
+
+    async def _single_out(self, batch: list[Saved], error: Exception) -> None:
+        """One row that can never be saved must not keep the others out: put it where a person finds it."""
+        if len(batch) > 1:
+            for saved in batch:
+                await self._insert([saved])
+            return
+        self.counters["rejected"] += 1
+        self._tell("store.row_rejected", level="error", call_id=batch[0].row.id, error=str(error))
+        await asyncio.to_thread(self._journal.reject, batch)
