@@ -300,6 +300,7 @@ class OutgoingReinvite:
         """Take any response that is not a repetition, or is a repeated 2xx."""
         if response.status < 200:
             return
+        self._ends_at = None
         if response.status < 300:
             self._success(response, now)
         elif self.done:
@@ -308,7 +309,6 @@ class OutgoingReinvite:
             self.send(now)
         elif response.status == 491 and self._glares < GLARE_RETRIES:
             self._glares += 1
-            self._ends_at = None
             self._retry_at = now + self._dialog.glare_wait()
             self._core.layer.arm(self)
         else:
@@ -316,12 +316,19 @@ class OutgoingReinvite:
 
     def request_failed(self, status: int, why: str, now: float) -> None:
         """No answer: the peer has gone."""
+        self._ends_at = None
         self._finish(status, b"", None, now)
 
-    def withdraw(self) -> None:
-        """The dialog is over: nothing is waited for."""
+    def withdraw(self, now: float) -> None:
+        """The dialog is over: nobody wants to know any more, and nothing is tried again.
+
+        A late 2xx still gets its ACK, for as long as it may come.
+        """
         self.done = True
-        self._ends_at = self._retry_at = None
+        self._retry_at = None
+        if self._ends_at is not None:
+            self._ends_at = now + 64 * self._core.settings.t1
+            self._core.layer.arm(self)
 
     @property
     def deadline(self) -> float | None:
@@ -331,6 +338,7 @@ class OutgoingReinvite:
     def expire(self, now: float) -> None:
         """Try again, or give up a peer that never says its last word."""
         if self._ends_at is not None and self._ends_at <= now:
+            self._ends_at = None
             self._transaction.abandon()
             self._finish(408, b"", None, now)
         elif self._retry_at is not None and self._retry_at <= now:
@@ -356,6 +364,6 @@ class OutgoingReinvite:
     def _finish(self, status: int, body: bytes, content_type: str | None, now: float) -> None:
         if self.done:
             return
-        self.withdraw()
+        self.withdraw(now)
         self._core.emit(ReinviteAnswered(self._dialog, status, body, content_type))
         self._dialog.request_answered(status, now)

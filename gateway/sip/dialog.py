@@ -269,14 +269,23 @@ class Dialog:
 
     def receive(self, request: Request, reply_to: Target, now: float) -> None:
         """Take a request within the dialog that is new, acceptable in form and not an ACK."""
-        if self.state == "early" and not self.incoming and request.method == "BYE":
-            # "the callee's UA MUST NOT send a BYE on [...] early dialogs" (section 15)
+        if not self._open_to(request.method):
             self._core.reply(request, reply_to, 481)
         elif self.remote_number is not None and request.cseq.number <= self.remote_number:
             # "the request is out of order and MUST be rejected with a 500" (section 12.2.2)
             self._core.reply(request, reply_to, 500, "CSeq out of order")
         else:
             _RECEIVE[request.method](self, request, reply_to, now)
+
+    def _open_to(self, method: str) -> bool:
+        """Whether there is something that the method could be about.
+
+        After our BYE only theirs is: it crossed. And "the callee's UA MUST NOT send a BYE on [...] early
+        dialogs" (section 15).
+        """
+        if method == "BYE":
+            return self.incoming or self.state != "early"
+        return self.state != "terminated"
 
     def ack_received(self, ack: Request, now: float) -> None:
         """Take an ACK of a 2xx of ours."""
@@ -320,7 +329,7 @@ class Dialog:
             return
         response = make_response(request, 200, headers=[("Server", self._core.settings.user_agent)])
         self._begin(request, reply_to).respond(response, now)
-        if request.body and self.state != "terminated":
+        if request.body:
             self._core.emit(InfoReceived(self, str(media_type), request.body))
 
     def _begin(self, request: Request, reply_to: Target) -> ServerTransaction:
@@ -395,8 +404,6 @@ class Dialog:
             return
         self._ended = True
         self.state = "terminated"
-        if self._reinvite is not None:
-            self._reinvite.withdraw()
         self._core.dialogs.pop(self.key, None)
         self._core.emit(DialogTerminated(self, why))
 
@@ -477,7 +484,7 @@ class Dialog:
         if self._outgoing is not None:
             self._outgoing.conclude(now)
         if self._reinvite is not None:
-            self._reinvite.withdraw()
+            self._reinvite.withdraw(now)
         if self._incoming is not None:
             self._incoming.terminated(now)
 

@@ -299,3 +299,9 @@ class Wire:
 def wire() -> Wire:
     """Two user agents that know each other."""
     return Wire()
+
+
+@pytest.fixture
+def make_wire() -> Callable[[], Wire]:
+    """As many pairs of them as a test wants."""
+    return Wire
