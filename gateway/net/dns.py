@@ -19,7 +19,7 @@ from dns.rdatatype import AAAA, NAPTR, SRV, A, RdataType
 from gateway.sip.target import Target
 
 QUERY_SECONDS = 2.0
-"How long one question may take, over all name servers; each of them has half of that before the next is asked."
+"How long one question may take; each name server has half of that before the next one is asked."
 
 TOTAL_QUERIES = 3
 "How many such times a name may take: NAPTR and SRV, the addresses, and what the system asks."
