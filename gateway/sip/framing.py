@@ -81,8 +81,8 @@ class StreamFramer:
     def _find_length(self) -> int | None:
         """The octets of the message that the buffer begins with; None while its header is incomplete."""
         end = self._buffer.find(b"\r\n\r\n", self._searched)
-        self._searched = max(0, len(self._buffer) - 3)
         if end < 0 and len(self._buffer) <= self._max_message:
+            self._searched = max(0, len(self._buffer) - 3)
             return None
         head = bytes(self._buffer[: end if end >= 0 else self._max_message])
         try:

@@ -1,0 +1,383 @@
+"""Digest challenges and credentials, from both sides."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.sip.digest import (
+    Authenticator,
+    Challenge,
+    Credentials,
+    Stale,
+    Verified,
+    Wrong,
+    answer,
+    challenges_to_answer,
+)
+from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
+from gateway.sip.headers import Headers
+from tests.sip.strategies import TEXT, TOKEN
+
+SOURCE = "192.0.2.7"
+URI = "sip:+15551230001@gw.example.com"
+PASSWORDS = {"alice": "Circle of Life"}.get
+
+RFC_2617 = Challenge(
+    "testrealm@host.com",
+    "dcd98b7102dd2f0e8b11d0f600bfb0c093",
+    qop=("auth", "auth-int"),
+    opaque="5ccc069c403ebaf9f0171e9517f40e41",
+)
+RFC_7616 = Challenge(
+    "http-auth@example.org",
+    "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+    qop=("auth", "auth-int"),
+    opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS",
+)
+CNONCE_7616 = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+
+
+def respond(challenge: Challenge, **changes: object) -> Credentials:
+    """The credentials of alice for an INVITE, as a peer with the right password makes them."""
+    arguments: dict[str, object] = {
+        "username": "alice",
+        "password": "Circle of Life",
+        "method": "INVITE",
+        "uri": URI,
+        "body": b"",
+        "cnonce": "c",
+        "nonce_count": 1,
+    }
+    return answer(challenge, **(arguments | changes))  # type: ignore[arg-type]  # as answer takes
+
+
+class Server:
+    """An authenticator, a clock, and the requests that come to it."""
+
+    def __init__(self, **settings: object) -> None:
+        self.authenticator = Authenticator(b"secret", "here", **settings)  # type: ignore[arg-type]  # as named
+        self.now = 1000.0
+
+    def challenge(self, number: int = 0) -> Challenge:
+        """A fresh challenge, as the peer reads it."""
+        return Challenge.parse(str(self.authenticator.challenge(self.now, SOURCE)[number]))
+
+    def verify(
+        self, credentials: Credentials | str, method: str = "INVITE", source: str = SOURCE, body: bytes = b""
+    ) -> Verified | Stale | Wrong:
+        """What becomes of a request with these credentials."""
+        return self.authenticator.verify(str(credentials), method, URI, PASSWORDS, self.now, source, body)
+
+
+@pytest.fixture
+def server() -> Server:
+    """A server with the default settings."""
+    return Server()
+
+
+def test_the_example_of_rfc_2617() -> None:
+    """Section 3.5: MD5 with qop."""
+    credentials = answer(RFC_2617, "Mufasa", "Circle Of Life", "GET", "/dir/index.html", b"", "0a4f113b", 1)
+    assert credentials.response == "6629fae49393a05397450978507c4ef1"
+    assert str(credentials) == (
+        'Digest username="Mufasa", realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", '
+        'uri="/dir/index.html", response="6629fae49393a05397450978507c4ef1", algorithm=MD5, '
+        'cnonce="0a4f113b", opaque="5ccc069c403ebaf9f0171e9517f40e41", qop=auth, nc=00000001'
+    )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "expected"),
+    [
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ],
+)
+def test_the_examples_of_rfc_7616(algorithm: str, expected: str) -> None:
+    """Section 3.9.1: the same request by either algorithm."""
+    challenge = replace(RFC_7616, algorithm=algorithm)
+    credentials = answer(challenge, "Mufasa", "Circle of Life", "GET", "/dir/index.html", b"", CNONCE_7616, 1)
+    assert credentials.response == expected
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "qop", "expected"),
+    [
+        ("MD5", (), "7d276475f399fd28be27200e682fd5c3"),
+        ("MD5-sess", ("auth",), "19edcbb8399823315a25d0980e92210a"),
+        ("SHA-256", ("auth-int",), "c92c1eb7c9fb9ff4cfda5f8287bd63268680059382ce9e1bde7faff0f530a558"),
+    ],
+)
+def test_the_other_ways_to_respond(algorithm: str, qop: tuple[str, ...], expected: str) -> None:
+    """Without qop as in RFC 2069, with a session key, and over the body; computed by hand."""
+    challenge = Challenge("r", "n0nce", algorithm, qop)
+    credentials = answer(challenge, "alice", "pw", "INVITE", "sip:a@b", b"v=0", "cn0nce", 1)
+    assert credentials.response == expected
+
+
+@given(
+    st.builds(
+        Challenge,
+        TEXT,
+        TEXT,
+        TOKEN,
+        st.lists(TOKEN.map(str.lower), max_size=3).map(tuple),
+        st.booleans(),
+        st.none() | TEXT,
+    )
+)
+def test_challenges_round_trip(challenge: Challenge) -> None:
+    """Every challenge is read back as itself."""
+    assert Challenge.parse(str(challenge)) == challenge
+
+
+@given(
+    st.builds(Credentials, TEXT, TEXT, TEXT, TEXT, TEXT, TOKEN, st.none() | TEXT)
+    | st.builds(
+        Credentials,
+        *([TEXT] * 5),
+        TOKEN,
+        st.none() | TEXT,
+        TOKEN.map(str.lower),
+        st.integers(0, 2**32 - 1).map("{:08x}".format),
+        TEXT.filter(bool),
+    )
+)
+def test_credentials_round_trip(credentials: Credentials) -> None:
+    """All credentials are read back as themselves."""
+    assert Credentials.parse(str(credentials)) == credentials
+
+
+@pytest.mark.parametrize("kind", [Challenge, Credentials])
+@given(text=st.text(alphabet='=,"\\ \t\r\n\0abrealmno') | st.text())
+def test_whatever_comes_is_read_or_refused(kind: type[Challenge | Credentials], text: str) -> None:
+    """No text makes a parser fail otherwise, and what passes can be written into a header again."""
+    try:
+        value = kind.parse(f'Digest username="", realm="", nonce="", uri="", response="",{text}')
+    except RemoteProtocolError:
+        return
+    Headers().add("Authorization", str(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Digest",
+        "Basic YTpi",
+        "NoOneKnowsThisScheme opaque-data=here",
+        'Digest realm="a"',
+        'Digest nonce="a"',
+        'Digest realm="a", nonce="b", realm="c"',
+        'Digest realm="a, nonce="b"',
+        'Digest realm="a" nonce="b"',
+        'Digest realm="a", nonce=',
+        'Digest realm="a", nonce',
+        "Digest " + ",".join(["a=b"] * 100),
+    ],
+)
+def test_malformed_challenges(text: str) -> None:
+    """Other schemes, missing and doubled parameters are refused."""
+    with pytest.raises(RemoteProtocolError):
+        Challenge.parse(text)
+
+
+def test_a_challenge_as_the_field_writes_it() -> None:
+    """Case, white space, quotes and empty elements do not matter."""
+    challenge = Challenge.parse(
+        'DIGEST  Realm = "a \\"b\\"" ,, NONCE=abc==, qop = " auth-int ,AUTH", algorithm="md5" ,Stale=True,'
+    )
+    assert challenge == Challenge('a "b"', "abc==", "md5", ("auth-int", "auth"), stale=True)
+    assert challenge.supported
+
+
+@pytest.mark.parametrize("nc", ["", "1", "0000000g", "000000001"])
+def test_qop_needs_its_counts(nc: str) -> None:
+    """Credentials with qop and no nonce count of eight digits, or no cnonce, are malformed."""
+    text = (
+        f'Digest username="a", realm="r", nonce="n", uri="u", response="x", qop=auth, cnonce="c", nc="{nc}"'
+    )
+    with pytest.raises(RemoteProtocolError):
+        Credentials.parse(text)
+    with pytest.raises(RemoteProtocolError):
+        Credentials.parse(text.replace(f'nc="{nc}"', "nc=00000001").replace('cnonce="c"', "x=y"))
+
+
+def test_the_strongest_challenge_of_the_named_realm_is_answered() -> None:
+    """A password goes to its own realm, by the best algorithm that both know; noise is passed over."""
+    values = [
+        'Digest realm="other", nonce="1", algorithm=SHA-256',
+        'Digest realm="ours", nonce="2", algorithm=SHA-512-256, qop="auth"',
+        'Digest realm="ours", nonce="3", qop="auth"',
+        'Digest realm="ours", nonce="4", algorithm=sha-256, qop="auth"',
+        'Digest realm="ours", nonce="5", algorithm=SHA-256, qop="auth"',
+        'Digest realm="ours", nonce="6", algorithm=SHA-256, qop="auth-future"',
+        'Digest realm="ours"',
+        "Basic",
+    ]
+    assert [one.nonce for one in challenges_to_answer(values, "ours")] == ["4"]
+    assert [one.nonce for one in challenges_to_answer(values)] == ["1", "4"]
+    assert challenges_to_answer(values, "nobody's") == []
+
+
+@pytest.mark.parametrize(
+    "challenge", [Challenge("r", "n", "SHA-512-256"), Challenge("r", "n", qop=("auth-future",))]
+)
+def test_what_we_cannot_answer_we_do_not(challenge: Challenge) -> None:
+    """Answering by an unknown algorithm or qop is a bug of ours, not a guess."""
+    with pytest.raises(LocalProtocolError):
+        respond(challenge)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_right_credentials_are_verified(server: Server, number: int) -> None:
+    """A peer that knows the password gets in, by SHA-256 or by MD5."""
+    assert [one.algorithm for one in server.authenticator.challenge(0.0, SOURCE)] == ["SHA-256", "MD5"]
+    assert server.verify(respond(server.challenge(number))) == Verified("alice", same_uri=True)
+
+
+def test_another_request_uri_is_told(server: Server) -> None:
+    """Proxies may change the Request-URI: the credentials are still good, but it can be seen."""
+    assert server.verify(respond(server.challenge(), uri="sip:gw")) == Verified("alice", same_uri=False)
+
+
+@pytest.mark.parametrize("qop", [(), ("auth",), ("auth-int",), ("auth", "auth-int")])
+@pytest.mark.parametrize("algorithm", ["SHA-256", "MD5", "SHA-256-SESS", "MD5-SESS"])
+def test_both_sides_agree(qop: tuple[str, ...], algorithm: str) -> None:
+    """What our client says, our server understands, in every combination."""
+    server = Server(algorithms=(algorithm,), qop=qop)
+    challenge = server.challenge()
+    assert server.verify(respond(challenge, body=b"v=0"), body=b"v=0") == Verified("alice", same_uri=True)
+
+
+def test_auth_int_covers_the_body() -> None:
+    """With auth-int another body is a wrong password; with auth it is not looked at."""
+    server = Server(qop=("auth-int",))
+    assert isinstance(server.verify(respond(server.challenge(), body=b"v=0"), body=b"v=1"), Wrong)
+    server = Server()
+    assert isinstance(server.verify(respond(server.challenge(), body=b"v=0"), body=b"v=1"), Verified)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"password": "circle of life"}, "a wrong password"),
+        ({"method": "BYE"}, "a wrong password"),
+        ({"username": "bob"}, "an unknown user name"),
+        ({"username": "bob", "password": ""}, "an unknown user name"),
+    ],
+)
+def test_wrong_credentials_prove_nothing(server: Server, change: dict[str, object], why: str) -> None:
+    """Another password, method or user name is wrong, and we know which."""
+    username = str(change.get("username", "alice"))
+    assert server.verify(respond(server.challenge(), **change)) == Wrong(username, why)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("realm", "elsewhere", "another realm"),
+        ("algorithm", "SHA-512-256", "an algorithm that was not offered"),
+        ("algorithm", "MD5-sess", "an algorithm that was not offered"),
+        ("qop", "auth-int", "a qop that was not offered"),
+        ("response", "", "a wrong password"),
+        ("response", "é", "a wrong password"),
+        ("nonce", "x", "a wrong password"),
+        ("uri", "x", "a wrong password"),
+        ("cnonce", "x", "a wrong password"),
+        ("nc", "00000002", "a wrong password"),
+    ],
+)
+def test_changed_credentials_prove_nothing(server: Server, field: str, value: str, why: str) -> None:
+    """Every part of the credentials is covered by the response, or has to be one that we offered."""
+    credentials = respond(server.challenge())
+    assert server.verify(replace(credentials, **{field: value})) == Wrong("alice", why)
+    assert isinstance(server.verify(credentials), Verified)
+
+
+def test_unreadable_credentials_prove_nothing(server: Server) -> None:
+    """What cannot be read has no user name."""
+    assert server.verify("Basic YTpi") == Wrong("", "scheme is not Digest")
+    assert server.verify('Digest username="alice"') == Wrong("", "realm missing")
+
+
+def test_credentials_for_others_are_as_good_as_absent(server: Server) -> None:
+    """Of several headers, the one for our realm is ours; unknown schemes are passed over."""
+    ours = str(respond(server.challenge()))
+    others = ["NoOneKnowsThisScheme opaque-data=here", ours.replace("here", "there")]
+    assert server.authenticator.pick([*others, ours]) == ours
+    assert server.authenticator.pick(others) is None
+
+
+def test_a_nonce_is_good_for_its_lifetime(server: Server) -> None:
+    """After it, right credentials are stale and wrong ones still wrong."""
+    challenge = server.challenge()
+    server.now += 300
+    assert isinstance(server.verify(respond(challenge)), Verified)
+    server.now += 0.01
+    assert server.verify(respond(challenge, nonce_count=2)) == Stale("alice")
+    assert isinstance(server.verify(respond(challenge, nonce_count=3, password="x")), Wrong)
+
+
+def test_a_nonce_is_good_for_its_source_and_server(server: Server) -> None:
+    """A nonce given to another address, by another server, or forged, is stale at best."""
+    credentials = respond(server.challenge())
+    assert server.verify(credentials, source="192.0.2.8") == Stale("alice")
+    assert isinstance(server.verify(credentials), Verified)
+    other = Server()
+    other.authenticator = Authenticator(b"another secret", "here")
+    assert server.verify(respond(other.challenge())) == Stale("alice")
+    for nonce in ("", "é", "=", "A" * 37, "A" * 38, "A" * 39, server.challenge().nonce + "=", "*" * 38):
+        assert server.verify(respond(replace(server.challenge(), nonce=nonce))) == Stale("alice")
+
+
+def test_every_challenge_has_its_own_nonce(server: Server) -> None:
+    """Two calls challenged in the same instant do not use up each other's nonce."""
+    challenges = [server.challenge() for _ in range(100)]
+    assert len({challenge.nonce for challenge in challenges}) == 100
+    assert all(isinstance(server.verify(respond(challenge)), Verified) for challenge in challenges)
+
+
+def test_credentials_are_good_once(server: Server) -> None:
+    """A replay is stale: whoever has only listened gets a new nonce and can do nothing with it."""
+    credentials = respond(server.challenge())
+    assert isinstance(server.verify(credentials), Verified)
+    assert server.verify(credentials) == Stale("alice")
+
+
+def test_counts_may_come_out_of_order_but_once(server: Server) -> None:
+    """Of one nonce, each count within the window of 64 below the highest is taken once."""
+    challenge = server.challenge()
+    counts = [1, 3, 2, 3, 100, 36, 37, 37, 101, 165, 10_000, 9_936, 9_937]
+    taken = [isinstance(server.verify(respond(challenge, nonce_count=count)), Verified) for count in counts]
+    assert taken == [True, True, True, False, True, False, True, False, True, True, True, False, True]
+
+
+def test_without_counts_a_nonce_is_good_once() -> None:
+    """A peer that knows only RFC 2069 asks for a nonce each time."""
+    server = Server(qop=())
+    challenge = server.challenge()
+    assert isinstance(server.verify(respond(challenge)), Verified)
+    assert server.verify(respond(challenge)) == Stale("alice")
+
+
+def test_what_is_forgotten_is_not_trusted() -> None:
+    """With more nonces in use than are remembered, the oldest become stale, never good again."""
+    server = Server(remembered=2)
+    used = []
+    for _ in range(3):
+        server.now += 1
+        used.append(respond(server.challenge()))
+        assert isinstance(server.verify(used[-1]), Verified)
+    assert [server.verify(one) for one in used] == [Stale("alice")] * 3
+    server.now += 1
+    assert isinstance(server.verify(respond(server.challenge())), Verified)
+
+
+def test_a_stale_challenge_says_so(server: Server) -> None:
+    """The peer need not ask its user for another password."""
+    (challenge, _) = server.authenticator.challenge(0.0, SOURCE, stale=True)
+    assert "stale=TRUE" in str(challenge)
+    assert Challenge.parse(str(challenge)).stale
