@@ -73,7 +73,7 @@ class Gateway:
         self.bus.tell(
             "gateway.started",
             version=__version__,
-            gateway=config.gateway.name,
+            name=config.gateway.name,
             sip=[f"{one.transport.lower()}:{one.host}:{one.port}" for one in self.endpoint.listeners],
             http=f"http://{config.http.bind}:{self.http.port}",
         )

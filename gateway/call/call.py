@@ -38,7 +38,7 @@ class Call:
         if not self._over.done():
             self._over.set_result(ending)
 
-    def tell(self, name: str, *, level: str = "info", **fields: object) -> None:
+    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         """Tell an event of this call."""
         self._board.tell(name, level=level, call_id=self.record.id, **fields)
 

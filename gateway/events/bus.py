@@ -74,7 +74,7 @@ class EventBus:
         """Let one more sink hear all further events."""
         self._sinks.append(sink)
 
-    def tell(self, name: str, *, level: str = "info", **fields: object) -> None:
+    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         """Tell that something happened."""
         event = Event(name, fields, level)
         for sink in self._sinks:

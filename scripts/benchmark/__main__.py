@@ -1,0 +1,301 @@
+"""`scripts/bench`: media and set-up figures, beside a floor taken in the same run, as a table and as JSON."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from scripts.benchmark.load import Heard, Load, Phone, open_phone
+from scripts.benchmark.sip import Dialler
+from scripts.benchmark.under_test import CALLED, Process, agents, floor, gateway, settle
+
+SETUP_RATE = 200
+SETUP_RAMP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFigures:
+    """Calls with audio both ways, for one system and one number of calls."""
+
+    system: str
+    calls: int
+    cpu_ms: float
+    "CPU milliseconds of the process per call and second."
+    times_floor: float
+    lost_percent: float
+    "Of the packets that were sent, those whose echo never came."
+    jitter_p50_ms: float
+    jitter_p99_ms: float
+    "Of what was sent to the phones, by kernel timestamps: how far the gap of two packets is from 20 ms."
+    round_trip_p50_ms: float
+    round_trip_p99_ms: float
+    memory_kb: float
+    "Resident memory per call, over that without calls."
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFigures:
+    """Calls that are set up, answered and ended at a steady rate."""
+
+    dialect: str
+    rate: int
+    calls: int
+    failed: int
+    cpu_ms: float
+    "CPU milliseconds of the process per call, INVITE to the answered BYE, agent connected."
+    answer_p50_ms: float
+    answer_p99_ms: float
+
+
+def main() -> None:
+    """Run what was asked for, bounded in time, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", help="media, setup, or both (the default)")
+    parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
+    parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each row")
+    parser.add_argument("--setup-calls", type=int, default=2000)
+    parser.add_argument("--rate", type=int, default=SETUP_RATE, help="new calls a second")
+    parser.add_argument("--json", type=Path, default=Path("out/bench.json"))
+    arguments = parser.parse_args()
+    arguments.what = arguments.what or ["media", "setup"]
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    tested, other = cores()
+    if other is not None:
+        os.sched_setaffinity(0, {other})
+    results: dict[str, object] = {
+        "machine": machine(),
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def tell(what: str) -> None:
+            progress.update(task, description=what)
+
+        with agents(other) as agent_port:
+            media = measure_media(arguments, agent_port, tested, tell) if "media" in arguments.what else []
+            setup = measure_setup(arguments, agent_port, tested, tell) if "setup" in arguments.what else []
+    results |= {"media": [asdict(row) for row in media], "setup": [asdict(row) for row in setup]}
+    if media:
+        console.print(table_of("Calls with audio both ways", "system", MEDIA_COLUMNS, media))
+    if setup:
+        console.print(table_of("Call set-up", "dialect", SETUP_COLUMNS, setup))
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(results, indent=2))
+    console.print(f"[dim]{machine()}; written to {arguments.json}[/dim]")
+
+
+def cores() -> tuple[int | None, int | None]:
+    """The core of what is measured, and the one for everything else."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    system = f"{platform.system()} {platform.release()}"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {system}, Python {platform.python_version()}"
+
+
+def measure_media(
+    arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
+) -> list[MediaFigures]:
+    """For each number of calls the floor, then each dialect."""
+    rows = []
+    for calls in arguments.calls:
+        tell(f"floor, {calls} calls")
+        base = measure_floor(calls, arguments.seconds, agent_port, core)
+        rows.append(base)
+        for dialect in arguments.dialects:
+            tell(f"{dialect}, {calls} calls")
+            rows.append(measure_bridge(dialect, calls, arguments.seconds, agent_port, core, base.cpu_ms))
+    return rows
+
+
+def measure_floor(calls: int, seconds: float, agent_port: int, core: int | None) -> MediaFigures:
+    """The relay under load."""
+    with floor(calls, agent_port, core) as (process, ports):
+        phones = [Phone(open_phone(), ("127.0.0.1", port)) for port in ports]
+        return loaded("floor", process, phones, seconds, None, 0)
+
+
+def measure_bridge(
+    dialect: str, calls: int, seconds: float, agent_port: int, core: int | None, base: float
+) -> MediaFigures:
+    """The gateway under load, its calls set up by SIP."""
+    with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), agent_port, core) as process:
+        settle(process)
+        idle = process.memory_kb()
+        dialler = Dialler(process.port, CALLED[dialect])
+        sockets = [open_phone() for _ in range(calls)]
+        dialled = []
+        for number, one in enumerate(sockets):
+            dialled.append(dialler.invite(number, one.getsockname()[1]))
+            dialler.listen(1 / SETUP_RAMP / 4)
+        dialler.listen(1.0)
+        up = [(one, call) for one, call in zip(sockets, dialled, strict=True) if call.state == "up"]
+        if len(up) < calls:
+            raise RuntimeError(f"only {len(up)} of {calls} calls were answered")
+        phones = [Phone(one, ("127.0.0.1", call.remote_media)) for one, call in up]
+        figures = loaded(dialect, process, phones, seconds, base, idle)
+        for call in dialled:
+            dialler.bye(call)
+            dialler.listen(0.005)
+        dialler.listen(0.5)
+        return figures
+
+
+def loaded(
+    system: str, process: Process, phones: list[Phone], seconds: float, base: float | None, idle_kb: int
+) -> MediaFigures:
+    """Send, hear, and reckon."""
+    marks: list[tuple[float, float, int]] = []
+
+    def mark() -> None:
+        marks.append((time.monotonic(), process.cpu_seconds(), process.memory_kb()))
+
+    load = Load(phones)
+    load.run(seconds, mark)
+    (began, cpu_before, _), (ended, cpu_after, memory) = marks
+    cpu = (cpu_after - cpu_before) * 1000 / len(phones) / (ended - began)
+    for phone in phones:
+        phone.socket.close()
+    return figures_of(system, len(phones), cpu, base, load.heard, (memory - idle_kb) if idle_kb else 0)
+
+
+def figures_of(
+    system: str, calls: int, cpu: float, base: float | None, heard: Heard, memory_kb: int
+) -> MediaFigures:
+    """One row."""
+    gaps = sorted(map(abs, heard.gaps))
+    trips = sorted(heard.trips)
+    return MediaFigures(
+        system=system,
+        calls=calls,
+        cpu_ms=round(cpu, 3),
+        times_floor=round(cpu / base, 2) if base else 1.0,
+        lost_percent=round(max(0.0, 100 * (1 - heard.echoed / max(1, heard.sent))), 3),
+        jitter_p50_ms=round(percentile(gaps, 50), 3),
+        jitter_p99_ms=round(percentile(gaps, 99), 3),
+        round_trip_p50_ms=round(percentile(trips, 50), 2),
+        round_trip_p99_ms=round(percentile(trips, 99), 2),
+        memory_kb=round(memory_kb / calls, 1),
+    )
+
+
+def percentile(ordered: list[float], which: float) -> float:
+    """Of sorted values; 0 where there are none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * which / 100))] if ordered else 0.0
+
+
+def measure_setup(
+    arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
+) -> list[SetupFigures]:
+    """Calls at a steady rate, each ended as soon as it is answered."""
+    rows = []
+    for dialect in arguments.dialects:
+        tell(f"set-up, {dialect}, {arguments.rate} calls a second")
+        with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), agent_port, core) as process:
+            settle(process)
+            rows.append(setup_run(dialect, process, arguments.setup_calls, arguments.rate))
+    return rows
+
+
+def setup_run(dialect: str, process: Process, calls: int, rate: int) -> SetupFigures:
+    """INVITE, 200, ACK, BYE, at a rate."""
+    dialler = Dialler(process.port, CALLED[dialect])
+    media = open_phone().getsockname()[1]
+    warm_up(dialler, media)
+    before, due = process.cpu_seconds(), time.monotonic()
+    dialled, open_calls = [], []
+    for number in range(calls):
+        call = dialler.invite(1000 + number, media)
+        dialled.append(call)
+        open_calls.append(call)
+        due += 1 / rate
+        dialler.listen(max(0.0, due - time.monotonic()))
+        open_calls = [one for one in open_calls if not hung_up(dialler, one)]
+    for _ in range(40):
+        dialler.listen(0.1)
+        open_calls = [one for one in open_calls if not hung_up(dialler, one)]
+    cpu = (process.cpu_seconds() - before) * 1000 / calls
+    answers = sorted(call.answer_seconds * 1000 for call in dialled if call.answer_seconds)
+    return SetupFigures(
+        dialect=dialect,
+        rate=rate,
+        calls=calls,
+        failed=sum(call.state != "ended" for call in dialled),
+        cpu_ms=round(cpu, 3),
+        answer_p50_ms=round(statistics.median(answers), 1) if answers else 0.0,
+        answer_p99_ms=round(percentile(answers, 99), 1),
+    )
+
+
+def warm_up(dialler: Dialler, media: int) -> None:
+    """A few calls that are not counted: first-time imports and caches are not what a call costs."""
+    for number in range(10):
+        call = dialler.invite(number, media)
+        dialler.listen(0.1)
+        hung_up(dialler, call)
+    dialler.listen(0.3)
+
+
+def hung_up(dialler: Dialler, call: object) -> bool:
+    """Hang up a call that was answered; True when there is nothing left to wait for."""
+    from scripts.benchmark.sip import Dialled
+
+    assert isinstance(call, Dialled)
+    if call.state == "up":
+        dialler.bye(call)
+    return call.state in ("refused", "ended", "ending")
+
+
+MEDIA_COLUMNS = {
+    "calls": "calls",
+    "cpu_ms": "CPU ms\na call·s",
+    "times_floor": "×\nfloor",
+    "lost_percent": "lost\n%",
+    "jitter_p50_ms": "jitter ms\np50",
+    "jitter_p99_ms": "\np99",
+    "round_trip_p50_ms": "round trip ms\np50",
+    "round_trip_p99_ms": "\np99",
+    "memory_kb": "kB\na call",
+}
+SETUP_COLUMNS = {
+    "rate": "calls/s",
+    "calls": "calls",
+    "failed": "failed",
+    "cpu_ms": "CPU ms\na call",
+    "answer_p50_ms": "answer ms\np50",
+    "answer_p99_ms": "\np99",
+}
+
+
+def table_of(
+    title: str, label: str, columns: dict[str, str], rows: Sequence[MediaFigures | SetupFigures]
+) -> Table:
+    """Figures as a person reads them: one line a row, the floor above what is held against it."""
+    table = Table("", title=title, title_justify="left")
+    for head in columns.values():
+        table.add_column(head, justify="right")
+    for row in rows:
+        figures = asdict(row)
+        table.add_row(figures[label], *(f"{figures[name]:g}" for name in columns))
+    return table
+
+
+if __name__ == "__main__":
+    main()

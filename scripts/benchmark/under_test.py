@@ -1,0 +1,147 @@
+"""What is measured: the gateway, or the floor, as a process of its own on a core of its own."""
+
+import asyncio
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.config import load_config
+from gateway.routing.table import Agent, Dialect, PhoneNumber, Trunk, Workspace
+from gateway.settings import Config
+from gateway.store.sql import open_store
+
+CALLED = {"twilio": "+442079460018", "native": "+442079460019"}
+"The number of each dialect's agent."
+
+TICKS = os.sysconf("SC_CLK_TCK")
+START_SECONDS = 20.0
+
+
+class Process:
+    """A running process, and what it costs."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+        "Where it takes SIP."
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, as the kernel counts it."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory_kb(self) -> int:
+        """Resident memory."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+def free_port() -> int:
+    """A TCP port that nobody has at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: list[str], core: int | None, environment: dict[str, str] | None = None
+) -> Iterator[tuple[int, str]]:
+    """Run until the context is left; gives the process and its first line."""
+    cores = set(os.sched_getaffinity(0))
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        preexec_fn=lambda: os.sched_setaffinity(0, {core} if core is not None else cores),
+    )
+    assert process.stdout is not None
+    try:
+        ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+        line = process.stdout.readline() if ready else ""
+        if not line:
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        yield process.pid, line
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def agents(core: int | None) -> Iterator[int]:
+    """The echoing agents; gives their port."""
+    port = free_port()
+    with running([sys.executable, "-m", "scripts.benchmark.agent", str(port)], core):
+        yield port
+
+
+@contextmanager
+def floor(calls: int, agent_port: int, core: int | None) -> Iterator[tuple[Process, list[int]]]:
+    """The relay; gives its UDP ports, one a call."""
+    command = [sys.executable, "-m", "scripts.benchmark.floor", str(calls), str(agent_port)]
+    with running(command, core) as (pid, line):
+        yield Process(pid, 0), [int(port) for port in line.split()]
+
+
+@contextmanager
+def gateway(folder: Path, agent_port: int, core: int | None) -> Iterator[Process]:
+    """The gateway with a trunk on loopback and a number for each dialect."""
+    port = free_port()
+    environment = {
+        "TRUNKLINE_GATEWAY__DATA_DIR": str(folder),
+        "TRUNKLINE_HTTP__PORT": "0",
+        "TRUNKLINE_LOG__LEVEL": os.environ.get("BENCH_LOG_LEVEL", "info"),
+        "TRUNKLINE_LOG__FORMAT": "json",
+        "BENCH_SIP_PORT": str(port),
+    }
+    asyncio.run(
+        _furnish(
+            load_config(None, {k: v for k, v in environment.items() if k.startswith("TRUNK")}), agent_port
+        )
+    )
+    command = [sys.executable, "-m", "scripts.benchmark.serve", str(port), str(folder / "gateway.log")]
+    with running(command, core, environment) as (pid, _):
+        yield Process(pid, port)
+
+
+async def _furnish(config: Config, agent_port: int) -> None:
+    store = await open_store(config, serving=False)
+    try:
+        book = store.configuration
+        workspace = await book.workspaces.add(Workspace("org_bench", "Bench"), "bench")
+        trunk = Trunk("trunk_bench", workspace.id, "loopback", sources=("127.0.0.0/8",))
+        await book.trunks.add(trunk, "bench")
+        for name, number in CALLED.items():
+            agent = await book.agents.add(Agent(f"agent_{name}", workspace.id, name), "bench")
+            fields = {
+                "runtime_url": f"ws://127.0.0.1:{agent_port}/",
+                "dialect": Dialect(name),
+                "audio": "ulaw_8k",
+            }
+            version = await book.agents.draft(agent.id, fields, "bench")
+            await book.agents.publish(version.id, "bench")
+            owned = await book.numbers.add(PhoneNumber(f"phn_{name}", workspace.id, number), "bench")
+            await book.numbers.assign(owned.id, "inbound", version.id, "bench")
+    finally:
+        await store.close()
+
+
+def settle(process: Process, seconds: float = 1.0) -> None:
+    """Let a process come to rest."""
+    before = process.cpu_seconds()
+    for _ in range(20):
+        time.sleep(seconds)
+        now = process.cpu_seconds()
+        if now - before < 0.05 * seconds:
+            return
+        before = now
