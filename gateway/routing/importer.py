@@ -70,14 +70,19 @@ def read_countries(text: str) -> tuple[Country, ...]:
 
 
 def read_special_ranges(text: str) -> tuple[SpecialRange, ...]:
-    """Ranges that are closed until a workspace opts in: `prefix,kind,note`. Raises DataError."""
-    sheet = _Sheet(text, ("prefix", "kind"), ("note",))
+    """Ranges that are closed until a workspace opts in: `prefix,length,kind,note`.
+
+    The prefix has the calling code; the length is of what follows that code, and stands only where numbers of
+    other lengths behind the same prefix are ordinary. Raises DataError.
+    """
+    sheet = _Sheet(text, ("prefix", "kind"), ("length", "note"))
     ranges = []
     for line in sheet.lines():
         prefix = line.parsed("prefix", _digits, "")
-        sheet.claim(line, "prefix", prefix)
+        length = line.parsed("length", _length, None)
+        sheet.claim(line, "prefix", f"{prefix}/{length}" if length else prefix)
         kind = line.parsed("kind", _range_kind, RangeKind.PREMIUM)
-        ranges.append(SpecialRange(prefix, kind, line.parsed("note", str, "")))
+        ranges.append(SpecialRange(prefix, kind, line.parsed("note", str, ""), length))
     sheet.finish()
     return tuple(ranges)
 

@@ -38,6 +38,8 @@ class SpecialRange:
     "Digits with the calling code, without a plus."
     kind: RangeKind
     note: str = ""
+    length: int | None = None
+    "Digits after the calling code, where numbers of other lengths behind the same prefix are ordinary."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,19 @@ class NumberingPlan:
             for country in self.countries
             for prefix in country.prefixes or ("",)
         )
-        self._ranges = PrefixMap((special.prefix, special) for special in self.ranges)
+        self._ranges = {
+            length: PrefixMap((r.prefix, r) for r in self.ranges if r.length == length)
+            for length in {special.length for special in self.ranges}
+        }
 
     def place(self, number: E164) -> Place:
         """The country and the special range that a number is in, each by the longest prefix."""
         digits = number.digits
         country = self._countries.longest(digits)
-        special = self._ranges.longest(digits)
-        return Place(country[1] if country else None, special[1] if special else None)
+        special = self._special(digits, len(number.national)) or self._special(digits, None)
+        return Place(country[1] if country else None, special)
+
+    def _special(self, digits: str, length: int | None) -> SpecialRange | None:
+        ranges = self._ranges.get(length)
+        found = ranges.longest(digits) if ranges is not None else None
+        return found[1] if found else None
