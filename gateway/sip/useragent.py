@@ -107,12 +107,24 @@ class UserAgent:
         try:
             message = parse_message(data)
         except Unparsable as error:
-            self._refuse_unparsable(error, source)
+            self.refuse(error, source)
             return
         if isinstance(message, Response):
             self._response_received(message, source, now)
         else:
             self._request_received(message, len(data), source, now)
+
+    def refuse(self, error: Unparsable, source: Target) -> None:
+        """Answer what is no message, where that can be done; a framer's fault before its stream is closed."""
+        request = error.request
+        reply_to = None
+        if request is not None:
+            # The Via of another version is not ours to read: the answer goes where the request came from.
+            reply_to = self._way_back(request, source) or (source if error.status == 505 else None)
+        if request is None or reply_to is None:
+            self.counters["dropped.unparsable"] += 1
+        else:
+            self._refuse(request, source, reply_to, error)
 
     def next_event(self) -> Event | None:
         """The oldest event that was not taken yet."""
@@ -221,9 +233,8 @@ class UserAgent:
     # Requests.
 
     def _request_received(self, request: Request, size: int, source: Target, now: float) -> None:
-        try:
-            reply_to = reply_target(stamp(request, source), source, self._gatekeeper.knows)
-        except RemoteProtocolError:
+        reply_to = self._way_back(request, source)
+        if reply_to is None:
             self.counters["dropped.unparsable"] += 1
             return
         try:
@@ -232,16 +243,12 @@ class UserAgent:
         except RemoteProtocolError as error:
             self._refuse(request, source, reply_to, error)
 
-    def _refuse_unparsable(self, error: Unparsable, source: Target) -> None:
-        request = error.request
+    def _way_back(self, request: Request, source: Target) -> Target | None:
+        """Where the answers go; None when the Via cannot be read."""
         try:
-            if request is None:
-                raise error
-            reply_to = reply_target(stamp(request, source), source, self._gatekeeper.knows)
+            return reply_target(stamp(request, source), source, self._gatekeeper.knows)
         except RemoteProtocolError:
-            self.counters["dropped.unparsable"] += 1
-            return
-        self._refuse(request, source, reply_to, error)
+            return None
 
     def _refuse(self, request: Request, source: Target, reply_to: Target, error: RemoteProtocolError) -> None:
         if request.method == "ACK":
