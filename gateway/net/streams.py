@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import cast
 
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.framing import KeepAlive, StreamFramer
@@ -49,16 +50,16 @@ class Connection(asyncio.Protocol):
         self.source: Target | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._wire = transport
-        peer = transport.get_extra_info("peername")
+        # uvloop's transports behave as asyncio's without being of their class.
+        wire = self._wire = cast("asyncio.Transport", transport)
+        peer = wire.get_extra_info("peername")
         if peer is None:
-            transport.abort()
+            wire.abort()
             return
         host = str(peer[0]).partition("%")[0]
         self.source = Target(self._sip_transport, host, peer[1], self._listener, self.number)
         if not self._peers.admit(self):
-            transport.abort()
+            wire.abort()
 
     def data_received(self, data: bytes) -> None:
         source = self.source

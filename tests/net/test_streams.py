@@ -1,0 +1,89 @@
+"""SIP over TCP on real sockets: whole messages in, on either event loop, and bad peers cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.net.streams import StreamLimits, StreamPeers
+from gateway.sip.target import Target
+
+MESSAGE = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 2\r\n\r\nhi"
+
+
+class Peers:
+    """Listening peers, what they were sent, and where."""
+
+    def __init__(self, known: bool = True) -> None:
+        self.messages: list[tuple[bytes, Target]] = []
+        self.arrived = asyncio.Event()
+        self.streams = StreamPeers(self.on_message, lambda *_: None, lambda _: known, None, StreamLimits())
+
+    def on_message(self, data: bytes, source: Target) -> None:
+        """Keep it."""
+        self.messages.append((data, source))
+        self.arrived.set()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A peer's connection."""
+        port = await self.streams.listen("tcp", "TCP", "127.0.0.1", 0, None)
+        return await asyncio.open_connection("127.0.0.1", port)
+
+
+@pytest.fixture
+async def peers() -> AsyncIterator[Peers]:
+    """Peers that let everybody in."""
+    made = Peers()
+    yield made
+    await made.streams.stop()
+
+
+async def test_message_and_answer(peers: Peers) -> None:
+    """A message arrives whole with the number of its connection, by which the answer goes back."""
+    reader, writer = await peers.connect()
+    for byte in MESSAGE:
+        writer.write(bytes([byte]))
+    await asyncio.wait_for(peers.arrived.wait(), 5)
+    ((data, source),) = peers.messages
+    assert data == MESSAGE
+    peers.streams.send(b"SIP/2.0 200 OK\r\n\r\n", source, "127.0.0.1")
+    assert await asyncio.wait_for(reader.readexactly(18), 5) == b"SIP/2.0 200 OK\r\n\r\n"
+    writer.close()
+
+
+async def test_keep_alive_is_answered(peers: Peers) -> None:
+    """A double CRLF comes back as a single one (RFC 5626 section 4.4.1)."""
+    reader, writer = await peers.connect()
+    writer.write(b"\r\n\r\n")
+    assert await asyncio.wait_for(reader.readexactly(2), 5) == b"\r\n"
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"OPTIONS sip:a@b SIP/2.0\r\nSubject: no length\r\n\r\n",
+        b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+async def test_bad_framing_closes(peers: Peers, data: bytes) -> None:
+    """Where the next message begins cannot be known: the connection is closed (RFC 3261 section 18.3)."""
+    reader, writer = await peers.connect()
+    writer.write(data)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+        await asyncio.wait_for(reader.readexactly(1), 5)
+    assert peers.messages == []
+    assert peers.streams.refused == 1
+    writer.close()
+
+
+async def test_unknown_source_is_cut() -> None:
+    """A connection from an address that nobody knows is closed before anything of it is read."""
+    peers = Peers(known=False)
+    reader, writer = await peers.connect()
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+        await asyncio.wait_for(reader.readexactly(1), 5)
+    assert peers.streams.refused == 1
+    writer.close()
+    await peers.streams.stop()
