@@ -1,8 +1,7 @@
 """Call records in the database: writing them in batches, reading them in pages."""
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +43,8 @@ def saved_of(line: bytes) -> Saved:
     if not isinstance(given, dict):
         raise ValueError("not a call record")
     order = int(given.pop("saved", 0))
-    return Saved(order, msgspec.convert(given, CallRow, strict=False))
+    row = msgspec.convert(given, CallRow, strict=False)
+    return Saved(order, replace(row, ladder=tuple(row.ladder)))
 
 
 def columns_of_call(saved: Saved) -> dict[str, Any]:
@@ -68,10 +68,12 @@ def _is_clean(columns: dict[str, Any]) -> bool:
 def _cleaned(value: object) -> object:
     if isinstance(value, str):
         return value.replace("\x00", REPLACEMENT).encode("utf-8", "replace").decode()
-    if isinstance(value, dict | list | tuple):
-        # Names are cleaned too; what JSON does not know becomes text.
-        text = json.dumps(value, default=str, ensure_ascii=False).replace("\\u0000", REPLACEMENT)
-        return orjson.loads(text.encode("utf-8", "replace"))
+    if isinstance(value, dict):
+        return {str(_cleaned(str(key))): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
     return value
 
 
@@ -117,7 +119,8 @@ async def get_call(connection: AsyncConnection, call_id: str) -> CallRow | None:
 
 
 def _call_of(row: sa.Row[Any]) -> CallRow:
-    return CallRow(**{name: row._mapping[name] for name in FIELDS})
+    given = {name: row._mapping[name] for name in FIELDS}
+    return CallRow(**{**given, "ladder": tuple(given["ladder"])})
 
 
 async def list_calls(connection: AsyncConnection, which: CallFilter) -> CallPage:

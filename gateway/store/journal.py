@@ -87,7 +87,7 @@ def _append(path: Path, rows: Iterable[Saved]) -> None:
 def _line(saved: Saved) -> bytes:
     try:
         return line_of(saved)
-    except (TypeError, ValueError):
+    except Exception:
         # Not a record that can be replayed, but one that a person can still read.
         return repr(saved).encode("utf-8", "backslashreplace") + b"\n"
 

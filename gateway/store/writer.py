@@ -170,7 +170,11 @@ class CallWriter:
         try:
             async with self._database.writing() as connection:
                 await upsert(connection, batch)
-        except (Unacceptable, TypeError, ValueError) as error:
+        except Unacceptable as error:
+            await self._single_out(batch, error)
+        except StoreError:
+            raise
+        except Exception as error:  # whatever is wrong with one record must not stop the others
             await self._single_out(batch, error)
         else:
             self.counters["saved"] += len(batch)
