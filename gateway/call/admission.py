@@ -38,12 +38,15 @@ class TrunkGate:
         trunks: Callable[[], Trunks],
         authenticator: Authenticator,
         unknown: Literal["ignore", "refuse"],
+        calls_per_second: float,
         on_unknown: OnUnknown,
     ) -> None:
         self._trunks = trunks
         self._authenticator = authenticator
         self._unknown = unknown
         self._on_unknown = on_unknown
+        self._calls_per_second = calls_per_second
+        self._due = 0.0
         self._told_at = 0.0
         self._untold = 0
 
@@ -59,7 +62,17 @@ class TrunkGate:
             return Deny(403, "Source Not Allowed") if self._unknown == "refuse" else Ignore("unknown_source")
         if request.method != "INVITE":
             return Admit()
+        if not self._in_pace(now):
+            return Deny(503, "Gateway Calls Per Second Limit", [("Retry-After", "1")])
         return self._credentials(match, request, source, now)
+
+    def _in_pace(self, now: float) -> bool:
+        """Whether this INVITE is within the gateway's calls per second, a second's worth of burst included."""
+        due = max(self._due, now - 1.0)
+        if due > now:
+            return False
+        self._due = due + 1 / self._calls_per_second
+        return True
 
     def _credentials(self, match: TrunkMatch, request: Request, source: Target, now: float) -> Screening:
         header = self._authenticator.pick(request.headers.get_all("Authorization"))

@@ -29,6 +29,7 @@ class Bridge:
         self._to_agent: Converter | None = None
         self._to_phone: Converter | None = None
         self._beat: Beat | None = None
+        self._ptime_ms = phone.ptime_ms
         self._spoken = False
         self._heard = False
         self._draining = False
@@ -47,6 +48,10 @@ class Bridge:
             return
         self._to_agent = converter(phone.format, agent.dialect.format)
         self._to_phone = converter(agent.dialect.format, phone.format)
+        self.playout.reframe(phone.frame_bytes, phone.format.silence(phone.ptime_ms))
+        if self._beat is not None and self._ptime_ms != phone.ptime_ms:
+            self.stop()
+            self.start()
 
     def listen(self) -> None:
         """Let the agent hear the phone."""
@@ -55,7 +60,8 @@ class Bridge:
     def start(self) -> None:
         """Begin to send to the phone, one frame a tick."""
         if self._beat is None:
-            self._beat = self._clock.join(self._tick, self.phone.ptime_ms)
+            self._ptime_ms = self.phone.ptime_ms
+            self._beat = self._clock.join(self._tick, self._ptime_ms)
 
     def stop(self) -> None:
         """Stop sending."""
@@ -126,7 +132,10 @@ class Bridge:
     def _tick(self, now: float) -> None:
         """HOT: one frame to the phone."""
         phone = self.phone
-        if phone.may_send:
+        if phone.may_send and phone.pressing:
+            # The agent's audio waits while a digit goes in its place (RFC 4733 section 2.5.1.1).
+            phone.send_digit()
+        elif phone.may_send:
             frame = self.playout.read()
             phone.send(frame)
             if frame is not None:

@@ -87,6 +87,7 @@ class Call:
         self.tell("call.ringing")
 
     def _answer(self, bridge: Bridge, conversation: Conversation) -> None:
+        self.phone.on_retune = bridge.retune
         bridge.on_first_word = self._first_word
         bridge.on_first_heard = self._first_heard
         self.phone.on_hold = conversation.hold
@@ -98,13 +99,14 @@ class Call:
 
     async def _talk(self, route: InboundRoute, bridge: Bridge, conversation: Conversation) -> Ending:
         try:
-            async with asyncio.timeout(route.max_seconds):
+            limit = min(route.max_seconds, self._board.max_call_seconds)
+            async with asyncio.timeout(limit):
                 # The first word waits until the caller surely hears it.
                 await self.phone.connected.wait()
                 bridge.start()
                 return await conversation.run()
         except TimeoutError:
-            detail = f"the call reached its limit of {route.max_seconds:g} s"
+            detail = f"the call reached its limit of {limit:g} s"
             return Ending(Status.COMPLETED, EndReason.MAX_DURATION, "gateway", detail)
 
     def _first_word(self) -> None:

@@ -108,21 +108,30 @@ class PhoneMedia:
             apply_answer(self._ours, SessionDescription.parse(answer), self._capabilities.codecs), now
         )
 
+    @property
+    def pressing(self) -> bool:
+        """HOT: whether `send_digit` is due in the place of `send`."""
+        return self._sender is not None and self._sender.digits_waiting
+
     def send(self, frame: bytes | None) -> None:
-        """HOT: one packet; None is silence. Digits that wait go first."""
+        """HOT: one packet of audio; None is silence."""
         sender = self._sender
         if sender is None:
             return
-        if sender.digits_waiting:
-            packet = sender.next_event_packet()
-            if packet is not None:
-                self.port.send(packet)
-                return
         if frame is None:
             frame = self._silence
         elif self._encode is not None:
             frame = self._encode(frame)
         self.port.send(sender.packet(frame))
+
+    def send_digit(self) -> None:
+        """One packet of a digit, or of the silence that keeps two apart."""
+        assert self._sender is not None
+        packet = self._sender.next_event_packet()
+        if packet is None:
+            self.send(None)
+        else:
+            self.port.send(packet)
 
     def press(self, digits: str) -> None:
         """Send digits as telephone-events, where the peer takes them."""
@@ -175,7 +184,11 @@ class PhoneMedia:
                 "reordered": receiver.reordered,
                 "concealed_ms": receiver.concealed_ms,
                 "filled_ms": receiver.filled_ms,
+                "inserted_ms": receiver.inserted_ms,
                 "discarded_ms": receiver.discarded_ms,
+                "other_payload_type": receiver.ignored_payload_type,
+                "malformed": receiver.malformed,
+                "restarts": receiver.restarts,
                 "jitter_ms": round(receiver.jitter, 2),
                 "foreign": self.port.foreign + receiver.ssrc_ignored,
             },
@@ -224,9 +237,12 @@ class PhoneMedia:
             negotiated.codec.clock_rate,
             event_payload_type=negotiated.event_payload_type,
             ptime_ms=negotiated.ptime_ms,
+            digit_gap_ms=self._settings.dtmf_gap_ms,
         )
         cname = f"{self._session_id:x}@trunkline"
-        self._rtcp = RtcpSession(self._sender, self._receiver, cname, now, random.random)
+        self._rtcp = RtcpSession(
+            self._sender, self._receiver, cname, now, random.random, self._settings.rtcp_seconds
+        )
         self.port.on_rtp = self._receiver.receive
         self.port.on_rtcp = self._rtcp.receive
 

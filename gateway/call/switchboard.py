@@ -53,6 +53,7 @@ class Switchboard:
             PortRange(config.media.port_min, config.media.port_max), config.media.quarantine_seconds
         )
         self.tell = bus.tell
+        self.max_call_seconds = config.limits.max_call_seconds
         self._config = config
         self._store = store
         self._dialer = dialer

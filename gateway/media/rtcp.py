@@ -224,6 +224,7 @@ class RtcpSession:
 
     __slots__ = (
         "_cname",
+        "_mean_interval",
         "_packets_reported",
         "_random",
         "_received",
@@ -239,9 +240,6 @@ class RtcpSession:
         "round_trip_ms",
     )
 
-    INTERVAL = 5.0
-    "Mean seconds between reports (section 6.2); the first comes after half of it."
-
     _REMEMBERED = 8
 
     def __init__(
@@ -251,8 +249,13 @@ class RtcpSession:
         cname: str,
         now: float,
         random: Callable[[], float],
+        interval: float = 5.0,
     ) -> None:
-        """`random` gives numbers from 0 to 1, so that calls that began together do not report together."""
+        """`random` gives numbers from 0 to 1, so that calls that began together do not report together.
+
+        `interval`: mean seconds between reports (section 6.2); the first comes after half of it.
+        """
+        self._mean_interval = interval
         self._sender = sender
         self._receiver = receiver
         self._cname = cname
@@ -300,7 +303,7 @@ class RtcpSession:
                     self.left = self.left or self._receiver.ssrc in packet.ssrcs
 
     def _interval(self) -> float:
-        return self.INTERVAL * (0.5 + self._random())
+        return self._mean_interval * (0.5 + self._random())
 
     def _compound(self, now: float, wallclock: float) -> bytes:
         block = self._block(now)

@@ -28,6 +28,7 @@ class RtpSender:
         "_events",
         "_first_word",
         "_first_word_plain",
+        "_gap",
         "_pause",
         "_ptime",
         "_rate",
@@ -48,8 +49,12 @@ class RtpSender:
         *,
         event_payload_type: int | None = None,
         ptime_ms: int = 20,
+        digit_gap_ms: int = 40,
     ) -> None:
-        """`ssrc`, `sequence` and `timestamp` are random 32, 16 and 32 bit numbers (section 5.1)."""
+        """`ssrc`, `sequence` and `timestamp` are random 32, 16 and 32 bit numbers (section 5.1).
+
+        `digit_gap_ms`: at least so much audio, or silence, between the end of a digit and the next one.
+        """
         self._ssrc = ssrc
         self._sequence = sequence & 0xFFFF
         self._timestamp = timestamp & 0xFFFFFFFF
@@ -57,6 +62,7 @@ class RtpSender:
         self._events: deque[tuple[int, int]] = deque()
         self._event: _Event | None = None
         self._pause = 0
+        self._gap = clock_rate * digit_gap_ms // 1000
         self.packets = 0
         self.octets = 0
         "Payload octets, as sender reports count them (section 6.4.1)."
@@ -137,7 +143,7 @@ class RtpSender:
         data = self._event_packet(event, self._event_payload_type)
         if event.ends_sent == _ENDS:
             self._event = None
-            self._pause = _PAUSE
+            self._pause = self._gap // self._ptime
         return data
 
     def _next_event(self) -> "_Event | None":
@@ -162,9 +168,6 @@ class RtpSender:
 
 _ENDS = 3
 "How often the end of a digit is told."
-
-_PAUSE = 2
-"Packet times between the last end of a digit and the next digit."
 
 
 class _Event:
