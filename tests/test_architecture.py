@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gateway"
 
 ROWS = (
-    ("__main__", "cli", "demo"),
+    ("__main__", "cli", "demo", "sample_agent"),
     ("app",),
     ("api", "web", "batch"),
     ("call", "events"),
