@@ -180,7 +180,7 @@ def parse_number(text: str, largest: int) -> int:
 
 
 def parse_host_port(text: str) -> tuple[str, int | None, str]:
-    """Split `host[:port]rest`: the host in lower case and an IPv6 reference without its brackets."""
+    """Split `host[:port]rest`: names in lower case, IPv6 addresses shortest and without brackets."""
     match = _HOST_PORT(text)
     if match is None:
         raise RemoteProtocolError("malformed host")
@@ -194,8 +194,7 @@ def parse_host_port(text: str) -> tuple[str, int | None, str]:
 def _checked_host(host: str) -> str:
     try:
         if host.startswith("["):
-            IPv6Address(host[1:-1])
-            return host[1:-1].lower()
+            return str(IPv6Address(host[1:-1]))
         if host.replace(".", "").isdigit():
             return str(IPv4Address(host))
     except AddressValueError:

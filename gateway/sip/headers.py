@@ -97,7 +97,7 @@ class Headers:
 
     def __init__(self, fields: Iterable[tuple[str, str]] = (), charset: str = "utf-8") -> None:
         self._fields: dict[str, list[str]] = {}
-        self._typed: dict[str, Any] = {}
+        self._typed: dict[str, tuple[object, Any]] = {}
         self.charset = charset
         "What the values are written in: `latin-1` when a peer's were not UTF-8, so that copies are verbatim."
         for name, value in fields:
@@ -150,13 +150,14 @@ class Headers:
 
         `name` is spelled as `header_name` spells it.
         """
-        if name in self._typed:
-            return self._typed[name]  # type: ignore[no-any-return]  # put there by the same parse
+        known = self._typed.get(name)
+        if known is not None and known[0] is parse:
+            return known[1]  # type: ignore[no-any-return]  # made by this very parse
         try:
             value = parse(self._fields.get(name, []))
         except RemoteProtocolError as error:
             raise _in_field(name, error) from error
-        self._typed[name] = value
+        self._typed[name] = (parse, value)
         return value
 
     def replace_first(self, name: str, value: str) -> None:

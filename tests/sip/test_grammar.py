@@ -164,6 +164,7 @@ def test_what_is_no_number(text: str) -> None:
         ("example.com.:5060;a", ("example.com.", 5060, ";a")),
         ("192.0.2.1:5060", ("192.0.2.1", 5060, "")),
         ("[2001:DB8::1]:5061", ("2001:db8::1", 5061, "")),
+        ("[2001:0DB8:0:0::0001]", ("2001:db8::1", None, "")),
         ("host : 5060 ;a", ("host", 5060, " ;a")),
         ("under_score-1.a9", ("under_score-1.a9", None, "")),
         ("3f2a9c01b2", ("3f2a9c01b2", None, "")),

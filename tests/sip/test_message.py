@@ -124,6 +124,12 @@ def test_values_are_parsed_once() -> None:
     assert invite.from_.tag == "2"
 
 
+def test_one_field_can_be_read_in_two_ways() -> None:
+    """A field that holds one address is also a list of one, whichever is asked for first."""
+    invite = request(INVITE)
+    assert invite.from_ == invite.name_addrs("From")[0] == invite.from_
+
+
 def test_a_response_is_read() -> None:
     """A response has a status and whatever reason phrase."""
     answer = response(message("SIP/2.0 200 = 2**3 * 5**2 но сто девяносто девять - простое"))
