@@ -21,8 +21,8 @@ MAX_PARAMS = 32
 """Parameters of one value or URI. Both bounds together keep a message that is full of them within the time
 bounds: 64 kB hold many more than can be parsed in a few milliseconds."""
 
-_MAX_ENCLOSURES = 8
-"Quotes and opening brackets an element, on average over a full list."
+_MAX_MARKS = 8
+"Quotes, escapes and opening brackets an element, on average over a full list."
 
 _TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105  # a token of the grammar, no secret
 # A parameter value without quotes is a token or a host; devices also put base64 there (`/`, `=`), which
@@ -54,13 +54,13 @@ def is_token(text: str) -> bool:
 
 def split_outside(text: str, separator: str, limit: int = MAX_LIST) -> list[str]:
     """Split at a comma or semicolon that stands outside quoted strings and angle brackets, and strip."""
-    enclosures = text.count('"') + text.count("<")
-    if not enclosures:
+    marks = text.count('"') + text.count("<") + text.count("\\")
+    if not marks:
         pieces = text.split(separator, limit)
-    elif enclosures <= _MAX_ENCLOSURES * limit:
+    elif marks <= _MAX_MARKS * limit:
         pieces = _split_around_quotes(text, separator, limit)
     else:
-        raise RemoteProtocolError("too many quotes or angle brackets")
+        raise RemoteProtocolError("too many quotes, escapes or angle brackets")
     if len(pieces) > limit:
         raise RemoteProtocolError("too many elements")
     return [piece.strip(" \t") for piece in pieces]
