@@ -67,7 +67,7 @@ class TrunkGate:
         return self._credentials(match, request, source, now)
 
     def _in_pace(self, now: float) -> bool:
-        """Whether this INVITE is within the gateway's calls per second, a second's worth of burst included."""
+        """Whether this INVITE is within the calls per second of the gateway, a second of burst included."""
         due = max(self._due, now - 1.0)
         if due > now:
             return False

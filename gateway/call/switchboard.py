@@ -251,7 +251,7 @@ def caller_in(request: Request) -> str:
 def number_in(uri: Uri) -> str:
     """The user part of a SIP URI, the number of a `tel:` one, or nothing."""
     if isinstance(uri, SipUri):
-        return uri.user or ""
+        return uri.unescaped_user or ""
     return uri.number if isinstance(uri, TelUri) else ""
 
 

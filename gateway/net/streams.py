@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import cast
 
-from gateway.sip.errors import RemoteProtocolError
-from gateway.sip.framing import KeepAlive, StreamFramer
+from gateway.sip.framing import KeepAlive, StreamFramer, Unframable
+from gateway.sip.message import make_response
 from gateway.sip.useragent import Target
 
 CONNECT_SECONDS = 5.0
@@ -68,16 +68,11 @@ class Connection(asyncio.Protocol):
         self.last_heard = self._peers.loop.time()
         try:
             messages = self._framer.feed(data)
-        except RemoteProtocolError:
-            # Where the next message begins can no longer be known (RFC 3261 section 18.3).
-            self._peers.count_refused()
-            self.cut()
+        except Unframable as error:
+            self._take(error.complete, source)
+            self._give_up(error)
             return
-        for message in messages:
-            if isinstance(message, KeepAlive):
-                self._answer_keep_alive(message)
-            else:
-                self._peers.on_message(message, source)
+        self._take(messages, source)
         if not self._framer.pending:
             self.partial_since = None
         elif self.partial_since is None or messages:
@@ -101,10 +96,21 @@ class Connection(asyncio.Protocol):
         if self._wire is not None:
             self._wire.abort()
 
-    def _answer_keep_alive(self, ping: KeepAlive) -> None:
-        # RFC 5626 section 4.4.1: a double CRLF is answered with a single one.
-        if ping is KeepAlive.PING:
-            self.send(b"\r\n")
+    def _take(self, messages: Sequence[bytes | KeepAlive], source: Target) -> None:
+        for message in messages:
+            if isinstance(message, KeepAlive):
+                # RFC 5626 section 4.4.1: a double CRLF is answered with a single one.
+                self.send(b"\r\n")
+            else:
+                self._peers.on_message(message, source)
+
+    def _give_up(self, error: Unframable) -> None:
+        """Where the next message begins can no longer be known (RFC 3261 section 18.3): answer and close."""
+        self._peers.count_refused()
+        if error.request is not None:
+            self.send(bytes(make_response(error.request, error.status, error.reason)))
+        if self._wire is not None:
+            self._wire.close()
 
 
 class StreamPeers:
