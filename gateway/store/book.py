@@ -37,14 +37,20 @@ class Book:
     box: SecretBox
     changed: Callable[[int], None]
     "Called with the new revision after every change that was committed here."
+    joined: "Changing | None" = None
+    "A transaction that everything is read and changed in; None: each reading and each change is its own."
 
     async def read(self, kind: type[V], *conditions: sa.ColumnElement[bool]) -> list[V]:
         """All values of a kind that meet the conditions, oldest first."""
+        if self.joined is not None:
+            return await self.joined.read(kind, *conditions)
         async with self.database.reading() as connection:
             return await read(connection, self.box, kind, *conditions)
 
     async def get(self, kind: type[V], object_id: str) -> V:
         """One value by its id; `NotFound` where there is none."""
+        if self.joined is not None:
+            return await self.joined.get(kind, object_id)
         async with self.database.reading() as connection:
             return await get(connection, self.box, kind, object_id)
 
@@ -54,6 +60,9 @@ class Book:
 
         Changes of the configuration come one after the other, so that what was checked still holds at commit.
         """
+        if self.joined is not None:
+            yield self.joined
+            return
         async with self.database.writing() as connection:
             locked = sa.select(meta.c.value).where(meta.c.key == "revision").with_for_update()
             before = int((await connection.execute(locked)).scalar_one())

@@ -1,41 +1,28 @@
 """The store on an SQL database: what `protocol.Store` promises, and the configuration beside it."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from gateway.routing.table import RoutingTable, Secret, Trunks
 from gateway.settings import Config
-from gateway.store import agents, call_table, ledger, numbers, trunks, workspaces
+from gateway.store import call_table
 from gateway.store.book import Book
 from gateway.store.calls import CallFilter, CallPage, CallRow
+from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
 from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
+from gateway.store.seed import seed
 from gateway.store.snapshot import Snapshots
 from gateway.store.writer import CallWriter, Tell
 
 CLOSE_SECONDS = 10.0
 "How long closing waits for the last records."
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """Everything that people configure in the store. Every change names who makes it."""
-
-    workspaces: workspaces.Workspaces
-    trunks: trunks.Trunks
-    agents: agents.Agents
-    numbers: numbers.Numbers
-    database: Database
-
-    async def history(self, object_id: str, limit: int = 100) -> list[ledger.Change]:
-        """Who changed an object, and how; newest first."""
-        return await ledger.history(self.database, object_id, limit)
 
 
 class SqlStore:
@@ -49,13 +36,7 @@ class SqlStore:
         self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
-        self.configuration = Configuration(
-            workspaces.Workspaces(book),
-            trunks.Trunks(book),
-            agents.Agents(book),
-            numbers.Numbers(book),
-            database,
-        )
+        self.configuration = Configuration(book)
 
     async def start(self) -> None:
         """Begin to serve calls: read the trunks, take in the journal of an earlier run, write records."""
@@ -145,12 +126,14 @@ async def open_store(
         await database.close()
         raise
     store = SqlStore(config, database, box, tell)
-    if serving:
-        try:
+    try:
+        if config.demo.seed is not None:
+            await seed(store.configuration, config.demo.seed)
+        if serving:
             await store.start()
-        except BaseException:
-            await store.close()
-            raise
+    except BaseException:
+        await store.close()
+        raise
     return store
 
 

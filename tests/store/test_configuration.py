@@ -136,7 +136,7 @@ async def test_secrets_are_sealed_in_the_database(store: SqlStore, furnished: Fu
     version = await there.agents.draft(
         furnished.agent.id, {"secret": Secret("geheim-s"), "headers": headers}, "t"
     )
-    async with there.database.reading() as connection:
+    async with store._database.reading() as connection:
         rows = [
             (await connection.execute(sa.text(f"SELECT * FROM {table}"))).all()
             for table in ("trunks", "agent_versions", "changes")
@@ -383,7 +383,7 @@ async def test_other_key_is_told_at_start(store: SqlStore, config: Any) -> None:
 
 async def test_secret_of_another_key_is_an_error(store: SqlStore, furnished: Furnished) -> None:
     """A secret that does not open is an error that says so, never an empty password."""
-    async with store.configuration.database.writing() as connection:
+    async with store._database.writing() as connection:
         await connection.execute(trunks.update().values(sealed_password="gAAAAA", username="u"))
     with pytest.raises(StoreError, match="sealed with another key"):
         await store.configuration.trunks.get(furnished.trunk.id)

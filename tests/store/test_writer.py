@@ -92,8 +92,9 @@ def row(call_id: str, status: str = "initiated") -> CallRow:
     return replace(FULL, id=call_id, status=status)
 
 
-async def test_rows_gather_while_a_batch_is_written(bench: Bench) -> None:
+async def test_rows_gather_while_a_batch_is_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A burst goes out in few transactions, each call once, the latest state of each."""
+    monkeypatch.setattr(writer_module, "PATIENCE_SECONDS", 60.0)
     for index in range(50):
         bench.writer.save(row(f"call_{index % 10}", "initiated"))
     for index in range(10):
@@ -103,8 +104,9 @@ async def test_rows_gather_while_a_batch_is_written(bench: Bench) -> None:
     assert await bench.status("call_7") == "completed"
 
 
-async def test_short_trouble_is_ridden_out_in_memory(bench: Bench) -> None:
+async def test_short_trouble_is_ridden_out_in_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that refuses once and then takes it leaves no journal, and nothing is told."""
+    monkeypatch.setattr(writer_module, "PATIENCE_SECONDS", 60.0)
 
     async def once() -> None:
         bench.trouble = None
@@ -198,8 +200,11 @@ async def test_many_rows_are_journalled_before_the_patience_is_over(
     await bench.until("store.recovered")
 
 
-async def test_row_that_can_never_be_saved_is_put_aside(bench: Bench) -> None:
+async def test_row_that_can_never_be_saved_is_put_aside(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One impossible record neither stops the others nor vanishes."""
+    monkeypatch.setattr(writer_module, "PATIENCE_SECONDS", 60.0)
     impossible = replace(row("call_bad"), created_at=FULL.created_at.replace(tzinfo=None))
     for each in (row("call_1"), impossible, row("call_2")):
         bench.writer.save(each)

@@ -1,0 +1,33 @@
+"""Everything that people configure, by its nouns."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from gateway.store.agents import Agents
+from gateway.store.book import Book
+from gateway.store.ledger import Change, history
+from gateway.store.numbers import Numbers
+from gateway.store.trunks import Trunks
+from gateway.store.workspaces import Workspaces
+
+
+class Configuration:
+    """The configuration in the store. Every change names who makes it."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.workspaces = Workspaces(book)
+        self.trunks = Trunks(book)
+        self.agents = Agents(book)
+        self.numbers = Numbers(book)
+
+    @asynccontextmanager
+    async def together(self, by: str) -> AsyncIterator["Configuration"]:
+        """The same, but all that is done with it happens in one transaction, or not at all."""
+        async with self._book.changing(by) as changing:
+            yield Configuration(replace(self._book, joined=changing))
+
+    async def history(self, object_id: str, limit: int = 100) -> list[Change]:
+        """Who changed an object, and how; newest first."""
+        return await history(self._book.database, object_id, limit)
