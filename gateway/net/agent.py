@@ -25,8 +25,8 @@ from gateway.settings import AgentsSettings
 
 __all__ = ["AgentConnection", "AgentDialer", "AgentUnreachable", "OnClosed", "OnMessage", "Unreachable"]
 
-KERNEL_BUFFER = 32_768
-"Asked of the kernel for what waits there to be sent: left alone it takes megabytes, minutes of stale audio."
+KERNEL_UNSENT = 4096
+"Bytes not sent yet that the kernel may hold: left alone it takes megabytes, which is minutes of stale audio."
 READ_BUFFER = 4096
 "Bytes of a connection's read buffer to begin with; it grows with what the runtime sends."
 LONGEST_EXCERPT = 200
@@ -251,7 +251,7 @@ async def _connect(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT)
             await asyncio.get_running_loop().sock_connect(sock, address)
         except OSError as error:
             sock.close()
