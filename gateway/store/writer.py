@@ -23,8 +23,8 @@ PATIENCE_SECONDS = 1.0
 SPILL_SECONDS = 0.1
 "How often rows go to the journal while the database is away."
 GATHER_SECONDS = 0.05
-"""Pause after a batch. A transaction costs as much as all the rest of a short call's set-up, so at hundreds of
-calls a second many share one; a call alone is saved at once. A kill can cost the rows of this pause."""
+"""Pause after a batch. A transaction costs as much as all the rest of a short call's set-up, so at hundreds
+of calls a second many share one; a call alone is saved at once. A kill can cost the rows of this pause."""
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 "Pauses between attempts; the last one goes on."
 

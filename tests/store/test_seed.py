@@ -83,9 +83,8 @@ HEAD = '[[workspaces]]\nname = "W"\n[[trunks]]\nname = "T"\nsources = ["192.0.2.
             "should be draft or published",
         ),
         (
-            HEAD
-            + '[[agents]]\nname = "A"\n[[agents.versions]]\n[[numbers]]\ne164 = "+12025550100"\ninbound = "A/1"',
-            r"\[\[numbers\]\] number 1: inbound_version = A/1: Version 1 of agent A is a draft. Publish it first.",
+            HEAD + '[[agents]]\nname = "A"\n[[agents.versions]]\n' + NUMBER + 'inbound = "A/1"',
+            r"number 1: inbound_version = A/1: Version 1 of agent A is a draft. Publish it first.",
         ),
     ],
 )

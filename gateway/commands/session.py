@@ -1,0 +1,66 @@
+"""What every command that touches the store begins with: its configuration, the store, who is asking."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.commands.output import Output, mistakes_told
+from gateway.config import Config, load_config
+from gateway.store import SqlStore, open_store
+from gateway.store.configuration import Configuration
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="TRUNKLINE_CONFIG", help="Configuration file. Default: none."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON, as it always is where there is no terminal.")]
+WorkspaceOption = Annotated[
+    str | None,
+    typer.Option("--workspace", "-w", help="Name or id. Default: the only workspace there is."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A command at work."""
+
+    config: Config
+    store: SqlStore
+    output: Output
+    by: str
+    "Who is asking, for the history: `cli:` and the user's name."
+
+    @property
+    def there(self) -> Configuration:
+        """What is configured."""
+        return self.store.configuration
+
+
+Work = Callable[[Session], Coroutine[Any, Any, None]]
+
+
+def run(config: Path | None, as_json: bool, work: Work) -> None:
+    """Do some work with the store of a configuration, and tell mistakes plainly."""
+    with mistakes_told():
+        asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
+
+
+async def _run(config: Config, output: Output, work: Work) -> None:
+    store = await open_store(config, serving=False)
+    try:
+        await work(Session(config, store, output, f"cli:{_user()}"))
+    finally:
+        await store.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
