@@ -324,6 +324,24 @@ async def test_a_no_is_not_asked_again() -> None:
     assert len(asked) == 1
 
 
+async def test_closing_the_dialer_says_goodbye_everywhere() -> None:
+    """When the gateway stops, each runtime reads a Close frame with 1001 and why."""
+    ears, closes = [Ear(), Ear()], list[tuple[int, bytes]]()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await upgrade(reader))
+        closes.append(await goodbye(reader))
+        writer.write(frame(*closes[-1]))
+
+    async with raw_runtime(talk) as url:
+        by = dialer()
+        for ear in ears:
+            await by.connect(url, on_message=ear.on_message, on_closed=ear.on_closed)
+        await by.close()
+        assert [await ear.ended() for ear in ears] == [(1001, "the gateway stops")] * 2
+    assert closes == [(8, b"\x03\xe9the gateway stops")] * 2
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for localhost, with its key."""
