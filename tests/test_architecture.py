@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gateway"
 
 ROWS = (
-    ("__main__", "cli", "demo", "sample_agent"),
-    ("app",),
+    ("__main__", "cli"),
+    ("commands", "demo", "sample_agent"),
+    ("app", "telephone", "speech"),
     ("api", "web", "batch"),
     ("call", "events"),
     ("net", "store", "providers"),
