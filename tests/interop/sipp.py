@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +17,24 @@ LONGEST_RUN = 30
 "Seconds after which SIPp gives up."
 
 
-def free_port(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
-    """An even port that nobody has at the moment, with the odd one above it free as well."""
+def free_port(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1", count: int = 2) -> int:
+    """An even port from which on `count` ports are not taken at the moment."""
     while True:
-        with socket.socket(socket.AF_INET, kind) as one, socket.socket(socket.AF_INET, kind) as two:
-            one.bind((host, 0))
-            port: int = one.getsockname()[1]
-            try:
-                two.bind((host, port ^ 1))
-            except OSError:
-                continue
-            return port & ~1
+        with _bound(kind, host, 0) as probe:
+            first: int = probe.getsockname()[1] & ~1
+        try:
+            with ExitStack() as held:
+                for port in range(first, first + count):
+                    held.enter_context(_bound(kind, host, port))
+                return first
+        except OSError:
+            continue  # somebody has one of them: look elsewhere
+
+
+def _bound(kind: int, host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, kind)
+    bound.bind((host, port))
+    return bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +57,17 @@ class Run:
 
 def run_sipp(
     scenario: str,
-    target: int,
+    port: int,
     folder: Path,
     *options: str,
     number: str = "+12125550101",
     caller: str = "+14155550122",
     source: str = "127.0.0.1",
+    host: str = "127.0.0.1",
     calls: int = 1,
     expected: int = 0,
 ) -> Run:
-    """Call 127.0.0.1:`target` by one of our scenarios, or by one of SIPp's own (`uac`, `uac_pcap`).
+    """Call `host`:`port` by one of our scenarios, or by one of SIPp's own (`uac`, `uac_pcap`).
 
     Runs in `folder`, where `pcap/` leads to SIPp's captures. Fails, telling what SIPp saw, unless SIPp's exit
     status is `expected`.
@@ -71,9 +80,18 @@ def run_sipp(
     command = [
         shutil.which("sipp") or "sipp",
         *(("-sf", str(own)) if own.exists() else ("-sn", scenario)),
-        f"127.0.0.1:{target}",
+        f"{host}:{port}",
         *("-s", number, "-key", "caller", caller, "-cid_str", f"{tag}-%u-%p@%s"),
-        *("-i", source, "-p", str(free_port(host=source)), "-mi", source, "-mp", str(free_port(host=source))),
+        *(
+            "-i",
+            source,
+            "-p",
+            str(free_port(host=source)),
+            "-mi",
+            source,
+            "-mp",
+            str(free_port(host=source, count=4)),
+        ),
         *("-m", str(calls), "-nostdin", "-timeout", f"{LONGEST_RUN}s", "-timeout_error"),
         *("-trace_err", "-error_file", "errors.log"),
         *(("-trace_msg", "-message_file", "messages.log") if calls <= 5 else ()),

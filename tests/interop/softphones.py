@@ -60,7 +60,7 @@ def call_with_baresip(
     account = f"<sip:+14155550122@127.0.0.1;transport={transport}>;regint=0;audio_codecs={codec}/8000/1"
     (folder / "accounts").write_text(account + "\n")
     (folder / "contacts").touch()
-    seconds = int(len(speech) / RATE + TAIL_SECONDS) + 4
+    seconds = int(len(speech) / RATE + TAIL_SECONDS) + 1
     dial = f"/dial sip:{number}@127.0.0.1:{port};transport={transport}"
     output = _run(
         ["baresip", "-4", "-v", "-f", str(folder), "-t", str(seconds), "-e", dial], folder, seconds + 10

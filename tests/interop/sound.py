@@ -58,6 +58,24 @@ def read_wav(path: Path) -> Samples:
         return data[:: file.getnchannels()] / 32_768
 
 
+def compare_pieces(said: Samples, heard: Samples, seconds: float = 0.5) -> list[Echo]:
+    """The same for each piece of `said`, looked for where it could be: the lag may change between pieces.
+
+    A softphone's clock is not ours. Where it runs behind, its audio is late now and then, and all that follows
+    is shifted, as on any call.
+    """
+    length = int(seconds * RATE)
+    starts = range(0, len(said) - length + 1, length)
+    return [compare(said[start : start + length], heard[start : start + 2 * length]) for start in starts]
+
+
+def came_back(said: Samples, heard: Samples, likeness: float = 0.9, most_delay_ms: float = 500.0) -> bool:
+    """Whether the pieces of `said` are in `heard`, in order and in time, save at most one in five."""
+    pieces = compare_pieces(said, heard)
+    good = [piece for piece in pieces if piece.likeness > likeness and piece.delay_ms < most_delay_ms]
+    return len(good) >= 0.8 * len(pieces)
+
+
 def compare(said: Samples, heard: Samples) -> Echo:
     """Find `said` in `heard`, by the correlation over all of `said` at each lag from 0 on.
 
