@@ -209,8 +209,19 @@ class Resolver:
 
     async def _dns_addresses(self, host: str, families: tuple[int, ...]) -> list[str]:
         name = _name(host)
-        records = await asyncio.gather(*(self._records(name, _ADDRESS_RECORDS[one]) for one in families))
-        return [str(record.address) for found in records for record in islice(found, MAX_ADDRESSES)]
+        answers = await asyncio.gather(*(self._answer(name, _ADDRESS_RECORDS[one]) for one in families))
+        silence = next((answer for answer in answers if isinstance(answer, _Silent)), None)
+        told = [answer for answer in answers if not isinstance(answer, _Silent)]
+        if silence is not None and not any(told):
+            raise silence
+        return [str(record.address) for records in told for record in islice(records, MAX_ADDRESSES)]
+
+    async def _answer(self, name: dns.name.Name, kind: RdataType) -> list[Any] | _Silent:
+        """Records, or the silence: some name servers never answer for one family and serve the other well."""
+        try:
+            return await self._records(name, kind)
+        except _Silent as silence:
+            return silence
 
 
 def _client(name_servers: Sequence[tuple[str, int]], query_seconds: float) -> dns.asyncresolver.Resolver:

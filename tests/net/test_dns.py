@@ -333,6 +333,15 @@ async def test_an_unanswered_service_leaves_the_address(server: NameServer, trou
     ]
 
 
+@pytest.mark.parametrize("trouble", ["silent", "failing"])
+async def test_a_family_without_answer_leaves_the_other(server: NameServer, trouble: str) -> None:
+    """A name server that has no word for AAAA does not cost the IPv4 address."""
+    server.has("example.com", "A", "192.0.2.1")
+    getattr(server, trouble).add(("example.com", "AAAA"))
+    found = await resolver_of(server, query_seconds=0.5).resolve(udp("example.com", 5060))
+    assert places(found) == [("UDP", "192.0.2.1", 5060)]
+
+
 async def test_silent_name_servers_are_given_up_in_time(server: NameServer) -> None:
     """Nothing answers: the failure comes within the bound, says what it is, and is remembered for a while."""
     server.silent = {("example.com", "A"), ("example.com", "AAAA")}
