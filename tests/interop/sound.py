@@ -61,8 +61,8 @@ def read_wav(path: Path) -> Samples:
 def compare_pieces(said: Samples, heard: Samples, seconds: float = 0.5) -> list[Echo]:
     """The same for each piece of `said`, looked for where it could be: the lag may change between pieces.
 
-    A softphone's clock is not ours. Where it runs behind, its audio is late now and then, and all that follows
-    is shifted, as on any call.
+    A softphone's clock is not ours. Where it runs behind, its audio is late now and then, and all that
+    follows is shifted, as on any call.
     """
     length = int(seconds * RATE)
     starts = range(0, len(said) - length + 1, length)
