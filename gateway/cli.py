@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.commands import agents, calls, numbers, trunks, workspaces
+from gateway.commands.explain import explain
+from gateway.commands.history import history
 from gateway.commands.output import FAILED, fail, mistakes_told
 from gateway.commands.session import ConfigOption
 from gateway.config import load_config
@@ -19,7 +22,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
+app.command()(explain)
+app.add_typer(numbers.app, name="numbers")
+app.add_typer(trunks.app, name="trunks")
+app.add_typer(agents.app, name="agents")
+app.add_typer(calls.app, name="calls")
+app.add_typer(workspaces.app, name="workspaces")
+app.command()(history)
 
 DEMO_SEED = Path(__file__).parent.parent / "config" / "demo.toml"
 

@@ -12,8 +12,10 @@ import typer
 
 from gateway.commands.output import Output, mistakes_told
 from gateway.config import Config, load_config
-from gateway.store import SqlStore, open_store
+from gateway.routing.table import Workspace
+from gateway.store import SqlStore, new_id, open_store
 from gateway.store.configuration import Configuration
+from gateway.store.workspaces import DEFAULT_NAME
 
 ConfigOption = Annotated[
     Path | None,
@@ -24,6 +26,8 @@ WorkspaceOption = Annotated[
     str | None,
     typer.Option("--workspace", "-w", help="Name or id. Default: the only workspace there is."),
 ]
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,16 @@ class Session:
     def there(self) -> Configuration:
         """What is configured."""
         return self.store.configuration
+
+    async def workspace_id(self, given: str | None) -> str | None:
+        """The workspace that a list is about; None: all of them."""
+        return None if given is None else (await self.there.workspaces.find(given)).id
+
+    async def owner(self, given: str | None) -> Workspace:
+        """The workspace that something new belongs to; the first thing of all makes one."""
+        if given is None and not await self.there.workspaces.list_all():
+            return await self.there.workspaces.add(Workspace(new_id("org"), DEFAULT_NAME), self.by)
+        return await self.there.workspaces.find(given)
 
 
 Work = Callable[[Session], Coroutine[Any, Any, None]]

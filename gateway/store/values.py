@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,6 +143,8 @@ def _shown(name: str, found: object) -> object:
         return [asdict(item) if isinstance(item, NetworkGroup) else item for item in found]
     if found is None or isinstance(found, bool | int | float):
         return found
+    if isinstance(found, datetime):
+        return found.isoformat().replace("+00:00", "Z")
     return str(found)
 
 

@@ -1,0 +1,48 @@
+"""`FIELD=VALUE` on the command line."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from gateway.store.errors import InvalidInput
+from gateway.store.fields import Field, parse_fields, secret
+
+AssignmentsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="FIELD=VALUE...", help="What to set; see below.")
+]
+
+
+def fields_help(known: Mapping[str, Field]) -> str:
+    """The fields, for the end of a command's help text."""
+    lines = (f"[bold]{name}[/bold]  {field.about}" for name, field in known.items())
+    return "Fields:\n\n" + "\n\n".join(lines)
+
+
+def assigned(known: Mapping[str, Field], words: Sequence[str] | None) -> dict[str, Any]:
+    """The values of `FIELD=VALUE` words; a secret that is given as `-` is asked for, or read from a pipe."""
+    given: dict[str, object] = {}
+    for word in words or ():
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InvalidInput(word, None, f"should be written FIELD=VALUE, such as {next(iter(known))}=…")
+        is_secret = name in known and known[name].parse is secret
+        given[name] = _asked(name) if is_secret and value == "-" else value
+    return parse_fields(known, given)
+
+
+def _asked(name: str) -> str:
+    if sys.stdin.isatty():
+        asked: str = typer.prompt(name, hide_input=True, err=True)
+        return asked
+    return sys.stdin.readline().rstrip("\n")
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Go on only where a person says yes, or has said so beforehand."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("--yes", None, f"should be given where nobody can be asked: {question}")
+    typer.confirm(question, abort=True, err=True)

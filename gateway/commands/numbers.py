@@ -1,0 +1,215 @@
+"""`gateway numbers`: the phone numbers, and which agent version answers and dials by each."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed, fields_help
+from gateway.commands.output import Row
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
+from gateway.routing.table import PhoneNumber
+from gateway.store.fields import NUMBER
+from gateway.store.ids import new_id
+from gateway.store.values import shown
+
+app = typer.Typer(no_args_is_help=True, help="The phone numbers, and which agent version answers each.")
+NumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="In any writing, or an id.")]
+TrunkOption = Annotated[str | None, typer.Option("--trunk", help="The trunk that carries it; '' for none.")]
+COLUMNS = (
+    "phone_number",
+    "nickname",
+    "status",
+    "rental",
+    "provider",
+    "renews",
+    "trunk",
+    "inbound",
+    "outbound",
+)
+
+
+class Direction(StrEnum):
+    """Which of a number's two assignments."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@app.command("list")
+def list_all(
+    workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the numbers, of one workspace or of all."""
+
+    async def work(session: Session) -> None:
+        within = await session.workspace_id(workspace)
+        rows = await _described(session, await session.there.numbers.list_all(within))
+        session.output.rows(
+            rows, COLUMNS, "No number yet: gateway numbers add +… --trunk NAME --inbound AGENT"
+        )
+
+    run(config, as_json, work)
+
+
+@app.command()
+def show(number: NumberArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show a number."""
+
+    async def work(session: Session) -> None:
+        (row,) = await _described(session, [await session.there.numbers.find(number)])
+        session.output.one(row)
+
+    run(config, as_json, work)
+
+
+async def _described(session: Session, numbers: Iterable[PhoneNumber]) -> list[Row]:
+    """The numbers with names where they refer to others by id."""
+    trunks = {trunk.id: trunk.name for trunk in await session.there.trunks.list_all()}
+    labels: dict[str | None, str | None] = {None: None}
+    for agent in await session.there.agents.list_all():
+        for version in await session.there.agents.versions(agent.id):
+            labels[version.id] = f"{agent.name}/{version.number}"
+    return [_row(number, trunks, labels) for number in numbers]
+
+
+def _row(number: PhoneNumber, trunks: dict[str, str], labels: dict[str | None, str | None]) -> Row:
+    fields = shown(number)
+    fields["phone_number"] = fields.pop("e164")
+    return {
+        "phone_number": fields["phone_number"],
+        **fields,
+        "provider": "SIP trunk" if number.provider == "sip_trunk" else number.provider,
+        "rental": number.rental_status.value,
+        "renews": None if number.renews_at is None else number.renews_at.date().isoformat(),
+        "trunk": trunks.get(number.trunk_id or ""),
+        "inbound": labels.get(number.inbound_version_id),
+        "outbound": labels.get(number.outbound_version_id),
+    }
+
+
+@app.command(epilog=fields_help(NUMBER))
+def add(
+    number: Annotated[str, typer.Argument(help="In E.164, such as +442079460018.")],
+    fields: AssignmentsArgument = None,
+    trunk: TrunkOption = None,
+    inbound: Annotated[
+        str | None, typer.Option(help="The version that answers: AGENT or AGENT/NUMBER.")
+    ] = None,
+    outbound: Annotated[str | None, typer.Option(help="The version that dials by it.")] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a number: gateway numbers add +442079460018 --trunk Carrier --inbound Echo"""
+
+    async def work(session: Session) -> None:
+        given = assigned(NUMBER, fields)
+        owner = await session.owner(workspace)
+        given |= await _trunk_field(session, trunk, owner.id)
+        for direction, version in (("inbound", inbound), ("outbound", outbound)):
+            if version is not None:
+                found = await session.there.agents.find_version(version, owner.id)
+                given[f"{direction}_version_id"] = found.id
+        added = PhoneNumber(new_id("phn"), owner.id, number, **given)
+        await _say(session, await session.there.numbers.add(added, session.by), "is there")
+
+    run(config, as_json, work)
+
+
+@app.command("set", epilog=fields_help(NUMBER))
+def change(
+    number: NumberArgument,
+    fields: AssignmentsArgument = None,
+    trunk: TrunkOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change fields of a number: gateway numbers set +442079460018 status=active nickname='Front desk'"""
+
+    async def work(session: Session) -> None:
+        given = assigned(NUMBER, fields)
+        found = await session.there.numbers.find(number)
+        given |= await _trunk_field(session, trunk, found.workspace_id)
+        await _say(session, await session.there.numbers.change(found.id, given, session.by), "is changed")
+
+    run(config, as_json, work)
+
+
+async def _trunk_field(session: Session, trunk: str | None, workspace_id: str) -> dict[str, Any]:
+    """The operator's trunks serve every workspace; its own come first."""
+    if trunk is None:
+        return {}
+    if not trunk:
+        return {"trunk_id": None, "sip_trunk_enabled": False}
+    own = await session.there.trunks.list_all(workspace_id)
+    within = workspace_id if any(trunk.lower() == each.name.lower() for each in own) else None
+    return {"trunk_id": (await session.there.trunks.find(trunk, within)).id, "sip_trunk_enabled": True}
+
+
+async def _say(session: Session, number: PhoneNumber, what: str) -> None:
+    (row,) = await _described(session, [number])
+    answers = row["inbound"] or "nobody"
+    session.output.done(row, f"{number.e164} {what}; {answers} answers it")
+
+
+@app.command()
+def assign(
+    number: NumberArgument,
+    direction: Annotated[
+        Direction, typer.Argument(help="inbound: who answers it. outbound: who dials by it.")
+    ],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="AGENT/NUMBER, or AGENT for its newest.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have a published version answer, or dial by, a number; the other direction stays as it is."""
+
+    async def work(session: Session) -> None:
+        found = await session.there.numbers.find(number)
+        meant = await session.there.agents.find_version(version, found.workspace_id)
+        changed = await session.there.numbers.assign(found.id, direction.value, meant.id, session.by)
+        await _say_assigned(session, changed, direction)
+
+    run(config, as_json, work)
+
+
+@app.command()
+def unassign(
+    number: NumberArgument,
+    direction: Annotated[Direction, typer.Argument(help="inbound or outbound.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have no agent answer, or dial by, a number."""
+
+    async def work(session: Session) -> None:
+        found = await session.there.numbers.find(number)
+        changed = await session.there.numbers.unassign(found.id, direction.value, session.by)
+        await _say_assigned(session, changed, direction)
+
+    run(config, as_json, work)
+
+
+async def _say_assigned(session: Session, number: PhoneNumber, direction: Direction) -> None:
+    (row,) = await _described(session, [number])
+    who = row[direction.value] or "nobody"
+    does = "answers" if direction is Direction.INBOUND else "dials by"
+    session.output.done(row, f"from the next call on, {who} {does} {number.e164}")
+
+
+@app.command()
+def remove(
+    number: NumberArgument, yes: YesOption = False, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Remove a number that is neither the default nor in a call."""
+
+    async def work(session: Session) -> None:
+        found = await session.there.numbers.find(number)
+        confirmed(f"Remove {found.e164}?", yes=yes)
+        (row,) = await _described(session, [found])
+        await session.there.numbers.remove(found.id, session.by)
+        session.output.done(row, f"{found.e164} is removed")
+
+    run(config, as_json, work)

@@ -1,0 +1,72 @@
+"""`gateway workspaces`: the tenants."""
+
+from typing import Annotated
+
+import typer
+
+from gateway.commands.assignments import AssignmentsArgument, assigned, fields_help
+from gateway.commands.session import ConfigOption, JsonOption, Session, run
+from gateway.routing.table import Workspace
+from gateway.store.fields import WORKSPACE
+from gateway.store.ids import new_id
+from gateway.store.values import shown
+
+app = typer.Typer(no_args_is_help=True, help="The tenants.")
+NameArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id.")]
+
+
+@app.command("list")
+def list_all(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List all workspaces."""
+
+    async def work(session: Session) -> None:
+        rows = [shown(each) for each in await session.there.workspaces.list_all()]
+        columns = ("name", "kyc_verified", "sip_byoc_enabled", "concurrency_limit", "currency", "id")
+        session.output.rows(rows, columns, "No workspace yet: gateway workspaces add NAME")
+
+    run(config, as_json, work)
+
+
+@app.command()
+def show(workspace: NameArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show a workspace."""
+
+    async def work(session: Session) -> None:
+        session.output.one(shown(await session.there.workspaces.find(workspace)))
+
+    run(config, as_json, work)
+
+
+@app.command(epilog=fields_help(WORKSPACE))
+def add(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    fields: AssignmentsArgument = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a workspace."""
+
+    async def work(session: Session) -> None:
+        given = {"name": name, **assigned(WORKSPACE, fields)}
+        added = await session.there.workspaces.add(Workspace(new_id("org"), **given), session.by)
+        session.output.done(shown(added), f"workspace {added.name} is there ({added.id})")
+
+    run(config, as_json, work)
+
+
+@app.command("set", epilog=fields_help(WORKSPACE))
+def change(
+    workspace: NameArgument,
+    fields: AssignmentsArgument = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change fields of a workspace."""
+
+    async def work(session: Session) -> None:
+        given = assigned(WORKSPACE, fields)
+        found = await session.there.workspaces.find(workspace)
+        changed = await session.there.workspaces.change(found.id, given, session.by)
+        session.output.done(shown(changed), f"workspace {changed.name} is changed")
+
+    run(config, as_json, work)
