@@ -11,10 +11,12 @@ import typer
 
 from gateway import __version__
 from gateway.commands import agents, calls, numbers, trunks, workspaces
+from gateway.commands.check import check
 from gateway.commands.explain import explain
 from gateway.commands.history import history
 from gateway.commands.output import FAILED, fail, mistakes_told
 from gateway.commands.session import ConfigOption
+from gateway.commands.tail import tail
 from gateway.config import load_config
 
 app = typer.Typer(
@@ -24,7 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command()(check)
 app.command()(explain)
+app.command()(tail)
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(trunks.app, name="trunks")
 app.add_typer(agents.app, name="agents")

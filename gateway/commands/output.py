@@ -23,12 +23,12 @@ class Output:
     """Where a command's answer goes, in the form that suits whoever reads it."""
 
     def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json or not sys.stdout.isatty()
+        self.is_json = as_json or not sys.stdout.isatty()
         self._console = Console()
 
     def rows(self, rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
         """Many things: these columns of each; `empty` says what to do where there are none."""
-        if self._as_json:
+        if self.is_json:
             _print_json(list(rows))
         elif not rows:
             self._console.print(empty)
@@ -40,7 +40,7 @@ class Output:
 
     def one(self, row: Row) -> None:
         """One thing with all its fields."""
-        if self._as_json:
+        if self.is_json:
             _print_json(dict(row))
             return
         table = Table(show_header=False, box=None, pad_edge=False)
@@ -52,14 +52,14 @@ class Output:
 
     def done(self, row: Row, sentence: str) -> None:
         """One thing that was changed, and what was done."""
-        if self._as_json:
+        if self.is_json:
             _print_json(dict(row))
         else:
             self._console.print(f"[green]✓[/green] {sentence}", highlight=False)
 
     def lines(self, answer: Mapping[str, object], lines: Sequence[str]) -> None:
         """An answer that reads best as lines."""
-        if self._as_json:
+        if self.is_json:
             _print_json(dict(answer))
         else:
             for line in lines:
@@ -83,11 +83,12 @@ def fail(message: str, status: int) -> NoReturn:
     """Say what is wrong on standard error, and end with the status."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for line in message.splitlines():
-        console.print(f"[red]error:[/red] {_escaped(line)}")
+        console.print(f"[red]error:[/red] {escaped(line)}")
     raise typer.Exit(status)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text as it is, nothing in it taken for markup."""
     return text.replace("[", r"\[")
 
 
@@ -97,10 +98,10 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return _escaped(", ".join(map(_item, value))) or "–"
+        return escaped(", ".join(map(_item, value))) or "–"
     if isinstance(value, Mapping):
-        return _escaped(json.dumps(value, ensure_ascii=False, default=str))
-    return _escaped(str(value))
+        return escaped(json.dumps(value, ensure_ascii=False, default=str))
+    return escaped(str(value))
 
 
 def _item(value: object) -> str:

@@ -1,0 +1,158 @@
+"""The data directory, the database, and whether what is configured in it can take calls."""
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL
+
+from gateway.commands.finding import Finding, bad, ok, warn
+from gateway.config import Config
+from gateway.net.tls import BadCertificate, client_context
+from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus
+from gateway.store import StoreError, open_store
+from gateway.store.configuration import Configuration
+from gateway.store.database import HEAD, Database
+from gateway.store.journal import Journal
+
+CONNECT_SECONDS = 5.0
+
+
+def check_data_dir(config: Config) -> Iterator[Finding]:
+    """Whether the gateway can write where it has to."""
+    folder = config.gateway.data_dir
+    existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path("/"))
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        yield bad("data_dir", f"{folder} cannot be written: {error.strerror}", f"chown or chmod {existing}")
+        return
+    yield ok("data_dir", str(folder) if folder.exists() else f"{folder} will be made")
+    journal = Journal(config.journal_file)
+    if not journal.is_empty:
+        mend = "nothing: the next start, or the running gateway, takes them in"
+        yield warn("journal", f"call records wait in {config.journal_file}", mend)
+
+
+async def check_store(config: Config, *, connect: bool) -> AsyncIterator[Finding]:
+    """The database, and what is in it; with `connect`, agents' runtimes are dialled too."""
+    finding, usable = await _check_database(config)
+    yield finding
+    if config.store_url.get_backend_name() == "postgresql" and config.gateway.name == "trunkline":
+        found = "gateways that share a database close each other's records where they share a name"
+        yield warn("gateway name", found, "set gateway.name, different on each")
+    if not usable:
+        return
+    try:
+        store = await open_store(config, serving=False)
+    except StoreError as error:
+        yield bad("store", str(error), "see the sentence itself")
+        return
+    try:
+        async for finding in _check_contents(store.configuration, config, connect):
+            yield finding
+    except StoreError as error:
+        yield bad("store", str(error), "bring back the key that the secrets were sealed with")
+    finally:
+        await store.close()
+
+
+async def _check_database(config: Config) -> tuple[Finding, bool]:
+    """The finding, and whether it makes sense to look inside."""
+    url = config.store_url
+    place = url.render_as_string(hide_password=True)
+    if _is_yet_to_be_made(url):
+        return ok("database", f"{url.database} will be made at the first start"), False
+    database = Database(url)
+    try:
+        version = await database.version()
+    except StoreError as error:
+        return bad("database", str(error), "start it, or mend [store] url"), False
+    finally:
+        await database.close()
+    if version == HEAD:
+        return ok("database", f"{place}, at migration {HEAD}"), True
+    found = f"{place} is at migration {version or 'none'}, {HEAD} is current"
+    return warn("database", found, "nothing: the next start migrates it; or gateway migrate"), False
+
+
+def _is_yet_to_be_made(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and bool(url.database) and not Path(str(url.database)).exists()
+
+
+async def _check_contents(there: Configuration, config: Config, connect: bool) -> AsyncIterator[Finding]:
+    trunks = [trunk for trunk in await there.trunks.list_all() if trunk.enabled]
+    callable_ = [trunk for trunk in trunks if trunk.sources]
+    if not callable_:
+        yield warn("trunks", "none that calls can come in by", "gateway trunks add NAME sources=192.0.2.0/24")
+    else:
+        yield ok("trunks", f"{len(callable_)} that calls can come in by")
+    yield await _check_numbers(there)
+    for agent in await there.agents.list_all():
+        for version in await there.agents.versions(agent.id):
+            if version.published_at is not None:
+                async for finding in _check_version(agent.name, version, config, connect):
+                    yield finding
+
+
+async def _check_numbers(there: Configuration) -> Finding:
+    numbers = await there.numbers.list_all()
+    silent = [
+        number.e164
+        for number in numbers
+        if number.inbound_version_id is None
+        or number.status is not NumberStatus.ACTIVE
+        or number.rental_status is not RentalStatus.ACTIVE
+    ]
+    if not numbers:
+        return warn("numbers", "none yet", "gateway numbers add +… --trunk NAME --inbound AGENT")
+    if silent:
+        found = f"{len(silent)} of {len(numbers)} take no calls: {', '.join(silent[:5])}"
+        return warn("numbers", found, f"gateway explain --to {silent[0]} --trunk NAME tells why")
+    return ok("numbers", f"{len(numbers)}, all of them take calls")
+
+
+async def _check_version(
+    name: str, version: AgentVersion, config: Config, connect: bool
+) -> AsyncIterator[Finding]:
+    label = f"agent {name}/{version.number}"
+    for url in filter(None, (version.runtime_url, version.fallback_url)):
+        yield await _check_runtime(label, url, config, connect)
+    if version.fallback_wav is not None and not os.access(version.fallback_wav, os.R_OK):
+        found = f"{version.fallback_wav} cannot be read"
+        yield bad(label, found, "put the file there, or make a version without it")
+
+
+async def _check_runtime(label: str, url: str, config: Config, connect: bool) -> Finding:
+    """The URL's name resolves and, where that is asked for, somebody listens there."""
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme == "wss"
+    port = parts.port or (443 if secure else 80)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return bad(label, f"{host} of {url}: {error.strerror}", "mend the URL in a new version, or the DNS")
+    address = str(found[0][4][0])
+    if not secure and not ip_address(address).is_private:
+        return warn(label, f"{url}: speech and headers cross the internet in clear", "make it wss://")
+    if not connect:
+        return ok(label, f"{url}, which is {address}; --connect dials it" if host != address else url)
+    try:
+        context = client_context(config.agents.ca) if secure else None
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+            writer.close()
+            await writer.wait_closed()
+    except TimeoutError:
+        return bad(
+            label, f"{url}: no answer in {CONNECT_SECONDS:.0f} s", "start the runtime, or open the firewall"
+        )
+    except (OSError, BadCertificate) as error:
+        return bad(label, f"{url}: {error}", "start the runtime; for wss, look at its certificate")
+    return ok(label, f"{url}: somebody listens there")
