@@ -170,8 +170,16 @@ class Phone:
     def acknowledge(self, dialog: Dialog, number: int = 1, body: bytes = b"") -> None:
         """Send the ACK of a 2xx."""
         tag = f";tag={dialog.local_tag}"
-        branch = f"z9hG4bK-ack{number}"
-        self.send(self.request("ACK", branch=branch, to_tag=tag, number=number, body=body))
+        self.send(
+            self.request(
+                "ACK",
+                branch=f"z9hG4bK-ack{number}",
+                to_tag=tag,
+                number=number,
+                call_id=dialog.call_id,
+                body=body,
+            )
+        )
 
     def within(self, dialog: Dialog, method: str, number: int = 2, **changes: object) -> bytes:
         """A request within a dialog of a call that this phone made."""
