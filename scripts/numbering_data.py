@@ -46,6 +46,9 @@ NETWORKS = {
 }
 "Calling codes that belong to no country."
 
+MORE_PREFIXES = {"IM": ("7924",)}
+"What belongs to a country beside what the library tells it by."
+
 CLOSED_BY_HAND = (
     ("808", "shared_cost", NETWORKS["808"]),
     ("870", "satellite", NETWORKS["870"]),
@@ -210,7 +213,7 @@ def country_prefixes(region: str, code: str, sharing: tuple[str, ...]) -> list[s
         return NANP[region]
     leading = metadata(region).leading_digits
     if leading:
-        return prefixes(expand(leading), exact=True)
+        return sorted({*prefixes(expand(leading), exact=True), *MORE_PREFIXES.get(region, ())})
     if region == sharing[0]:
         return []
     own = shapes(region, "fixed_line") + shapes(region, "mobile")

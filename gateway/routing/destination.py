@@ -83,7 +83,7 @@ def _no_number(trail: Trail, written: str) -> Rejected:
         reason, found, message = Reason.DESTINATION_MISSING, "there is no destination", INVALID_NUMBER
     elif digits in EMERGENCY:
         reason, found, message = Reason.DESTINATION_EMERGENCY, "an emergency number", NEVER_DIALLED
-    elif digits.strip("0123456789*#") or not digits.isascii():
+    elif not digits or digits.strip("0123456789*#") or not digits.isascii():
         reason, found, message = Reason.DESTINATION_UNPARSEABLE, "not a telephone number", INVALID_NUMBER
     elif len(digits) <= LONGEST_SHORT_CODE or digits.strip("0123456789"):
         reason, found, message = Reason.DESTINATION_SHORT_CODE, "a short or service code", NEVER_DIALLED
