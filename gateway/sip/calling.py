@@ -85,7 +85,7 @@ class OutgoingInvite:
         self._acknowledgements: dict[str | None, tuple[bytes, Target]] = {}
         self._cancelling = False
         self._cancel_reason: str | None = None
-        self._transaction: ClientTransaction
+        self._transaction: ClientTransaction | None = None
         self._ends_at: float | None = None
         self.phase = Phase.CALLING
         self.scheduled: float | None = None
@@ -104,9 +104,8 @@ class OutgoingInvite:
         add_headers(request, self._authorization.headers_for(request))
         self._dialog.request = request
         self.phase = Phase.CALLING
-        self._ends_at = now + self._core.settings.invite_timeout
+        self._wait_until(now + self._core.settings.invite_timeout)
         self._transaction = self._core.layer.start_client(request, invitation.target, self, now)
-        self._core.layer.arm(self)
 
     # What arrives.
 
@@ -114,13 +113,16 @@ class OutgoingInvite:
         """Take any response that is not a repetition, or is a repeated 2xx."""
         if response.status < 200:
             self._provisional(response, source, now)
-        elif response.status < 300:
+            return
+        self._transaction = None
+        if response.status < 300:
             self._success(response, source, now)
         else:
             self._failure(response, now)
 
     def request_failed(self, status: int, why: str, now: float) -> None:
         """Nobody answered, or nobody could be asked."""
+        self._transaction = None
         if not self._cancelling:
             self._core.emit(Refused(self._dialog, status, why, None))
         self._end("cancelled" if self._cancelling else why)
@@ -157,8 +159,7 @@ class OutgoingInvite:
             self._dialog.bye(now, self._cancel_reason)
             return
         self.phase = Phase.ANSWERED
-        self._ends_at = now + 64 * self._core.settings.t1
-        self._core.layer.arm(self)
+        self._wait_until(now + 64 * self._core.settings.t1)
         self._core.emit(Answered(self._dialog, response.body, type_of(response)))
 
     def _failure(self, response: Response, now: float) -> None:
@@ -181,7 +182,7 @@ class OutgoingInvite:
         if self.phase is not Phase.ANSWERED:
             raise LocalProtocolError("there is no answer to acknowledge")
         self.phase = Phase.ACKNOWLEDGED
-        self._ends_at = None
+        self._wait_until(None)
         self._acknowledge(self._dialog, body, content_type)
 
     def cancel(self, now: float, reason_header: str | None) -> None:
@@ -226,10 +227,10 @@ class OutgoingInvite:
     def _send_cancel(self, now: float) -> None:
         request = cancel_for(self._dialog.request, self._cancel_reason)
         self._core.layer.start_client(request, self._invitation.target, UNANSWERED, now)
-        self._ends_at = now + 64 * self._core.settings.t1
-        self._core.layer.arm(self)
+        self._wait_until(now + 64 * self._core.settings.t1)
 
     def _abandon(self) -> None:
+        assert self._transaction is not None, "no final response has come"
         self._transaction.abandon()
         self._end("cancelled, and never answered")
 
@@ -246,8 +247,12 @@ class OutgoingInvite:
 
     def _end(self, why: str) -> None:
         self.phase = Phase.DONE
-        self._ends_at = None
+        self._wait_until(None)
         self._dialog.end(why)
+
+    def _wait_until(self, end: float | None) -> None:
+        self._ends_at = end
+        self._core.layer.arm(self)
 
 
 class OutgoingReinvite:
@@ -281,7 +286,7 @@ class OutgoingReinvite:
         self._ends_at: float | None = None
         self._retry_at: float | None = None
         self._glares = 0
-        self._transaction: ClientTransaction
+        self._transaction: ClientTransaction | None = None
         self._request: Request
         self.done = False
         self.scheduled: float | None = None
@@ -292,15 +297,15 @@ class OutgoingReinvite:
         self._request.headers.add("Contact", self._dialog.contact)
         set_body(self._request, self._body, self._content_type)
         add_headers(self._request, self._authorization.headers_for(self._request))
-        self._ends_at = now + self._core.settings.invite_timeout
+        self._wait_until(now + self._core.settings.invite_timeout)
         self._transaction = self._core.layer.start_client(self._request, target, self, now)
-        self._core.layer.arm(self)
 
     def response_received(self, response: Response, source: Target, now: float) -> None:
         """Take any response that is not a repetition, or is a repeated 2xx."""
         if response.status < 200:
             return
-        self._ends_at = None
+        self._transaction = None
+        self._wait_until(None)
         if response.status < 300:
             self._success(response, now)
         elif self.done:
@@ -316,7 +321,8 @@ class OutgoingReinvite:
 
     def request_failed(self, status: int, why: str, now: float) -> None:
         """No answer: the peer has gone."""
-        self._ends_at = None
+        self._transaction = None
+        self._wait_until(None)
         self._finish(status, b"", None, now)
 
     def withdraw(self, now: float) -> None:
@@ -327,8 +333,7 @@ class OutgoingReinvite:
         self.done = True
         self._retry_at = None
         if self._ends_at is not None:
-            self._ends_at = now + 64 * self._core.settings.t1
-            self._core.layer.arm(self)
+            self._wait_until(now + 64 * self._core.settings.t1)
 
     @property
     def deadline(self) -> float | None:
@@ -338,9 +343,9 @@ class OutgoingReinvite:
     def expire(self, now: float) -> None:
         """Try again, or give up a peer that never says its last word."""
         if self._ends_at is not None and self._ends_at <= now:
-            self._ends_at = None
+            assert self._transaction is not None, "no final response has come"
             self._transaction.abandon()
-            self._finish(408, b"", None, now)
+            self.request_failed(408, "no final response", now)
         elif self._retry_at is not None and self._retry_at <= now:
             self._retry(now)
 
@@ -350,6 +355,10 @@ class OutgoingReinvite:
         else:
             self._retry_at = None
             self.send(now)
+
+    def _wait_until(self, end: float | None) -> None:
+        self._ends_at = end
+        self._core.layer.arm(self)
 
     def _success(self, response: Response, now: float) -> None:
         if self._acknowledgement is None:

@@ -404,6 +404,8 @@ class Dialog:
             return
         self._ended = True
         self.state = "terminated"
+        # What is still going on knows this dialog, and need not be known by it: no cycle is left behind.
+        self._incoming = self._outgoing = self._reinvite = None
         self._core.dialogs.pop(self.key, None)
         self._core.emit(DialogTerminated(self, why))
 

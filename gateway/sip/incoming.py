@@ -198,6 +198,7 @@ class IncomingInvite:
     def _finish(self, phase: Phase = Phase.DONE) -> None:
         self.phase = phase
         self._remind_at = self._repeat_at = self._ends_at = None
+        self._core.layer.arm(self)
 
     def _pending(self) -> bool:
         """Whether an answer is due; a second final answer is a mistake of ours."""

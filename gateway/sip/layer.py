@@ -58,6 +58,7 @@ class TransactionLayer:
     def forget(self, transaction: Transaction) -> None:
         """The transaction has terminated: nothing can match it any more."""
         if isinstance(transaction, ServerTransaction):
+            transaction.user = None
             self._servers.pop(transaction.key, None)
             if transaction.merge_key is not None:
                 self._merge_keys.discard(transaction.merge_key)

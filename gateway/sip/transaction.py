@@ -434,6 +434,7 @@ class ClientTransaction(Transaction):
         """Its user gives up: an INVITE in Proceeding has no timer that would (section 9.1)."""
         self.state = TERMINATED
         self.repeat_at = self.ends_at = None
+        self._layer.arm(self)
         self._layer.forget(self)
 
     def _do(self, action: Action, now: float, message: Request | Response | None) -> None:

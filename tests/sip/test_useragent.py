@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from itertools import count
 from time import process_time
@@ -605,33 +606,48 @@ class TestLimits:
 
     def test_an_answered_call_costs_little(self, wire: Wire) -> None:
         """INVITE to BYE costs well under a millisecond of CPU a side; five allow for a busy machine."""
-
-        def call() -> None:
-            dialog = wire.caller.invite(
-                "sip:bob@198.51.100.2",
-                target=Target("UDP", "198.51.100.2", 5060),
-                from_="<sip:a@192.0.2.1>",
-                contact_user="a",
-                body=b"v=0\r\n",
-                now=0.0,
-            )
-            wire.run()
-            event = wire.callee.next_event()
-            assert isinstance(event, InviteReceived)
-            event.dialog.ring(0.0)
-            event.dialog.accept(0.0, b"v=0\r\n")
-            wire.run()
-            dialog.ack(0.0)
-            dialog.bye(0.0)
-            wire.run()
-            while wire.caller.next_event() or wire.callee.next_event():
-                pass
-
-        call()
+        whole_call(wire)
         started = process_time()
         for _ in range(100):
-            call()
+            whole_call(wire)
         assert (process_time() - started) / 100 < 0.010
+
+    def test_a_call_leaves_no_garbage(self, wire: Wire) -> None:
+        """No cycles: memory is free as soon as the last timer has fired, and the collector has no work."""
+        whole_call(wire)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                whole_call(wire)
+            wire.handle_timeout(100.0)
+            assert wire.idle()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
+
+
+def whole_call(wire: Wire) -> None:
+    """INVITE, 100, 180, 200, ACK, BYE, 200."""
+    dialog = wire.caller.invite(
+        "sip:bob@198.51.100.2",
+        target=Target("UDP", "198.51.100.2", 5060),
+        from_="<sip:a@192.0.2.1>",
+        contact_user="a",
+        body=b"v=0\r\n",
+        now=wire.now,
+    )
+    wire.run()
+    event = wire.callee.next_event()
+    assert isinstance(event, InviteReceived)
+    event.dialog.ring(wire.now)
+    event.dialog.accept(wire.now, b"v=0\r\n")
+    wire.run()
+    dialog.ack(wire.now)
+    dialog.bye(wire.now)
+    wire.run()
+    while wire.caller.next_event() or wire.callee.next_event():
+        pass
 
 
 def test_two_user_agents_over_tcp(wire: Wire) -> None:
