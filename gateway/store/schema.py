@@ -275,6 +275,8 @@ _call_index("workspace_id", "version_id")
 _call_index("workspace_id", "number_id")
 _call_index("workspace_id", "from_number")
 _call_index("workspace_id", "to_number")
+_call_index("workspace_id", "direction")
+_call_index("workspace_id", "type")
 _call_index("workspace_id", "status")
 _call_index("workspace_id", "end_reason")
 _call_index("trunk_id")
@@ -282,11 +284,15 @@ _call_index("batch_id")
 _call_index("sip_call_id")
 _call_index("parent_call_id")
 _call_index("workspace_id", sort="duration_ms")
-sa.Index(
-    "ix_calls_open",
-    calls.c.instance,
-    calls.c.created_at,
-    calls.c.id,
-    sqlite_where=calls.c.ended_at.is_(None),
-    postgresql_where=calls.c.ended_at.is_(None),
-)
+
+# `ended_at` is null throughout; naming it lets SQLite prefer these to the indexes over all calls.
+for _name, _column in (("ix_calls_open", calls.c.workspace_id), ("ix_calls_left_open", calls.c.instance)):
+    sa.Index(
+        _name,
+        _column,
+        calls.c.ended_at,
+        calls.c.created_at,
+        calls.c.id,
+        sqlite_where=calls.c.ended_at.is_(None),
+        postgresql_where=calls.c.ended_at.is_(None),
+    )

@@ -236,9 +236,9 @@ def _calls() -> None:
     )
     op.create_index("ix_calls_batch_id_created_at", "calls", ["batch_id", "created_at", "id"])
     op.create_index("ix_calls_created_at", "calls", ["created_at", "id"])
-    op.create_index(
-        "ix_calls_open", "calls", ["instance", "created_at", "id"], sqlite_where=OPEN, postgresql_where=OPEN
-    )
+    for name, column in (("ix_calls_open", "workspace_id"), ("ix_calls_left_open", "instance")):
+        columns = [column, "ended_at", "created_at", "id"]
+        op.create_index(name, "calls", columns, sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_index("ix_calls_parent_call_id_created_at", "calls", ["parent_call_id", "created_at", "id"])
     op.create_index("ix_calls_sip_call_id_created_at", "calls", ["sip_call_id", "created_at", "id"])
     op.create_index("ix_calls_trunk_id_created_at", "calls", ["trunk_id", "created_at", "id"])
@@ -261,6 +261,14 @@ def _calls() -> None:
         "ix_calls_workspace_id_number_id_created_at",
         "calls",
         ["workspace_id", "number_id", "created_at", "id"],
+    )
+    op.create_index(
+        "ix_calls_workspace_id_direction_created_at",
+        "calls",
+        ["workspace_id", "direction", "created_at", "id"],
+    )
+    op.create_index(
+        "ix_calls_workspace_id_type_created_at", "calls", ["workspace_id", "type", "created_at", "id"]
     )
     op.create_index(
         "ix_calls_workspace_id_status_created_at", "calls", ["workspace_id", "status", "created_at", "id"]
