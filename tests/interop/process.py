@@ -12,10 +12,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.interop.sipp import free_port
 
@@ -121,10 +128,18 @@ class Gateway(JsonProcess):
         for name, values in settings.items():
             sections.setdefault(name, {}).update(values)
         text = "\n".join(f"[{name}]\n{_keys(values)}" for name, values in sections.items())
-        for transport in ("udp", "tcp"):
-            listener = {"transport": transport, "bind": "127.0.0.1", "port": self.sip_port}
-            text += f"\n[[sip.listeners]]\n{_keys(listener)}"
-        return text
+        return text + "".join(f"\n[[sip.listeners]]\n{_keys(listener)}" for listener in self._listeners())
+
+    def _listeners(self) -> list[dict[str, object]]:
+        self.tls_port = free_port(socket.SOCK_STREAM)
+        files = self_signed(self.folder)
+        plain = {"bind": "127.0.0.1", "port": self.sip_port}
+        return [
+            {"transport": "udp", **plain},
+            {"transport": "tcp", **plain},
+            {"transport": "tls", "bind": "127.0.0.1", "port": self.tls_port, **files},
+            *([{"transport": "udp", "bind": "::1", "port": self.sip_port}] if has_ipv6() else []),
+        ]
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
@@ -169,6 +184,38 @@ def require(command: str, package: str) -> None:
     """Skip where the peer is not installed; in CI that counts as a failure (tests/conftest.py)."""
     if not shutil.which(command):
         pytest.skip(f"{command} is not installed: apt-get install {package}")
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def self_signed(folder: Path) -> dict[str, object]:
+    """A certificate for 127.0.0.1 that nobody vouches for; the keys of a TLS listener."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*plain))
+    return {"certificate": str(folder / "cert.pem"), "private_key": str(folder / "key.pem")}
 
 
 def _parsed(line: str) -> Line | None:

@@ -65,7 +65,7 @@ BOTS = (Line(PIPECAT, "ws"), Line(PIPECAT_BYE, "bye"))
 def seed(agent_port: int, pipecat_port: int) -> str:
     """A seed file: one workspace, two trunks, a number and an agent for each line."""
     text = f'[[workspaces]]\nname = "{WORKSPACE}"\n'
-    text += _trunk("plain", PLAIN_SOURCE)
+    text += _trunk("plain", f'{PLAIN_SOURCE}", "::1')
     text += _trunk("digest", DIGEST_SOURCE, f'username = "{USERNAME}"\npassword = "{PASSWORD}"\n')
     text += "".join(_line(line, agent_port) for line in LINES)
     return text + "".join(_line(line, pipecat_port) for line in BOTS)

@@ -32,7 +32,7 @@ def free_port(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1", count: int
 
 
 def _bound(kind: int, host: str, port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, kind)
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
     bound.bind((host, port))
     return bound
 
@@ -80,7 +80,7 @@ def run_sipp(
     command = [
         shutil.which("sipp") or "sipp",
         *(("-sf", str(own)) if own.exists() else ("-sn", scenario)),
-        f"{host}:{port}",
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         *("-s", number, "-key", "caller", caller, "-cid_str", f"{tag}-%u-%p@%s"),
         *(
             "-i",

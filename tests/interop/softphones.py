@@ -61,7 +61,7 @@ def call_with_baresip(
     (folder / "accounts").write_text(account + "\n")
     (folder / "contacts").touch()
     seconds = int(len(speech) / RATE + TAIL_SECONDS) + 1
-    dial = f"/dial sip:{number}@127.0.0.1:{port};transport={transport}"
+    dial = f"/dial sip:{number}@127.0.0.1:{port}"
     output = _run(
         ["baresip", "-4", "-v", "-f", str(folder), "-t", str(seconds), "-e", dial], folder, seconds + 10
     )

@@ -58,22 +58,24 @@ def read_wav(path: Path) -> Samples:
         return data[:: file.getnchannels()] / 32_768
 
 
-def compare_pieces(said: Samples, heard: Samples, seconds: float = 0.5) -> list[Echo]:
+def compare_pieces(said: Samples, heard: Samples, seconds: float = 0.25) -> list[Echo]:
     """The same for each piece of `said`, looked for where it could be: the lag may change between pieces.
 
     A softphone's clock is not ours. Where it runs behind, its audio is late now and then, and all that
-    follows is shifted, as on any call.
+    follows is shifted, as on any call; by half a second at most.
     """
     length = int(seconds * RATE)
     starts = range(0, len(said) - length + 1, length)
-    return [compare(said[start : start + length], heard[start : start + 2 * length]) for start in starts]
+    return [
+        compare(said[start : start + length], heard[start : start + length + RATE // 2]) for start in starts
+    ]
 
 
-def came_back(said: Samples, heard: Samples, likeness: float = 0.9, most_delay_ms: float = 500.0) -> bool:
-    """Whether the pieces of `said` are in `heard`, in order and in time, save at most one in five."""
+def came_back(said: Samples, heard: Samples, share: float = 0.8) -> bool:
+    """Whether at least `share` of the pieces of `said` are in `heard`, in order and in time."""
     pieces = compare_pieces(said, heard)
-    good = [piece for piece in pieces if piece.likeness > likeness and piece.delay_ms < most_delay_ms]
-    return len(good) >= 0.8 * len(pieces)
+    good = [piece for piece in pieces if piece.likeness > 0.9]
+    return len(good) >= share * len(pieces)
 
 
 def compare(said: Samples, heard: Samples) -> Echo:

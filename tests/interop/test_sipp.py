@@ -1,5 +1,6 @@
 """SIPp as the carrier: its own scenarios, and ours for what carriers do on their worse days."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.md5_relay import md5_relay
-from tests.interop.process import Gateway, JsonProcess, Line, Start
+from tests.interop.process import Gateway, JsonProcess, Line, Start, has_ipv6
 from tests.interop.seed import (
     BYE,
     DIE,
@@ -48,6 +49,16 @@ def test_built_in_caller_over_tcp(gateway: Gateway, sipp: Path) -> None:
     """The same over one TCP connection."""
     run = run_sipp("uac", gateway.sip_port, sipp, "-t", "t1", "-r", "10", calls=10)
     assert len(gateway.ended_calls(run.tag, 10)) == 10
+
+
+def test_built_in_caller_over_ipv6(gateway: Gateway, sipp: Path) -> None:
+    """The same over IPv6, signalling and media."""
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    run = run_sipp("uac", gateway.sip_port, sipp, "-r", "10", calls=10, source="::1", host="::1")
+    assert {json.loads(call["media"])["remote"][:6] for call in gateway.ended_calls(run.tag, 10)} == {
+        "[::1]:"
+    }
 
 
 @pytest.mark.usefixtures("captures")
