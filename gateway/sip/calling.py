@@ -307,7 +307,7 @@ class OutgoingReinvite:
         self._transaction = None
         self._wait_until(None)
         if response.status < 300:
-            self._success(response, now)
+            self._success(response, source, now)
         elif self.done:
             pass
         elif self._authorization.takes(response):
@@ -360,9 +360,9 @@ class OutgoingReinvite:
         self._ends_at = end
         self._core.layer.arm(self)
 
-    def _success(self, response: Response, now: float) -> None:
+    def _success(self, response: Response, source: Target, now: float) -> None:
         if self._acknowledgement is None:
-            self._dialog.refresh(response)
+            self._dialog.refresh(response, source)
             self._acknowledgement = self._dialog.acknowledgement_of(self._request, b"", "")
             self._core.layer.send(*self._acknowledgement)
             self._finish(response.status, response.body, type_of(response), now)

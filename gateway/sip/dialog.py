@@ -299,15 +299,17 @@ class Dialog:
         self._core.reply(request, reply_to, 200, headers=self._core.capabilities())
 
     def _invite_received(self, request: Request, reply_to: Target, now: float) -> None:
+        # Also a refusal is kept: a late copy of the request must not find the dialog in another mood.
+        transaction = self._begin(request, reply_to)
         if self.asked:
             # "MUST contain a Retry-After header field with a randomly chosen value of between 0 and 10"
             # (section 14.2)
             wait = ("Retry-After", str(int(10 * self._core.fraction())))
-            self._core.reply(request, reply_to, 500, "Another INVITE is in progress", [wait])
+            overlapping = make_response(request, 500, "Another INVITE is in progress", headers=[wait])
+            transaction.respond(overlapping, now)
         elif self._asking:
-            self._core.reply(request, reply_to, 491)
+            transaction.respond(make_response(request, 491), now)
         else:
-            transaction = self._begin(request, reply_to)
             self._incoming = IncomingInvite(self._core, self, request, transaction, now)
             self._core.emit(ReinviteReceived(self, request))
 
@@ -345,10 +347,11 @@ class Dialog:
         elif self.state != "terminated":
             self._core.emit(event)
 
-    def accepted(self, invite: Request) -> None:
+    def accepted(self, invite: Request, reply_to: Target) -> None:
         """We said 2xx: the dialog stands, and an INVITE within it refreshes the target."""
+        if self.state == "confirmed":
+            self.refresh(invite, reply_to)
         self.state = "confirmed"
-        self.refresh(invite)
 
     def heard_early(self, response: Response, source: Target) -> None:
         """A provisional answer makes an early dialog (section 12.1.2); forks replace each other."""
@@ -377,8 +380,9 @@ class Dialog:
         other._learn(response, source)
         return other
 
-    def refresh(self, message: Request | Response) -> None:
+    def refresh(self, message: Request | Response, heard_from: Target) -> None:
         """A target refresh: the peer's Contact replaces the remote target (section 12.2)."""
+        self._heard_from = heard_from
         target = _remote_target(message)
         if target is not None:
             self._path = Path(target, self._path.route_set)
@@ -497,10 +501,12 @@ class Dialog:
         return request, target
 
     def _bye_answered(self, status: int, why: str, now: float) -> None:
-        self.end(f"BYE answered with {status}" if why else "BYE not answered")
+        self.end(f"BYE: {status} {why}".rstrip())
 
     def _info_answered(self, status: int, why: str, now: float) -> None:
-        self.request_answered(status, now)
+        # Silence is no sign here: peers that let an INFO fall are in good health otherwise.
+        if status != 408:
+            self.request_answered(status, now)
 
     def _open_invite(self) -> IncomingInvite | None:
         """The peer's latest INVITE; None once the dialog has ended."""

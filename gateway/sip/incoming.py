@@ -106,7 +106,7 @@ class IncomingInvite:
         self._remind_at = None
         self._repeat_at = now + self._repeat_after
         self._ends_at = now + 64 * self._core.settings.t1
-        self._dialog.accepted(self.request)
+        self._dialog.accepted(self.request, self._transaction.target)
         self._transaction.respond(self._response, now)
         self._core.layer.arm(self)
 

@@ -778,6 +778,30 @@ class TestInvitesWithin:
         phone.heard()
         assert only_response(phone.send(phone.within(dialog, "INVITE", body=b"hold"))).status == 491
 
+    def test_a_late_copy_of_a_refused_one_stays_refused(self, phone: Phone) -> None:
+        """The network may deliver it again when ours is done: it must not become a new question."""
+        dialog = phone.answered_call()
+        dialog.reinvite(0.0, b"offer")
+        ours = only_request(phone.heard())
+        theirs = phone.within(dialog, "INVITE", body=b"hold")
+        phone.send(theirs)
+        phone.send(phone.respond(ours, 200, body=b"answer"))
+        phone.events()
+        assert only_response(phone.send(theirs)).status == 491
+        assert phone.names() == []
+
+    def test_theirs_may_come_another_way(self, make_phone: Callable[..., Phone]) -> None:
+        """A peer whose connection broke is heard by a new one, which from then on is the way to it."""
+        phone = make_phone("TCP")
+        dialog = phone.answered_call(contact="<sip:phone@198.51.100.2;transport=tcp>")
+        again = Target("TCP", "198.51.100.2", 40000, "tcp", 2)
+        phone.send(phone.within(dialog, "INVITE", body=b"hold"), again)
+        dialog.accept(0.0, b"held")
+        phone.acknowledge(dialog, 2)
+        dialog.bye(0.0)
+        phone.heard()
+        assert phone.sent_to[-1].connection == 2
+
     def test_ours_is_answered_and_acknowledged(self, phone: Phone) -> None:
         """The 2xx is ACKed by the user agent itself, each time it comes."""
         dialog = phone.answered_call()
@@ -913,6 +937,16 @@ class TestRequestsWithin:
         assert (info.method, info.body) == ("INFO", b"Signal=1\r\n")
         phone.send(phone.respond(info, 415))
         assert dialog.state == "confirmed"
+
+    def test_a_peer_that_lets_our_digits_fall_is_kept(self, phone: Phone) -> None:
+        """No answer to INFO says little; 481 says that the dialog is lost."""
+        dialog = phone.answered_call()
+        dialog.info(0.0, "application/dtmf-relay", b"Signal=1\r\n")
+        phone.wait(40)
+        assert dialog.settled
+        dialog.info(phone.now, "application/dtmf-relay", b"Signal=2\r\n")
+        bye = only_request(phone.send(phone.respond(only_request(phone.heard()), 481)))
+        assert bye.method == "BYE"
 
     def test_an_old_cseq_is_500(self, phone: Phone) -> None:
         """Out of order requests are refused, and change nothing (section 12.2.2)."""
