@@ -5,9 +5,10 @@ import gc
 import os
 import secrets
 import signal
+import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class Gateway:
             [_binding(listener) for listener in config.sip.listeners],
             gate,
             lambda: secrets.token_hex(10),
-            Resolver(),
+            Resolver(families=_families(config.sip.listeners)),
             self.switchboard.on_event,
             settings=_sip_settings(config.sip),
             limits=StreamLimits(
@@ -180,6 +181,12 @@ def operator_token(data_dir: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(token)
         return token
+
+
+def _families(listeners: Sequence[ListenerSettings]) -> tuple[int, ...]:
+    """The address families that our sockets have, that of the first listener first."""
+    families = [socket.AF_INET6 if ":" in listener.bind else socket.AF_INET for listener in listeners]
+    return tuple(dict.fromkeys(families))
 
 
 def _binding(listener: ListenerSettings) -> Binding:

@@ -166,9 +166,10 @@ class AgentLeg:
             case Hangup(reason):
                 self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
             case Malformed(why):
-                self._complain(why)
+                self.complain(why)
 
-    def _complain(self, why: str) -> None:
+    def complain(self, why: str) -> None:
+        """Tell the log once, and the agent where its dialect can, what it said wrong."""
         self.malformed += 1
         if self.malformed == 1:
             self._tell("agent.malformed", level="warning", why=why)

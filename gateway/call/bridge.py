@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.phone_media import PhoneMedia, Sink
 from gateway.media.audio import AudioFormat, Converter, converter
-from gateway.media.playout import Playout
+from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
 
 
@@ -86,7 +86,8 @@ class Bridge:
 
     def mark(self, name: str) -> None:
         """Answer when all audio queued so far has left: at once when there is none."""
-        self.playout.mark(name)
+        if not self.playout.mark(name):
+            self._complain(f"{MAX_MARKS} marks wait to be played: {name!r} was not taken")
         if self.playout.empty:
             self._left()
 
@@ -124,6 +125,10 @@ class Bridge:
         assert agent is not None
         assert convert is not None
         agent.hear(convert(audio))
+
+    def _complain(self, why: str) -> None:
+        if self._agent is not None:
+            self._agent.complain(why)
 
     def _digit(self, digit: str, milliseconds: int) -> None:
         if self._agent is not None:

@@ -3,6 +3,9 @@
 from collections import deque
 from collections.abc import Sequence
 
+MAX_MARKS = 1000
+"Marks that may wait: far more than speech has words, few enough that an agent cannot fill our memory."
+
 _NONE: tuple[str, ...] = ()
 
 
@@ -71,10 +74,16 @@ class Playout:
         self._append(audio)
         return 0
 
-    def mark(self, name: str) -> None:
-        """Put a mark behind all audio written so far; with an empty queue the next `played` tells it."""
+    def mark(self, name: str) -> bool:
+        """Put a mark behind all audio written so far; with an empty queue the next `played` tells it.
+
+        False, and nothing is put, where `MAX_MARKS` wait already.
+        """
+        if len(self._marks) >= MAX_MARKS:
+            return False
         self._marked = self._written
         self._marks.append((self._written, name))
+        return True
 
     def clear(self) -> list[str]:
         """Drop all queued audio; returns the names of the marks that were dropped with it, in order.

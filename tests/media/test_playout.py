@@ -208,3 +208,13 @@ def time_of_reads(queued: int) -> float:
             playout.read()
         best = min(best, time.perf_counter() - began)
     return best
+
+
+def test_marks_that_wait_are_bounded() -> None:
+    """An agent that queues audio and then marks without end is refused the thousand and first."""
+    playout = Playout()
+    playout.write(b"\x00" * 160)
+    assert all(playout.mark(str(number)) for number in range(1000))
+    assert not playout.mark("one too many")
+    playout.read()
+    assert len(playout.played()) == 1000
