@@ -56,9 +56,8 @@ def test_built_in_caller_over_ipv6(gateway: Gateway, sipp: Path) -> None:
     if not has_ipv6():
         pytest.skip("this machine has no IPv6 loopback")
     run = run_sipp("uac", gateway.sip_port, sipp, "-r", "10", calls=10, source="::1", host="::1")
-    assert {json.loads(call["media"])["remote"][:6] for call in gateway.ended_calls(run.tag, 10)} == {
-        "[::1]:"
-    }
+    calls = gateway.ended_calls(run.tag, 10)
+    assert all(json.loads(call["media"])["remote"].startswith("::1:") for call in calls)
 
 
 @pytest.mark.usefixtures("captures")
