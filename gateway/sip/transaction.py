@@ -81,22 +81,12 @@ class Action(Enum):
 
 Arrow: TypeAlias = tuple[State, tuple[Action, ...]]
 
-CALLING, TRYING, PROCEEDING = State.CALLING, State.TRYING, State.PROCEEDING
-COMPLETED, ACCEPTED, CONFIRMED, TERMINATED = (
-    State.COMPLETED,
-    State.ACCEPTED,
-    State.CONFIRMED,
-    State.TERMINATED,
-)
-REQUEST, ACK, UNDELIVERABLE = Input.REQUEST, Input.ACK, Input.UNDELIVERABLE
-PROVISIONAL, SUCCESS, FAILURE = Input.PROVISIONAL, Input.SUCCESS, Input.FAILURE
-SEND, RESEND, RESEND_AT_T2, ACKNOWLEDGE = (
-    Action.SEND,
-    Action.RESEND,
-    Action.RESEND_AT_T2,
-    Action.ACKNOWLEDGE,
-)
-TELL, TELL_TIMEOUT, TELL_UNDELIVERABLE = Action.TELL, Action.TELL_TIMEOUT, Action.TELL_UNDELIVERABLE
+# The words of the tables, each in the order of its class.
+CALLING, TRYING, PROCEEDING, COMPLETED, ACCEPTED, CONFIRMED, TERMINATED = State
+REQUEST, ACK, PROVISIONAL, SUCCESS, FAILURE, UNDELIVERABLE, *_TIMERS = Input
+TIMER_A, TIMER_B, TIMER_D, TIMER_E, TIMER_F, TIMER_G, TIMER_H, TIMER_I, TIMER_J = _TIMERS[:9]
+TIMER_K, TIMER_L, TIMER_M = _TIMERS[9:]
+SEND, RESEND, RESEND_AT_T2, ACKNOWLEDGE, TELL, TELL_TIMEOUT, TELL_UNDELIVERABLE = Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +106,12 @@ class Machine:
     timers: Mapping[State, Running]
 
 
-# Figure 5 (RFC 6026 section 8.4). Timer B is for Calling only: after a 1xx the phone may ring for ever.
+# Figure 5, as RFC 6026 draws it. Timer B is for Calling only: after a 1xx the phone may ring for ever.
 INVITE_CLIENT: Final = Machine(
     start=CALLING,
     arrows={
-        (CALLING, Input.TIMER_A): (CALLING, (RESEND,)),
-        (CALLING, Input.TIMER_B): (TERMINATED, (TELL_TIMEOUT,)),
+        (CALLING, TIMER_A): (CALLING, (RESEND,)),
+        (CALLING, TIMER_B): (TERMINATED, (TELL_TIMEOUT,)),
         (CALLING, UNDELIVERABLE): (TERMINATED, (TELL_UNDELIVERABLE,)),
         (CALLING, PROVISIONAL): (PROCEEDING, (TELL,)),
         (CALLING, SUCCESS): (ACCEPTED, (TELL,)),
@@ -131,14 +121,14 @@ INVITE_CLIENT: Final = Machine(
         (PROCEEDING, FAILURE): (COMPLETED, (ACKNOWLEDGE, TELL)),
         (COMPLETED, FAILURE): (COMPLETED, (ACKNOWLEDGE,)),
         (COMPLETED, UNDELIVERABLE): (TERMINATED, ()),
-        (COMPLETED, Input.TIMER_D): (TERMINATED, ()),
+        (COMPLETED, TIMER_D): (TERMINATED, ()),
         (ACCEPTED, SUCCESS): (ACCEPTED, (TELL,)),
-        (ACCEPTED, Input.TIMER_M): (TERMINATED, ()),
+        (ACCEPTED, TIMER_M): (TERMINATED, ()),
     },
     timers={
-        CALLING: Running(repeat=Input.TIMER_A, end=Input.TIMER_B),
-        COMPLETED: Running(end=Input.TIMER_D),
-        ACCEPTED: Running(end=Input.TIMER_M),
+        CALLING: Running(repeat=TIMER_A, end=TIMER_B),
+        COMPLETED: Running(end=TIMER_D),
+        ACCEPTED: Running(end=TIMER_M),
     },
 )
 
@@ -146,28 +136,28 @@ INVITE_CLIENT: Final = Machine(
 NON_INVITE_CLIENT: Final = Machine(
     start=TRYING,
     arrows={
-        (TRYING, Input.TIMER_E): (TRYING, (RESEND,)),
-        (TRYING, Input.TIMER_F): (TERMINATED, (TELL_TIMEOUT,)),
+        (TRYING, TIMER_E): (TRYING, (RESEND,)),
+        (TRYING, TIMER_F): (TERMINATED, (TELL_TIMEOUT,)),
         (TRYING, UNDELIVERABLE): (TERMINATED, (TELL_UNDELIVERABLE,)),
         (TRYING, PROVISIONAL): (PROCEEDING, (TELL,)),
         (TRYING, SUCCESS): (COMPLETED, (TELL,)),
         (TRYING, FAILURE): (COMPLETED, (TELL,)),
-        (PROCEEDING, Input.TIMER_E): (PROCEEDING, (RESEND_AT_T2,)),
-        (PROCEEDING, Input.TIMER_F): (TERMINATED, (TELL_TIMEOUT,)),
+        (PROCEEDING, TIMER_E): (PROCEEDING, (RESEND_AT_T2,)),
+        (PROCEEDING, TIMER_F): (TERMINATED, (TELL_TIMEOUT,)),
         (PROCEEDING, UNDELIVERABLE): (TERMINATED, (TELL_UNDELIVERABLE,)),
         (PROCEEDING, PROVISIONAL): (PROCEEDING, (TELL,)),
         (PROCEEDING, SUCCESS): (COMPLETED, (TELL,)),
         (PROCEEDING, FAILURE): (COMPLETED, (TELL,)),
-        (COMPLETED, Input.TIMER_K): (TERMINATED, ()),
+        (COMPLETED, TIMER_K): (TERMINATED, ()),
     },
     timers={
-        TRYING: Running(repeat=Input.TIMER_E, end=Input.TIMER_F),
-        PROCEEDING: Running(repeat=Input.TIMER_E, end=Input.TIMER_F),
-        COMPLETED: Running(end=Input.TIMER_K),
+        TRYING: Running(repeat=TIMER_E, end=TIMER_F),
+        PROCEEDING: Running(repeat=TIMER_E, end=TIMER_F),
+        COMPLETED: Running(end=TIMER_K),
     },
 )
 
-# Figure 7 (RFC 6026 section 8.5). The transport's bad news is no arrow of ours: in Proceeding and
+# Figure 7, as RFC 6026 draws it. The transport's bad news is no arrow of ours: in Proceeding and
 # Completed the figure tells it to the user and stays, and our user would only wait, as it does anyway.
 INVITE_SERVER: Final = Machine(
     start=PROCEEDING,
@@ -177,21 +167,21 @@ INVITE_SERVER: Final = Machine(
         (PROCEEDING, SUCCESS): (ACCEPTED, (SEND,)),
         (PROCEEDING, FAILURE): (COMPLETED, (SEND,)),
         (COMPLETED, REQUEST): (COMPLETED, (RESEND,)),
-        (COMPLETED, Input.TIMER_G): (COMPLETED, (RESEND,)),
-        (COMPLETED, Input.TIMER_H): (TERMINATED, ()),
+        (COMPLETED, TIMER_G): (COMPLETED, (RESEND,)),
+        (COMPLETED, TIMER_H): (TERMINATED, ()),
         (COMPLETED, ACK): (CONFIRMED, ()),
-        (CONFIRMED, Input.TIMER_I): (TERMINATED, ()),
+        (CONFIRMED, TIMER_I): (TERMINATED, ()),
         # The figure only absorbs the request here, since the user resends the 2xx by its own timer.
         # A caller that asks again has not heard it: answering at once saves up to four seconds.
         (ACCEPTED, REQUEST): (ACCEPTED, (RESEND,)),
         (ACCEPTED, SUCCESS): (ACCEPTED, (SEND,)),
         (ACCEPTED, ACK): (ACCEPTED, (TELL,)),
-        (ACCEPTED, Input.TIMER_L): (TERMINATED, ()),
+        (ACCEPTED, TIMER_L): (TERMINATED, ()),
     },
     timers={
-        COMPLETED: Running(repeat=Input.TIMER_G, end=Input.TIMER_H),
-        CONFIRMED: Running(end=Input.TIMER_I),
-        ACCEPTED: Running(end=Input.TIMER_L),
+        COMPLETED: Running(repeat=TIMER_G, end=TIMER_H),
+        CONFIRMED: Running(end=TIMER_I),
+        ACCEPTED: Running(end=TIMER_L),
     },
 )
 
@@ -207,10 +197,10 @@ NON_INVITE_SERVER: Final = Machine(
         (PROCEEDING, SUCCESS): (COMPLETED, (SEND,)),
         (PROCEEDING, FAILURE): (COMPLETED, (SEND,)),
         (COMPLETED, REQUEST): (COMPLETED, (RESEND,)),
-        (COMPLETED, Input.TIMER_J): (TERMINATED, ()),
+        (COMPLETED, TIMER_J): (TERMINATED, ()),
     },
     timers={
-        COMPLETED: Running(end=Input.TIMER_J),
+        COMPLETED: Running(end=TIMER_J),
     },
 )
 
@@ -228,20 +218,20 @@ class Length:
     "How far a repeating timer doubles."
 
 
-# Table 4 and RFC 6026 section 7. Timer D is at least 32 s, which 64*T1 is by default.
+# Table 4, with L and M of RFC 6026. Timer D is at least 32 s, which 64*T1 is by default.
 LENGTHS: Final[Mapping[Input, Length]] = {
-    Input.TIMER_A: Length(t1=1, reliable=False),
-    Input.TIMER_B: Length(t1=64),
-    Input.TIMER_D: Length(t1=64, reliable=False),
-    Input.TIMER_E: Length(t1=1, reliable=False, up_to_t2=True),
-    Input.TIMER_F: Length(t1=64),
-    Input.TIMER_G: Length(t1=1, reliable=False, up_to_t2=True),
-    Input.TIMER_H: Length(t1=64),
-    Input.TIMER_I: Length(t4=1, reliable=False),
-    Input.TIMER_J: Length(t1=64, reliable=False),
-    Input.TIMER_K: Length(t4=1, reliable=False),
-    Input.TIMER_L: Length(t1=64),
-    Input.TIMER_M: Length(t1=64),
+    TIMER_A: Length(t1=1, reliable=False),
+    TIMER_B: Length(t1=64),
+    TIMER_D: Length(t1=64, reliable=False),
+    TIMER_E: Length(t1=1, reliable=False, up_to_t2=True),
+    TIMER_F: Length(t1=64),
+    TIMER_G: Length(t1=1, reliable=False, up_to_t2=True),
+    TIMER_H: Length(t1=64),
+    TIMER_I: Length(t4=1, reliable=False),
+    TIMER_J: Length(t1=64, reliable=False),
+    TIMER_K: Length(t4=1, reliable=False),
+    TIMER_L: Length(t1=64),
+    TIMER_M: Length(t1=64),
 }
 
 
