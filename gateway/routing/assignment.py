@@ -15,6 +15,13 @@ from gateway.routing.table import (
 )
 
 
+def is_ready(number: PhoneNumber, now_utc: datetime) -> bool:
+    """Whether a number is active and paid for: what `number_is_ready` asks, without the reasons."""
+    end = number.rental_expires_at
+    rented = number.rental_status is RentalStatus.ACTIVE and (end is None or end > now_utc)
+    return number.status is NumberStatus.ACTIVE and rented
+
+
 def number_is_ready(trail: Trail, number: PhoneNumber, now_utc: datetime) -> None:
     """Hold the number to being active and paid for; raises Rejected.
 

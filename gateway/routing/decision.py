@@ -82,6 +82,7 @@ class Reason(StrEnum):
     # what an outbound call goes out with
     FROM_NUMBER_MISSING = "from_number_missing"
     FROM_NUMBER_UNKNOWN = "from_number_unknown"
+    FROM_NUMBER_OF_OTHER_AGENT = "from_number_of_other_agent"
     CALLER_ID_NOT_ALLOWED = "caller_id_not_allowed"
     NO_OUTBOUND_VERSION = "no_outbound_version"
     NO_OUTBOUND_NUMBER = "no_outbound_number"
@@ -126,6 +127,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.NO_INBOUND_VERSION,
         Reason.VERSION_NOT_PUBLISHED,
         Reason.FROM_NUMBER_MISSING,
+        Reason.FROM_NUMBER_OF_OTHER_AGENT,
         Reason.NO_OUTBOUND_VERSION,
         Reason.NO_OUTBOUND_NUMBER,
         Reason.NO_OUTBOUND_TRUNK,

@@ -319,11 +319,12 @@ class Trunks:
     Build it once a revision and share it between tables; ValueError names the trunk with a bad source.
     """
 
-    __slots__ = ("_networks", "_trunks", "by_id")
+    __slots__ = ("_networks", "_trunks", "by_id", "by_provider")
 
     def __init__(self, trunks: Iterable[Trunk] = ()) -> None:
         self._trunks = tuple(trunks)
         self.by_id: Mapping[str, Trunk] = _by_id(self._trunks)
+        self.by_provider: Mapping[str, tuple[Trunk, ...]] = _by_provider(self._trunks)
         self._networks: NetworkMap[Trunk] = NetworkMap(
             (source, trunk) for trunk in self._trunks for source in _valid_sources(trunk)
         )
@@ -347,6 +348,14 @@ class Trunks:
         except ValueError:
             return []
         return self._networks.find(address)
+
+
+def _by_provider(trunks: Iterable[Trunk]) -> Mapping[str, tuple[Trunk, ...]]:
+    providers: dict[str, tuple[Trunk, ...]] = {}
+    for trunk in trunks:
+        if trunk.provider is not None:
+            providers[trunk.provider] = (*providers.get(trunk.provider, ()), trunk)
+    return MappingProxyType(providers)
 
 
 def _valid_sources(trunk: Trunk) -> Iterator[str]:

@@ -1,0 +1,186 @@
+"""Which calls may go out: the destination's rules, then number, version, trunk and price."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.routing.assignment import number_is_ready, owner
+from gateway.routing.calling import (
+    NOT_FOUND,
+    OutboundRequest,
+    assigned_version,
+    calling_number,
+    from_number,
+    speaking_version,
+)
+from gateway.routing.decision import Decision, Reason, Trail
+from gateway.routing.destination import Destination, validate_destination
+from gateway.routing.number import format_for
+from gateway.routing.plan import NumberingPlan
+from gateway.routing.rating import Quote, RateDeck, quote_by_prefix, quote_flat
+from gateway.routing.table import (
+    Agent,
+    AgentVersion,
+    PhoneNumber,
+    RoutingTable,
+    Trunk,
+    Workspace,
+)
+
+MAX_SECONDS = 5400
+"Longer than this no version may speak."
+
+NO_TRUNK = "Phone number {number} has no trunk that calls can go out by"
+NO_RATE = "There is no rate for this destination"
+NO_BALANCE = "Insufficient billing wallet balance"
+
+
+__all__ = ["OutboundRequest", "OutboundRoute", "route_outbound"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRoute:
+    """A call that may go out, and how."""
+
+    trunk: Trunk
+    number: PhoneNumber
+    version: AgentVersion
+    agent: Agent
+    workspace: Workspace
+    destination: Destination
+    caller_id: str
+    "E.164; the calling number, or one that the workspace has verified."
+    dialled: str
+    "The destination as the trunk wants it written."
+    ring_seconds: float
+    max_seconds: float
+    quote: Quote | None
+    "None: no rate deck is loaded, so nothing is charged."
+    paid_seconds: float | None
+    "How long the balance lasts; None: there is no wallet."
+    decision: Decision
+
+
+def route_outbound(
+    table: RoutingTable,
+    request: OutboundRequest,
+    *,
+    plan: NumberingPlan,
+    now_utc: datetime,
+    deck: RateDeck | None = None,
+    balance: Decimal | None = None,
+) -> OutboundRoute:
+    """Decide whether a call may go out, before anything is recorded or sent; raises Rejected.
+
+    The destination's rules come first, in their order. `balance` is what is left in the workspace's wallet,
+    where it has one. Concurrency and calls per second are `limits`' to say, once the route is known.
+    """
+    trail = Trail()
+    workspace = _workspace(trail, table, request)
+    calling = calling_number(table, workspace, request, now_utc)
+    destination = validate_destination(
+        request.destination,
+        workspace=workspace,
+        plan=plan,
+        is_sip_trunk=calling.number is not None and calling.number.sip_trunk_enabled,
+        trail=trail,
+    )
+    number = from_number(trail, calling)
+    number_is_ready(trail, number, now_utc)
+    assigned = assigned_version(trail, table, number)
+    version = speaking_version(trail, table, request, assigned)
+    agent, _ = owner(trail, table, number, version)
+    trunk = _trunk(trail, table, number)
+    quote = _quote(trail, destination, number, trunk, workspace, deck)
+    paid_seconds = _paid_seconds(trail, quote, balance)
+    how = f"by trunk “{trunk.name}”, as version {version.number} of agent “{agent.name}”"
+    return OutboundRoute(
+        trunk=trunk,
+        number=number,
+        version=version,
+        agent=agent,
+        workspace=workspace,
+        destination=destination,
+        caller_id=calling.caller_id,
+        dialled=format_for(destination.e164, trunk.outbound_format or trunk.number_format),
+        ring_seconds=float(request.ring_seconds or version.ring_duration_sec),
+        max_seconds=float(min(version.max_call_duration_sec, request.max_seconds or MAX_SECONDS)),
+        quote=quote,
+        paid_seconds=paid_seconds,
+        decision=trail.decided(f"{number.e164} calls {destination.e164} {how}"),
+    )
+
+
+def _workspace(trail: Trail, table: RoutingTable, request: OutboundRequest) -> Workspace:
+    workspace = table.workspace_by_id.get(request.workspace_id)
+    if workspace is None:
+        found = "no such workspace"
+        raise trail.refused(Reason.AGENT_MISSING, "workspace", request.workspace_id, found, message=NOT_FOUND)
+    return workspace
+
+
+def _trunk(trail: Trail, table: RoutingTable, number: PhoneNumber) -> Trunk:
+    """A SIP trunk number's own trunk, or that of the number's provider: never the one for the other."""
+    if number.sip_trunk_enabled:
+        name, looked_at = "SIP trunk", number.trunk_id or "none"
+        candidates = tuple(filter(None, [table.trunks.by_id.get(looked_at)]))
+    else:
+        name, looked_at = "provider's trunk", number.provider
+        candidates = table.trunks.by_provider.get(number.provider, ())
+    trouble = "there is none"
+    for trunk in candidates:
+        trouble = _trunk_trouble(trunk, number)
+        if not trouble:
+            trail.passed(name, looked_at, f"“{trunk.name}”, to {trunk.termination_uri}")
+            return trunk
+    message = NO_TRUNK.format(number=number.e164)
+    raise trail.refused(Reason.NO_OUTBOUND_TRUNK, name, looked_at, trouble, message=message)
+
+
+def _trunk_trouble(trunk: Trunk, number: PhoneNumber) -> str:
+    if trunk.workspace_id not in (None, number.workspace_id):
+        return "the trunk belongs to another workspace"
+    if not trunk.enabled:
+        return f"trunk “{trunk.name}” is disabled"
+    if trunk.termination_uri is None:
+        return f"trunk “{trunk.name}” has no termination URI, so it only takes calls in"
+    return ""
+
+
+def _quote(
+    trail: Trail,
+    destination: Destination,
+    number: PhoneNumber,
+    trunk: Trunk,
+    workspace: Workspace,
+    deck: RateDeck | None,
+) -> Quote | None:
+    if number.sip_trunk_enabled:
+        quote: Quote | None = quote_flat(trunk, workspace)
+    elif deck is None:
+        trail.noted("price", destination.e164, "no rate deck is loaded, so nothing is charged")
+        return None
+    elif deck.currency != workspace.currency:
+        found = f"the rate deck is in {deck.currency}, the workspace in {workspace.currency}"
+        raise trail.refused(Reason.NO_RATE, "price", destination.e164, found, message=NO_RATE)
+    else:
+        quote = quote_by_prefix(destination.number, deck, workspace)
+    if quote is None:
+        found = "no prefix of the rate deck begins it"
+        raise trail.refused(Reason.NO_RATE, "price", destination.e164, found, message=NO_RATE)
+    trail.passed("price", destination.e164, f"{quote.per_minute} {quote.currency} a minute: {quote.why}")
+    return quote
+
+
+def _paid_seconds(trail: Trail, quote: Quote | None, balance: Decimal | None) -> float | None:
+    """How long the wallet lasts; a wallet that does not cover the first step refuses the call."""
+    if quote is None or balance is None:
+        return None
+    seconds = quote.affordable_seconds(balance)
+    if seconds <= 0:
+        found = f"does not cover the first {quote.increment.first} s"
+        looked_at = f"{balance} {quote.currency}"
+        raise trail.refused(Reason.INSUFFICIENT_BALANCE, "wallet", looked_at, found, message=NO_BALANCE)
+    lasts = "without an end" if seconds == float("inf") else f"for {seconds:.0f} s"
+    trail.passed("wallet", f"{balance} {quote.currency}", f"lasts {lasts}")
+    return seconds
