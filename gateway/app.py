@@ -30,6 +30,7 @@ from gateway.net.streams import StreamLimits
 from gateway.net.tls import server_context
 from gateway.settings import Config, ListenerSettings, SipSettings
 from gateway.sip.digest import Authenticator
+from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.settings import Settings
 from gateway.sip.target import Target
@@ -52,6 +53,7 @@ class Gateway:
         self._open = AsyncExitStack()
         self._stop = asyncio.Event()
         self._not_ready: str | None = "starting"
+        self._telling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Open the store, close what a killed run left behind, and take calls."""
@@ -156,16 +158,24 @@ class Gateway:
         }
 
     def _unknown_source(self, source: Target, request: Request, count: int) -> None:
-        """Say in the log what an unknown source got no answer to, and what would have let it in."""
-        misses = self.switchboard.near_misses(source, request)
+        """Say in the log what an unknown source got no answer to; one line at a time."""
+        if self._telling is None or self._telling.done():
+            telling = self._tell_unknown(source, request, count)
+            self._telling = asyncio.get_running_loop().create_task(telling)
+
+    async def _tell_unknown(self, source: Target, request: Request, count: int) -> None:
+        try:
+            called = dialled(request)
+        except RemoteProtocolError:
+            called = ""
         self.bus.tell(
             "sip.ignored",
             level="warning",
             reason="unknown_source",
             source=f"{source.host}:{source.port}",
             method=request.method,
-            to=dialled(request),
-            near_misses=misses,
+            to=called,
+            near_misses=await self.switchboard.near_misses(source, called),
             count=count,
         )
 

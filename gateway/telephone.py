@@ -45,6 +45,9 @@ class AnybodyMayCall:
         """Yes."""
         return True
 
+    def turned_away(self, request: Request, source: Target, now: float) -> None:
+        """Never happens."""
+
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """In."""
         return Admit()

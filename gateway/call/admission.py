@@ -54,11 +54,19 @@ class TrunkGate:
         """Whether the source gets any answer at all."""
         return self._unknown == "refuse" or bool(self._trunks().at(source.host))
 
+    def turned_away(self, request: Request, source: Target, now: float) -> None:
+        """Say in the log, now and then, who was not let in: silence on the wire must not be silence here."""
+        self._untold += 1
+        if now - self._told_at >= 1 / LINES_A_SECOND:
+            self._told_at = now
+            count, self._untold = self._untold, 0
+            self._on_unknown(source, request, count)
+
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """Silence or 403 for unknown sources, a challenge where credentials are due, otherwise in."""
         match = match_source(self._trunks(), source.host)
         if not match and not match.disabled:
-            self._note_unknown(request, source, now)
+            self.turned_away(request, source, now)
             return Deny(403, "Source Not Allowed") if self._unknown == "refuse" else Ignore("unknown_source")
         if request.method != "INVITE":
             return Admit()
@@ -93,10 +101,3 @@ class TrunkGate:
         challenges = self._authenticator.challenge(now, source.host, stale=stale)
         headers = [("WWW-Authenticate", str(challenge)) for challenge in challenges]
         return Deny(401, "Unauthorized", headers)
-
-    def _note_unknown(self, request: Request, source: Target, now: float) -> None:
-        self._untold += 1
-        if now - self._told_at >= 1 / LINES_A_SECOND:
-            self._told_at = now
-            count, self._untold = self._untold, 0
-            self._on_unknown(source, request, count)

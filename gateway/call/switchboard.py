@@ -22,14 +22,13 @@ from gateway.net.sip import SipEndpoint
 from gateway.routing.decision import Rejected
 from gateway.routing.inbound import InboundRoute, route_inbound
 from gateway.routing.limits import Lease, Limits, claims_of
-from gateway.routing.table import RoutingTable
 from gateway.settings import Config, ListenerSettings
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import DialogTerminated, Event, InviteReceived, OptionsAnswered
 from gateway.sip.message import Request
 from gateway.sip.target import Target
 from gateway.sip.uri import SipUri, TelUri, Uri
-from gateway.store import Store
+from gateway.store import Store, StoreError
 from gateway.store.ids import new_id
 
 DRAINED = Ending(
@@ -121,18 +120,20 @@ class Switchboard:
             asserted=asserted,
         )
 
-    def near_misses(self, source: Target, request: Request) -> list[str]:
+    async def near_misses(self, source: Target, called: str) -> list[str]:
         """What would have let an unknown source in, for its log line."""
         try:
             route_inbound(
-                RoutingTable(trunks=self._store.trunks()),
-                called=dialled(request),
-                caller=caller_in(request),
+                await self._store.routing_table(called),
+                called=called,
+                caller="",
                 source=source.host,
                 now_utc=utc_now(),
             )
         except Rejected as refusal:
             return list(refusal.decision.near_misses)
+        except StoreError:
+            pass  # the line is worth telling without them
         return []
 
     def lease(self, route: InboundRoute) -> Lease:

@@ -50,6 +50,10 @@ class Gatekeeper(Protocol):
         """
         ...
 
+    def turned_away(self, request: Request, source: Target, now: float) -> None:
+        """A request, valid or not, from a source that is not known has been dropped without an answer."""
+        ...
+
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """What becomes of a request that is valid and matches no transaction and no dialog."""
         ...

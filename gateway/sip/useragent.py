@@ -319,6 +319,7 @@ class UserAgent:
         """Take a request that belongs to nothing, and may be the beginning of something."""
         if not self._gatekeeper.knows(source):
             self.counters["ignored.unknown_source"] += 1
+            self._gatekeeper.turned_away(request, source, now)
             return
         if size > self._settings.max_message:
             raise RemoteProtocolError("Message Too Large", 513)

@@ -26,6 +26,9 @@ class Gate:
     def knows(self, source: Target) -> bool:
         return source.host not in self.strangers
 
+    def turned_away(self, request: Request, source: Target, now: float) -> None:
+        """Nobody to tell."""
+
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         self.screened.append(request.method)
         return self.verdict

@@ -397,6 +397,9 @@ class _Everybody:
     def knows(self, source: Target) -> bool:
         return True
 
+    def turned_away(self, request: Request, source: Target, now: float) -> None:
+        """Nobody to tell."""
+
     def screen(self, request: Request, source: Target, now: float) -> Ignore:
         return Ignore("test")
 
