@@ -13,6 +13,7 @@ from typing import Protocol
 
 from gateway.net.streams import StreamLimits, StreamPeers
 from gateway.sip.events import Event
+from gateway.sip.framing import Unframable
 from gateway.sip.useragent import Gatekeeper, Listener, Settings, Target, UserAgent
 
 MAX_DATAGRAM = 65_535
@@ -81,7 +82,9 @@ class SipEndpoint:
         self._tasks: set[asyncio.Task[None]] = set()
         self._udp: dict[str, tuple[socket.socket, int]] = {}
         self._flushing = False
-        self.streams = StreamPeers(self._receive, self._stream_failed, gatekeeper.knows, client_tls, limits)
+        self.streams = StreamPeers(
+            self._receive, self._refuse, self._stream_failed, gatekeeper.knows, client_tls, limits
+        )
         self.listeners: tuple[Listener, ...] = ()
         self.user_agent: UserAgent
 
@@ -154,6 +157,10 @@ class SipEndpoint:
         self.user_agent.receive(data, source, self._loop.time())
         self.flush()
 
+    def _refuse(self, fault: Unframable, source: Target) -> None:
+        self.user_agent.refuse(fault, source)
+        self.flush()
+
     async def _bind(self, binding: Binding) -> int:
         try:
             if binding.transport == "UDP":
@@ -191,22 +198,22 @@ class SipEndpoint:
 
     def _send(self, data: bytes, target: Target) -> None:
         if target.connection is not None or (target.port is not None and is_literal(target.host)):
-            self._transmit(data, target)
+            self._transmit(data, target, target)
         else:
             self._resolve_and_send(data, target)
 
-    def _transmit(self, data: bytes, target: Target, name: str | None = None) -> None:
+    def _transmit(self, data: bytes, target: Target, asked: Target) -> None:
         if self._trace is not None:
             self._trace(True, data, target)
         if target.transport == "UDP":
-            self._send_datagram(data, target)
+            self._send_datagram(data, target, asked)
         else:
-            self.streams.send(data, target, name or target.host)
+            self.streams.send(data, target, asked)
 
-    def _send_datagram(self, data: bytes, target: Target) -> None:
+    def _send_datagram(self, data: bytes, target: Target, asked: Target) -> None:
         one = self._udp_socket(target)
         if one is None:
-            self._fail(target, "no UDP listener of that address family")
+            self._fail(asked, "no UDP listener of that address family")
             return
         try:
             one.sendto(data, (target.host, target.port or 5060))
@@ -214,7 +221,7 @@ class SipEndpoint:
             # The kernel's buffer is full: as good as lost on the way, the transaction sends it again.
             return
         except OSError as error:
-            self._fail(target, error.strerror or str(error))
+            self._fail(asked, error.strerror or str(error))
 
     def _udp_socket(self, target: Target) -> socket.socket | None:
         chosen = self._udp.get(target.listener or "")
@@ -237,7 +244,7 @@ class SipEndpoint:
     def _resolve_and_send(self, data: bytes, target: Target) -> None:
         known = self._resolved.get(target)
         if known is not None and known[0] > self._loop.time():
-            self._transmit(data, known[1], target.host)
+            self._transmit(data, known[1], target)
         elif target in self._resolving:
             self._resolving[target].append(data)
         else:
@@ -262,7 +269,7 @@ class SipEndpoint:
             self._resolved = {name: kept for name, kept in self._resolved.items() if kept[0] > now}
         self._resolved[target] = (now + RESOLUTION_SECONDS, found[0])
         for data in waiting:
-            self._transmit(data, found[0], target.host)
+            self._transmit(data, found[0], target)
 
 
 def is_literal(host: str) -> bool:

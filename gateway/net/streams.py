@@ -9,7 +9,6 @@ from itertools import count
 from typing import cast
 
 from gateway.sip.framing import KeepAlive, StreamFramer, Unframable
-from gateway.sip.message import make_response
 from gateway.sip.useragent import Target
 
 CONNECT_SECONDS = 5.0
@@ -33,6 +32,7 @@ class StreamLimits:
 
 OnMessage = Callable[[bytes, Target], None]
 OnFailure = Callable[[Target, str], None]
+OnFault = Callable[[Unframable, Target], None]
 
 
 class Connection(asyncio.Protocol):
@@ -106,11 +106,12 @@ class Connection(asyncio.Protocol):
 
     def _give_up(self, error: Unframable) -> None:
         """Where the next message begins can no longer be known (RFC 3261 section 18.3): answer and close."""
-        self._peers.count_refused()
-        if error.request is not None:
-            self.send(bytes(make_response(error.request, error.status, error.reason)))
-        if self._wire is not None:
-            self._wire.close()
+        source, wire = self.source, self._wire
+        assert source is not None
+        assert wire is not None
+        self._peers.refused += 1
+        self._peers.on_fault(error, source)
+        wire.close()
 
 
 class StreamPeers:
@@ -119,6 +120,7 @@ class StreamPeers:
     def __init__(
         self,
         on_message: OnMessage,
+        on_fault: OnFault,
         on_failure: OnFailure,
         knows: Callable[[Target], bool],
         client_tls: ssl.SSLContext | None,
@@ -127,6 +129,7 @@ class StreamPeers:
         self.loop = asyncio.get_running_loop()
         self.numbers = count(1)
         self.on_message = on_message
+        self.on_fault = on_fault
         self.limits = limits
         self.refused = 0
         "Connections cut for bad framing, for being slow, or for coming from an unknown source."
@@ -189,14 +192,11 @@ class StreamPeers:
             del self._by_address[key]
         self._on_failure(source, why)
 
-    def count_refused(self) -> None:
-        """Count a connection that was cut for what it sent."""
-        self.refused += 1
-
-    def send(self, data: bytes, target: Target, name: str) -> None:
+    def send(self, data: bytes, target: Target, asked: Target) -> None:
         """Send on the target's connection, else on one to its address, else open one.
 
-        `name` is what a TLS certificate must be for: the name that was resolved (RFC 5922 section 7.2).
+        `asked` is the target before its name was resolved: a TLS certificate must be for that name (RFC 5922
+        section 7.2), and failures are reported of it.
         """
         connection = self._open.get(target.connection) if target.connection is not None else None
         key = (target.transport, target.host, target.port or (5061 if target.transport == "TLS" else 5060))
@@ -207,11 +207,11 @@ class StreamPeers:
             self._opening[key].append(data)
         else:
             self._opening[key] = [data]
-            task = self.loop.create_task(self._connect(key, target, name))
+            task = self.loop.create_task(self._connect(key, asked))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, key: tuple[str, str, int], target: Target, name: str) -> None:
+    async def _connect(self, key: tuple[str, str, int], asked: Target) -> None:
         transport, host, port = key
         tls = self._client_tls if transport == "TLS" else None
         try:
@@ -221,11 +221,11 @@ class StreamPeers:
                     host,
                     port,
                     ssl=tls,
-                    server_hostname=name if tls else None,
+                    server_hostname=asked.host if tls else None,
                 )
         except (OSError, TimeoutError) as error:
             self._opening.pop(key, None)
-            self._on_failure(target, str(error) or f"no connection within {CONNECT_SECONDS:g} s")
+            self._on_failure(asked, str(error) or f"no connection within {CONNECT_SECONDS:g} s")
             return
         for data in self._opening.pop(key, []):
             connection.send(data)
