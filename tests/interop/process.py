@@ -141,6 +141,13 @@ class Gateway(JsonProcess):
             *([{"transport": "udp", "bind": "::1", "port": self.sip_port}] if has_ipv6() else []),
         ]
 
+    def command(self, *arguments: str) -> str:
+        """What `gateway …` prints, run on this gateway's configuration; it has to succeed."""
+        command = [sys.executable, "-m", "gateway", *arguments, "--config", str(self.folder / "gateway.toml")]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
         try:

@@ -22,6 +22,8 @@ PIPECAT_BYE = "+12125550109"
 "A Pipecat bot that says goodbye."
 NATIVE_8K = "+12125550110"
 "An echo in our own dialect, in μ-law."
+UNASSIGNED = "+12125550111"
+"A number that no agent answers yet."
 NOBODY = "+12125550199"
 "A number that nobody has."
 
@@ -68,7 +70,8 @@ def seed(agent_port: int, pipecat_port: int) -> str:
     text += _trunk("plain", f'{PLAIN_SOURCE}", "::1')
     text += _trunk("digest", DIGEST_SOURCE, f'username = "{USERNAME}"\npassword = "{PASSWORD}"\n')
     text += "".join(_line(line, agent_port) for line in LINES)
-    return text + "".join(_line(line, pipecat_port) for line in BOTS)
+    text += "".join(_line(line, pipecat_port) for line in BOTS)
+    return text + _unassigned()
 
 
 def _trunk(name: str, source: str, more: str = "") -> str:
@@ -93,4 +96,14 @@ e164 = "{line.number}"
 trunk = "{line.trunk}"
 sip_trunk_enabled = true
 inbound = "agent {line.number}/1"
+"""
+
+
+def _unassigned() -> str:
+    return f"""
+[[numbers]]
+workspace = "{WORKSPACE}"
+e164 = "{UNASSIGNED}"
+trunk = "plain"
+sip_trunk_enabled = true
 """

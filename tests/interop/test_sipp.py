@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.md5_relay import md5_relay
-from tests.interop.process import Gateway, JsonProcess, Line, Start, has_ipv6
+from tests.interop.process import Gateway, JsonProcess, Line, Start, has_ipv6, wait_until
 from tests.interop.seed import (
     BYE,
     DIE,
@@ -20,6 +20,7 @@ from tests.interop.seed import (
     PLAIN_SOURCE,
     REFUSE,
     SLOW,
+    UNASSIGNED,
     UNKNOWN_SOURCE,
     USERNAME,
 )
@@ -240,3 +241,30 @@ def test_draining(start_gateway: Start, sipp: Path) -> None:
         (call,) = ending.calls(run.tag)
         assert call["end_reason"] == "gateway_drained"
         ending.assert_clean()
+
+
+def test_killed(start_gateway: Start, sipp: Path) -> None:
+    """After kill -9 in the middle of a call, the next start closes its record and says so."""
+    with start_gateway() as killed:
+        caller = threading.Thread(
+            target=run_sipp, args=("agent_hangs_up", killed.sip_port, sipp), kwargs={"expected": 1}
+        )
+        caller.start()
+        assert wait_until(lambda: any(call["answered_at"] for call in killed.calls()))
+        killed.process.kill()
+        killed.process.wait()
+    with Gateway(killed.folder, (killed.folder / "seed.toml").read_text()) as next_one:
+        (call,) = next_one.ended_calls("")
+        assert (call["status"], call["end_reason"]) == ("failed", "gateway_restarted")
+        next_one.wait_for(event="call.closed_at_start", call_id=call["id"])
+        assert next_one.stop() == 0
+    caller.join()
+
+
+def test_route_change(gateway: Gateway, sipp: Path) -> None:
+    """A number that is assigned from the command line is answered from the next call on."""
+    run = run_sipp("uac", gateway.sip_port, sipp, number=UNASSIGNED, expected=1)
+    assert only_call(gateway, run)["end_reason"] == "no_inbound_version"
+    gateway.command("numbers", "assign", UNASSIGNED, "inbound", f"agent {ECHO}/1")
+    run = run_sipp("uac", gateway.sip_port, sipp, number=UNASSIGNED)
+    assert only_call(gateway, run)["end_reason"] == "user_disconnected"
