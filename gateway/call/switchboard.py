@@ -202,7 +202,9 @@ class Switchboard:
             created_at=utc_now(),
             status=Status.RECEIVED,
         )
+        # The first two rungs went by before there was a call to keep them.
         record.step(False, "INVITE")
+        record.step(True, "100 Trying")
         call = Call(self, record, invite)
         self._calls[invite.dialog] = self._by_call_id[request.call_id] = call
         self.save(record)
