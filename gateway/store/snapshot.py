@@ -49,7 +49,7 @@ class Snapshots:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._poll: asyncio.Task[None] | None = None
         self._trouble = ""
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(stale_table=0, missed_poll=0)
         "`stale_table`: calls routed by an old table, the database being away; `missed_poll`."
 
     async def start(self) -> None:

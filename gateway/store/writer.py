@@ -25,6 +25,9 @@ SPILL_SECONDS = 0.1
 GATHER_SECONDS = 0.05
 """Pause after a batch. A transaction costs as much as all the rest of a short call's set-up, so at hundreds
 of calls a second many share one; a call alone is saved at once. A kill can cost the rows of this pause."""
+TOLD_EVERY = 1000
+"Lost rows for each line in the log: the disk is full as it is."
+COUNTED = ("saved", "journalled", "replayed", "rejected", "lost", "stalls")
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 "Pauses between attempts; the last one goes on."
 
@@ -51,7 +54,7 @@ class CallWriter:
         self._urgent = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         "Rows `saved`, `journalled`, `replayed`, `rejected`, `lost`; `stalls` of the database."
 
     def save(self, row: CallRow) -> None:
@@ -105,6 +108,9 @@ class CallWriter:
                 await self._insert(chunk)
                 self.counters["replayed"] += len(chunk)
             await asyncio.to_thread(self._journal.forget)
+        if self._journal.torn:
+            self._tell("store.journal_torn", level="warning", lines=self._journal.torn)
+            self._journal.torn = 0
 
     def _keep(self, saved: Saved) -> None:
         """Hold a row in memory, as the newest; the oldest gives way where even the journal is no help."""
@@ -113,6 +119,8 @@ class CallWriter:
         if len(self._pending) > self._limit:
             del self._pending[next(iter(self._pending))]
             self.counters["lost"] += 1
+            if self.counters["lost"] % TOLD_EVERY == 1:
+                self._tell("store.rows_lost", level="error", lost=self.counters["lost"])
 
     def _take(self) -> list[Saved]:
         """The rows that have waited longest, at most a batch of them."""

@@ -1,13 +1,7 @@
 """Databases to test on: SQLite always, PostgreSQL where Debian's package is installed."""
 
-import os
-import pwd
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,56 +14,21 @@ from gateway.settings import Config
 from gateway.store.database import Database
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished, furnish
-
-VERSIONS = Path("/usr/lib/postgresql")
-
-
-@contextmanager
-def postgresql_cluster(folder: Path) -> Iterator[int]:
-    """A throw-away PostgreSQL on a loopback port, run by an ordinary user; the port."""
-    programs = sorted(VERSIONS.glob("*/bin"), key=lambda path: float(path.parent.name))
-    if not programs:
-        pytest.skip(f"PostgreSQL is not installed (nothing in {VERSIONS})")
-    data = folder / "cluster"
-    run_as = _ordinary_user(folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(program: str, *arguments: str | Path) -> None:
-        command = [programs[-1] / program, "-D", data, *arguments]
-        subprocess.run(command, user=run_as, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    run("initdb", "-U", "tests", "-A", "trust", "-N")
-    options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-    run("pg_ctl", "-o", options, "-w", "-l", folder / "log", "start")
-    try:
-        yield port
-    finally:
-        run("pg_ctl", "-m", "immediate", "-w", "stop")
-
-
-def _ordinary_user(folder: Path) -> str | None:
-    """PostgreSQL refuses to run as root: then somebody else gets the folder and runs it."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        user = pwd.getpwnam("postgres")
-    except KeyError:
-        user = pwd.getpwnam("nobody")
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    return user.pw_name
+from tests.store.postgresql import Cluster, throw_away_cluster
 
 
 @pytest.fixture(scope="session")
 def postgresql_port() -> Iterator[int]:
     """The port of a cluster that lives as long as the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-postgresql-"))
-    try:
-        with postgresql_cluster(folder) as port:
-            yield port
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with throw_away_cluster() as cluster:
+        yield cluster.port
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A cluster of the test's own, to be stopped and started."""
+    with throw_away_cluster() as cluster:
+        yield cluster
 
 
 async def _copy(port: int, source: str) -> URL:

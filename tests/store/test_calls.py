@@ -12,6 +12,7 @@ import pytest
 from gateway.store.calls import CallFilter, CallRow
 from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.ids import new_id
+from gateway.store.protocol import Store
 from gateway.store.sql import SqlStore
 from tests.store.furnished import Furnished
 
@@ -248,6 +249,12 @@ async def test_page_has_a_size(store: SqlStore, limit: int) -> None:
     """A page holds 1 to 200 calls."""
     with pytest.raises(InvalidInput, match=f"limit = {limit}: should be from 1 to 200"):
         await store.list_calls(CallFilter(limit=limit))
+
+
+async def test_store_keeps_the_protocol(store: SqlStore) -> None:
+    """What call control may ask of a store, this one answers; mypy reads it here."""
+    promised: Store = store
+    assert await promised.healthy() is None
 
 
 async def test_saving_never_waits(store: SqlStore) -> None:
