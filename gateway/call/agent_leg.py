@@ -79,6 +79,8 @@ class AgentLeg:
             on_closed=self._lost,
         )
         if self.closed.done():
+            # It may have only asked to hang up, and would wait for us to close.
+            connection.close(1000)
             raise AgentUnreachable(Unreachable.CLOSED, self.closed.result().detail)
         self._connection = connection
 

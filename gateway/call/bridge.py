@@ -24,20 +24,29 @@ class Bridge:
         "Called once, when the agent's first audio has left for the phone."
         self.on_first_heard: Callable[[], None] = _nothing
         "Called once, when the phone's first audio is on its way to the agent."
+        self.on_error: Callable[[Exception], None] = _raise
+        "Called when a tick raised: a bug of ours."
         self._clock = clock
         self._agent: AgentLeg | None = None
         self._to_agent: Converter | None = None
         self._to_phone: Converter | None = None
         self._beat: Beat | None = None
         self._ptime_ms = phone.ptime_ms
+        self._frame_bytes = phone.frame_bytes
         self._spoken = False
         self._heard = False
+        self._fresh = False
+        "Audio has come since the last tick."
+        self._flowing = False
+        "The last tick sent some, or waited for the rest of a frame."
         self._draining = False
         self._drained = asyncio.Event()
         phone.on_digit = self._digit
 
     def attach(self, agent: AgentLeg) -> None:
         """Let this agent speak from now on; it hears once `listen` is called."""
+        # What the one before it said is still heard; its marks are nobody's any more.
+        self.playout.forget_marks()
         self._agent = agent
         self.retune()
 
@@ -48,6 +57,7 @@ class Bridge:
             return
         self._to_agent = converter(phone.format, agent.dialect.format)
         self._to_phone = converter(agent.dialect.format, phone.format)
+        self._frame_bytes = phone.frame_bytes
         self.playout.reframe(phone.frame_bytes, phone.format.silence(phone.ptime_ms))
         if self._beat is not None and self._ptime_ms != phone.ptime_ms:
             self.stop()
@@ -71,16 +81,19 @@ class Bridge:
 
     async def played_out(self) -> None:
         """Wait until all that is queued has left for the phone."""
-        self._draining = True
-        if not self.playout.empty:
-            await self._drained.wait()
-        self._draining = False
         self._drained.clear()
+        self._draining = True
+        try:
+            if not self.playout.empty:
+                await self._drained.wait()
+        finally:
+            self._draining = False
 
     def play(self, audio: bytes) -> None:
         """HOT: queue the agent's audio."""
         convert = self._to_phone
         dropped = self.playout.write(audio if convert is None else convert(audio))
+        self._fresh = True
         if dropped and self._agent is not None:
             self._agent.dropped(dropped // self.phone.format.bytes_per_ms)
 
@@ -137,18 +150,45 @@ class Bridge:
     def _tick(self, now: float) -> None:
         """HOT: one frame to the phone."""
         phone = self.phone
-        if phone.may_send and phone.pressing:
-            # The agent's audio waits while a digit goes in its place (RFC 4733 section 2.5.1.1).
-            phone.send_digit()
-        elif phone.may_send:
+        try:
+            if not phone.may_send:
+                phone.skip()
+            elif phone.pressing:
+                # The agent's audio waits while a digit goes in its place (RFC 4733 section 2.5.1.1).
+                phone.send_digit()
+            else:
+                self._send_frame()
+            phone.tick(now)
+        except Exception as error:
+            # Once: the next tick would fail as this one did.
+            self.stop()
+            self.on_error(error)
+
+    def _send_frame(self) -> None:
+        """HOT."""
+        frame = None
+        if self._fresh and self._more_is_coming():
+            self._flowing = True
+        else:
             frame = self.playout.read()
-            phone.send(frame)
-            if frame is not None:
-                if not self._spoken:
-                    self._spoken = True
-                    self.on_first_word()
-                self._left()
-        phone.tick(now)
+            self._flowing = frame is not None
+        self._fresh = False
+        self.phone.send(frame)
+        if frame is not None:
+            if not self._spoken:
+                self._spoken = True
+                self.on_first_word()
+            self._left()
+
+    def _more_is_coming(self) -> bool:
+        """Whether to wait a tick for an agent that speaks in real time, in pieces as small as it likes.
+
+        A piece that has just come and fills no frame is not padded: the next one belongs right behind it. And
+        an utterance begins a tick late when a single frame is there, so that a second one that is a little
+        late leaves no gap in its middle. Whoever is a frame ahead never waits.
+        """
+        wanted = self._frame_bytes if self._flowing else 2 * self._frame_bytes
+        return self.playout.queued < wanted and not self._draining
 
     def _left(self) -> None:
         """HOT: what was read has left in an RTP packet."""
@@ -157,6 +197,11 @@ class Bridge:
                 self._agent.mark_played(name)
         if self._draining and self.playout.empty:
             self._drained.set()
+
+
+def _raise(error: Exception) -> None:
+    """Before anyone cares."""
+    raise error
 
 
 def _nothing() -> None:

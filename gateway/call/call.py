@@ -12,7 +12,7 @@ from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.routing.decision import Rejected
 from gateway.routing.inbound import InboundRoute
-from gateway.sip.events import InviteReceived
+from gateway.sip.events import Event, InviteReceived
 
 if TYPE_CHECKING:
     from gateway.call.switchboard import Switchboard
@@ -38,6 +38,23 @@ class Call:
         if not self._over.done():
             self._over.set_result(ending)
 
+    def receive(self, event: Event) -> None:
+        """Take an event of the phone's dialog."""
+        try:
+            self.phone.receive(event)
+        except Exception as error:
+            self.crash(error)
+
+    def crash(self, error: Exception) -> None:
+        """Something went wrong that is a mistake of ours: it costs this call, and no other."""
+        self.tell("call.crashed", level="error", exc_info=error)
+        why = f"{type(error).__name__}: {error}"
+        self.end(Ending(Status.FAILED, EndReason.INTERNAL_ERROR, "gateway", why, 500, 41))
+
+    def drain(self) -> None:
+        """The gateway stops, and the call has had its time."""
+        self.end(self._drained())
+
     def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         """Tell an event of this call."""
         self._board.tell(name, level=level, call_id=self.record.id, **fields)
@@ -52,13 +69,10 @@ class Call:
         except (Rejected, Refused) as refusal:
             ending = self._refuse(refusal)
         except asyncio.CancelledError:
-            ending = Ending(
-                Status.FAILED, EndReason.GATEWAY_DRAINED, "gateway", "the gateway was stopped", 503, 41
-            )
+            ending = self._drained()
         except Exception as error:
-            self.tell("call.crashed", level="error", exc_info=error)
-            why = f"{type(error).__name__}: {error}"
-            ending = Ending(Status.FAILED, EndReason.INTERNAL_ERROR, "gateway", why, 500, 41)
+            self.crash(error)
+            ending = self._over.result()
         self._close(ending)
 
     async def _inbound(self) -> Ending:
@@ -124,10 +138,22 @@ class Call:
         self.phone.refuse(refusal)
         return ending_of(refusal)
 
-    def _close(self, ending: Ending) -> None:
-        self.phone.close(ending)
+    def _drained(self) -> Ending:
+        status = Status.FAILED if self.record.answered_at is None else Status.COMPLETED
+        detail = "the gateway stopped before the call ended"
+        return Ending(status, EndReason.GATEWAY_DRAINED, "gateway", detail, 503, 41)
+
+    def _hang_up(self, ending: Ending) -> None:
+        """Both legs, whatever happens to the other."""
+        try:
+            self.phone.close(ending)
+        except Exception as error:
+            self.crash(error)
         if self._conversation is not None:
             self._conversation.close(ending)
+
+    def _close(self, ending: Ending) -> None:
+        self._hang_up(ending)
         figures = self.phone.figures()
         if self._conversation is not None:
             figures["agent"] = self._conversation.figures()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.agent.protocol import CallStart, Dialect
 from gateway.call.agent_leg import AgentClosed, AgentLeg, Tell
@@ -37,6 +38,7 @@ class Conversation:
         self._tell = tell
         self._agent: AgentLeg | None = None
         self._begun = False
+        self._held = False
         self._fallbacks = [version.fallback_url] if version.fallback_url else []
 
     async def dial(self) -> None:
@@ -44,9 +46,10 @@ class Conversation:
         try:
             await self._connect(self._version.runtime_url)
         except AgentUnreachable as error:
-            self._tell("agent.unreachable", level="warning", url=self._version.runtime_url, why=str(error))
+            url = shown(self._version.runtime_url)
+            self._tell("agent.unreachable", level="warning", url=url, why=str(error))
             if not await self._fall_back() and self._version.fallback_wav is None:
-                raise Refused(EndReason.AGENT_UNREACHABLE, f"{self._version.runtime_url}: {error}") from error
+                raise Refused(EndReason.AGENT_UNREACHABLE, f"{url}: {error}") from error
 
     def begin(self) -> None:
         """The call is answered: the agent's call begins."""
@@ -85,18 +88,21 @@ class Conversation:
 
     def hold(self, held: bool) -> None:
         """The caller has put the call on hold, or taken it back."""
+        self._held = held
         if self._agent is not None:
             self._agent.hold(held)
 
     async def _connect(self, url: str) -> None:
         agent = AgentLeg(self._make_dialect(), self._start, self._dialer, self._tell)
-        self._tell("agent.connecting", url=url)
+        self._tell("agent.connecting", url=shown(url))
         self._bridge.attach(agent)
         await agent.connect(url, self._version.headers, self._bridge)
         self._agent = agent
-        self._tell("agent.connected", url=url, dialect=agent.dialect.name)
+        self._tell("agent.connected", url=shown(url), dialect=agent.dialect.name)
         if self._begun:
             self.begin()
+            if self._held:
+                agent.hold(True)
 
     async def _fall_back(self) -> bool:
         while self._fallbacks:
@@ -104,7 +110,7 @@ class Conversation:
             try:
                 await self._connect(url)
             except AgentUnreachable as error:
-                self._tell("agent.unreachable", level="warning", url=url, why=str(error))
+                self._tell("agent.unreachable", level="warning", url=shown(url), why=str(error))
             else:
                 return True
         return False
@@ -132,3 +138,12 @@ class Conversation:
                 await self._bridge.played_out()
         except TimeoutError:
             self._tell("agent.cut_off", queued_ms=self._bridge.playout.queued_ms)
+
+
+def shown(url: str) -> str:
+    """A runtime's URL for logs and records: without login and query, which is where secrets are."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        return "a URL that cannot be read"

@@ -124,6 +124,11 @@ class PhoneMedia:
             frame = self._encode(frame)
         self.port.send(sender.packet(frame))
 
+    def skip(self) -> None:
+        """HOT: let one packet time go by in silence, on hold: timestamps go on (RFC 3550 section 5.1)."""
+        if self._sender is not None:
+            self._sender.skip(self.frame_bytes)
+
     def send_digit(self) -> None:
         """One packet of a digit, or of the silence that keeps two apart."""
         assert self._sender is not None
@@ -152,6 +157,10 @@ class PhoneMedia:
         """Once a second: report by RTCP where that is due."""
         if self._rtcp is not None and now >= self._rtcp.next_report_at:
             self.port.send_rtcp(self._rtcp.report(now, time.time()))
+
+    def wait_anew(self, now: float) -> None:
+        """Count the time without media from now on."""
+        self._waiting_since = now
 
     def silent_for(self, now: float) -> float:
         """Seconds since media came, or could first have come; 0 while on hold."""

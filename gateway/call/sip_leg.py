@@ -78,8 +78,10 @@ class SipLeg:
     def accept(self) -> None:
         """200, with our answer, or with our offer when the INVITE had none."""
         body = self.media.offer() if self._offer_is_ours else self._answer
-        self.dialog.accept(self._endpoint.now(), body)
+        now = self._endpoint.now()
+        self.dialog.accept(now, body)
         self._endpoint.flush()
+        self.media.wait_anew(now)
 
     def refuse(self, refusal: Rejected | Refused) -> None:
         """Answer the INVITE with the status that belongs to the refusal, saying why."""
@@ -94,7 +96,7 @@ class SipLeg:
         if self.dialog.state == "confirmed":
             self.dialog.bye(now, _reason(ending))
         elif self.dialog.state == "early":
-            self.dialog.refuse(now, ending.sip_status or 487)
+            self.dialog.refuse(now, ending.sip_status or 487, headers=_reason_headers(ending))
         self._endpoint.flush()
         if self._media is not None:
             self._media.close(now)
@@ -187,6 +189,11 @@ def _reason(ending: Ending) -> str | None:
     if ending.by == "caller":
         return None
     return f'Q.850;cause={ending.q850 or 16};text="{ending.reason}"'
+
+
+def _reason_headers(ending: Ending) -> list[tuple[str, str]]:
+    reason = _reason(ending)
+    return [] if reason is None else [("Reason", reason)]
 
 
 def _nothing() -> None:

@@ -31,15 +31,6 @@ from gateway.sip.uri import SipUri, TelUri, Uri
 from gateway.store import Store, StoreError
 from gateway.store.ids import new_id
 
-DRAINED = Ending(
-    Status.COMPLETED,
-    EndReason.GATEWAY_DRAINED,
-    "gateway",
-    "the gateway stopped before the call ended",
-    503,
-    41,
-)
-
 
 class Switchboard:
     """Starts a call for each INVITE, hands it its dialog's events, and makes the parts that it asks for."""
@@ -79,7 +70,7 @@ class Switchboard:
             case _:
                 call = self._calls.get(event.dialog)
                 if call is not None:
-                    call.phone.receive(event)
+                    call.receive(event)
 
     def on_message(self, sent: bool, data: bytes, peer: Target) -> None:
         """Let a call's record keep the rungs of its signalling ladder."""
@@ -93,9 +84,15 @@ class Switchboard:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=seconds)
         for call in self._tasks.values():
-            call.end(DRAINED)
+            call.drain()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=5)
+
+    async def close(self) -> None:
+        """End what is still running, at once."""
+        for task in self._tasks:
+            task.cancel()
+        await self.quiet()
 
     async def quiet(self) -> None:
         """Wait until no call is left."""
@@ -159,6 +156,7 @@ class Switchboard:
     def bridge(self, call: Call) -> Iterator[Bridge]:
         """A bridge for the call's phone, that stops sending when the context is left."""
         bridge = Bridge(call.phone.media, self.clock, self._config.agents.queue_seconds)
+        bridge.on_error = call.crash
         watch = self.clock.join(lambda now: self._watch(call, now), 1000)
         try:
             yield bridge
@@ -233,7 +231,8 @@ class Switchboard:
         media = call.phone.media
         media.sweep(now)
         limit = self._config.media.no_media_seconds
-        if call.record.answered_at is not None and media.silent_for(now) > limit:
+        # Who has not acknowledged the answer is dealt with by the time that it has for that.
+        if call.phone.connected.is_set() and media.silent_for(now) > limit:
             detail = f"no RTP came from the caller for {limit:g} s"
             call.end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))
 

@@ -85,6 +85,10 @@ class Playout:
         self._marks.append((self._written, name))
         return True
 
+    def forget_marks(self) -> None:
+        """Take the marks back, and leave the audio."""
+        self._marks.clear()
+
     def clear(self) -> list[str]:
         """Drop all queued audio; returns the names of the marks that were dropped with it, in order.
 

@@ -1,0 +1,152 @@
+"""A whole gateway in the test's own process, furnished, with its events kept."""
+
+import asyncio
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.app import Gateway
+from gateway.config import load_config
+from gateway.events.bus import Event
+from gateway.routing.table import Agent, AgentVersion, Dialect, PhoneNumber, Trunk, Workspace
+from gateway.sip.target import Target
+from gateway.store.calls import CallFilter, CallRow
+from gateway.store.ids import new_id
+from tests.call.phone import until
+from tests.call.runtime import Runtime
+
+NUMBER = "+12125550101"
+
+QUICK = {
+    "SIP__T1_MS": "50",
+    "SIP__T2_MS": "500",
+    "SIP__T4_MS": "500",
+    "SIP__LISTENERS__0__PORT": "0",
+    "SIP__LISTENERS__1__PORT": "0",
+    "HTTP__PORT": "0",
+    "MEDIA__QUARANTINE_SECONDS": "0",
+    "AGENTS__CONNECT_ATTEMPTS": "1",
+    "AGENTS__CONNECT_TIMEOUT": "3",
+}
+"Settings that make a gateway quick to start and to give up."
+
+
+class World:
+    """A gateway, its agent's runtime, and what to do with both."""
+
+    def __init__(self, folder: Path, runtime: Runtime, settings: dict[str, object]) -> None:
+        first = 20_000 + 200 * random.randrange(100)
+        given = {
+            "GATEWAY__DATA_DIR": folder,
+            "MEDIA__PORT_MIN": first,
+            "MEDIA__PORT_MAX": first + 199,
+            **QUICK,
+            **settings,
+        }
+        self.config = load_config(None, {f"TRUNKLINE_{name}": str(value) for name, value in given.items()})
+        self.events: list[Event] = []
+        self.expected_crashes: list[str] = []
+        "Names of the events that tell of a bug; a test that makes one says so."
+        self.runtime = runtime
+        self.gateway = Gateway(self.config, self.events.append)
+        self.workspace: Workspace
+        self.trunk: Trunk
+
+    async def start(self) -> None:
+        """Start, and furnish: a trunk for 127.0.0.1 and ::1, a number whose agent is the runtime."""
+        await self.gateway.start()
+        book = self.gateway.store.configuration
+        self.workspace = await book.workspaces.add(Workspace(new_id("org"), "Acme"), "test")
+        trunk = Trunk(new_id("trunk"), self.workspace.id, "Carrier", sources=("127.0.0.1", "::1"))
+        self.trunk = await book.trunks.add(trunk, "test")
+        await self.gateway.store.refresh()
+
+    async def line(self, e164: str = NUMBER, **version: Any) -> AgentVersion:
+        """A number, and an agent with one published version behind it."""
+        published = await self.version(**version)
+        number = PhoneNumber(new_id("phn"), self.workspace.id, e164, inbound_version_id=published.id)
+        await self.gateway.store.configuration.numbers.add(number, "test")
+        return published
+
+    async def version(self, *, publish: bool = True, **fields: Any) -> AgentVersion:
+        """An agent with one version; the runtime's URL unless told otherwise."""
+        book = self.gateway.store.configuration
+        agent = await book.agents.add(Agent(new_id("agent"), self.workspace.id, new_id("agent")), "test")
+        given = {"runtime_url": self.runtime.url(), **fields}
+        if "dialect" in given:
+            given["dialect"] = Dialect(given["dialect"])
+        made = await book.agents.draft(agent.id, given, "test")
+        return await book.agents.publish(made.id, "test") if publish else made
+
+    async def change_trunk(self, **fields: Any) -> None:
+        """Change the trunk, and see to it that the gateway knows."""
+        self.trunk = await self.gateway.store.configuration.trunks.change(self.trunk.id, fields, "test")
+        await self.gateway.store.refresh()
+
+    def at(self, transport: str = "UDP", host: str | None = None) -> Target:
+        """Where the gateway listens."""
+        for one in self.gateway.endpoint.listeners:
+            if one.transport == transport and host in (None, one.host):
+                return Target(transport, one.host, one.port)
+        raise LookupError(transport)
+
+    def told(self, name: str) -> list[Event]:
+        """The events of this name."""
+        return [event for event in self.events if event.name == name]
+
+    async def hears(self, name: str, count: int = 1) -> Event:
+        """Wait for an event."""
+        await until(lambda: len(self.told(name)) >= count)
+        return self.told(name)[count - 1]
+
+    async def records(self) -> list[CallRow]:
+        """The records of all calls, oldest first, when there was one and all are over."""
+        await self.hears("call.received")
+        async with asyncio.timeout(10):
+            await self.gateway.switchboard.quiet()
+        await self.gateway.store.flush()
+        page = await self.gateway.store.list_calls(CallFilter(limit=200, descending=False))
+        for row in page.calls:
+            assert self._endings(row.id) == 1, f"{row.id} has {self._endings(row.id)} endings"
+            assert row.ended_at is not None
+            assert row.end_reason is not None
+        return list(page.calls)
+
+    async def record(self) -> CallRow:
+        """The record of the only call."""
+        (row,) = await self.records()
+        return row
+
+    async def ended(self, status: str, reason: str, by: str) -> CallRow:
+        """The record of the only call, which has to have ended this way."""
+        row = await self.record()
+        assert (row.status, row.end_reason, row.ended_by) == (status, reason, by), row.detail
+        return row
+
+    async def close(self) -> None:
+        """End what is left, and check that nothing stays behind."""
+        board = self.gateway.switchboard
+        board.endpoint.user_agent.draining = True
+        await self.gateway.close()
+        assert board.active == 0
+        assert board.ports.in_use == 0
+        assert [name for name in self._names() if name.endswith("crashed")] == self.expected_crashes
+
+    def _names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+    def _endings(self, call_id: str) -> int:
+        return sum(event.call_id == call_id for event in self.told("call.ended"))
+
+
+def listeners(*more: dict[str, object]) -> dict[str, object]:
+    """Settings for listeners beside UDP and TCP on 127.0.0.1."""
+    given: dict[str, object] = {}
+    for index, one in enumerate(more, 2):
+        for key, value in {"port": 0, **one}.items():
+            given[f"SIP__LISTENERS__{index}__{key.upper()}"] = value
+    return given
+
+
+__all__ = ["NUMBER", "World", "listeners", "replace"]
