@@ -57,9 +57,12 @@ def serve(config: ConfigOption = None) -> None:
     with mistakes_told():
         read = load_config(config, os.environ)
         from gateway.app import run
+        from gateway.net.tls import BadCertificate
 
         try:
             run(read)
+        except BadCertificate as error:
+            fail(str(error), FAILED)
         except OSError as error:
             fail(f"{error}: `gateway check` tells which address or port is not to be had", FAILED)
 

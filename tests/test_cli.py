@@ -301,6 +301,30 @@ def test_database_that_is_away_is_one_sentence(gateway: Gateway, monkeypatch: py
     assert "geheim" not in result.output
 
 
+def test_serve_says_why_it_cannot_start(environ: dict[str, str], tmp_path: Path) -> None:
+    """A port that is taken, and a certificate that is not there: one sentence each, exit status 1."""
+    listener = {"transport": "tls", "certificate": str(tmp_path / "none.pem"), "private_key": "none.key"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", int(environ["TRUNKLINE_SIP__LISTENERS__0__PORT"])))
+        found = serve({})
+        others = {f"TRUNKLINE_SIP__LISTENERS__{index}__PORT": "" for index in (0, 1)}
+        without = serve({**others, "TRUNKLINE_SIP__LISTENERS": json.dumps([listener])})
+    assert "`gateway check` tells which address or port" in found
+    assert "none.pem" in without
+
+
+def serve(surroundings: dict[str, str]) -> str:
+    """What `gateway serve` says when it cannot."""
+    command = [sys.executable, "-m", "gateway", "serve"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **surroundings}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: "), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 # --- explain
 
 

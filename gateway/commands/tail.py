@@ -33,6 +33,8 @@ def tail(
         try:
             for event in follow(read, call_id):
                 show(event)
+        except (httpx2.ReadError, httpx2.RemoteProtocolError):
+            fail(f"the gateway at {_address(read)} has ended", FAILED)
         except httpx2.HTTPError as error:
             fail(f"no gateway to follow at {_address(read)}: {error}", FAILED)
         except KeyboardInterrupt:
