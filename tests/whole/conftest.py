@@ -284,9 +284,9 @@ class Phone:
         await self.dial(to)
         return await self.expect(Refused)
 
-    async def expect(self, kind: type[E]) -> E:
+    async def expect(self, kind: type[E], seconds: float = SECONDS) -> E:
         """The next event of a kind; others before it are dropped."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 event = await self.events.get()
                 if isinstance(event, kind):
