@@ -33,6 +33,7 @@ class Bridge:
         self._beat: Beat | None = None
         self._ptime_ms = phone.ptime_ms
         self._frame_bytes = phone.frame_bytes
+        self._format = phone.format
         self._spoken = False
         self._heard = False
         self._fresh = False
@@ -57,6 +58,11 @@ class Bridge:
             return
         self._to_agent = converter(phone.format, agent.dialect.format)
         self._to_phone = converter(agent.dialect.format, phone.format)
+        recode = converter(self._format, phone.format)
+        if recode is not None:
+            # Before the first answer there is only a guess at what the phone will speak.
+            self.playout.recode(recode)
+            self._format = phone.format
         self._frame_bytes = phone.frame_bytes
         self.playout.reframe(phone.frame_bytes, phone.format.silence(phone.ptime_ms))
         if self._beat is not None and self._ptime_ms != phone.ptime_ms:
@@ -114,7 +120,8 @@ class Bridge:
 
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""
-        self.phone.press(digits)
+        if not self.phone.press(digits):
+            self._complain(f"the phone takes no telephone-events: {digits!r} was not sent")
 
     def announce(self, audio_format: AudioFormat, audio: bytes) -> None:
         """Queue audio of our own for the phone."""

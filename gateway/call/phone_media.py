@@ -138,14 +138,15 @@ class PhoneMedia:
         else:
             self.port.send(packet)
 
-    def press(self, digits: str) -> None:
-        """Send digits as telephone-events, where the peer takes them."""
+    def press(self, digits: str) -> bool:
+        """Send digits as telephone-events; False where the peer takes none."""
         sender = self._sender
-        if sender is None:
-            return
+        if sender is None or not sender.takes_digits:
+            return False
         for digit in digits:
             if digit in DIGITS:
                 sender.digit(digit, self._settings.dtmf_tone_ms)
+        return True
 
     def tick(self, now: float) -> None:
         """HOT: let time pass on the receiving side."""

@@ -1,7 +1,7 @@
 """The queue between an agent that talks faster than real time and the clock that sends RTP."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MAX_MARKS = 1000
 "Marks that may wait: far more than speech has words, few enough that an agent cannot fill our memory."
@@ -62,6 +62,12 @@ class Playout:
             raise ValueError("silence has to fill a whole frame")
         self._frame = frame_bytes
         self._silence = silence
+
+    def recode(self, convert: Callable[[bytes], bytes]) -> None:
+        """Rewrite what is queued in another encoding of the same length, which was agreed on meanwhile."""
+        self._chunk = convert(self._chunk)
+        self._chunks = deque(convert(chunk) for chunk in self._chunks)
+        self._crumbs = bytearray(convert(bytes(self._crumbs)))
 
     def write(self, audio: bytes) -> int:
         """Queue audio; returns how many bytes of its end were dropped because the queue is full."""

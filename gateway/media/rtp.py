@@ -109,6 +109,11 @@ class RtpSender:
         self._events.append((event_code(digit), self._rate * duration_ms // 1000))
 
     @property
+    def takes_digits(self) -> bool:
+        """Whether telephone-event was negotiated."""
+        return self._event_payload_type is not None
+
+    @property
     def digits_waiting(self) -> bool:
         """Whether digits are being sent, or about to be."""
         return self._event is not None or bool(self._events) or self._pause > 0
