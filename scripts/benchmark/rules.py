@@ -78,12 +78,13 @@ def _loaded(rng: random.Random) -> tuple[NumberingPlan, Workspace, RateDeck]:
 
 
 def _deck(plan: NumberingPlan, rng: random.Random) -> str:
-    """A price list such as carriers send: many prefixes, some thousand destinations and prices."""
+    """A price list such as carriers send: many prefixes, and some thousand destinations with a price each."""
     codes = [country.calling_code for country in plan.countries]
     prefixes = set(codes)
     while len(prefixes) < RATES:
         prefixes.add(rng.choice(codes) + "".join(rng.choices("0123456789", k=rng.randrange(1, 7))))
-    rows = (f"{prefix},Destination {rng.randrange(2000)},{rng.randrange(5000) / 100}" for prefix in prefixes)
+    destinations = [f"Destination {number},{rng.randrange(5000) / 100}" for number in range(2000)]
+    rows = (f"{prefix},{rng.choice(destinations)}" for prefix in sorted(prefixes))
     return "\n".join(("prefix,destination,per_minute", *rows))
 
 
