@@ -112,7 +112,12 @@ class Gateway:
         config = self.config
         gate = TrunkGate(
             self.store.trunks,
-            Authenticator(secrets.token_bytes(32), config.sip.realm, lifetime=config.sip.nonce_seconds),
+            Authenticator(
+                secrets.token_bytes(32),
+                config.sip.realm,
+                lifetime=config.sip.nonce_seconds,
+                algorithms=config.sip.digest_algorithms,
+            ),
             config.sip.unknown_sources,
             config.limits.calls_per_second,
             self._unknown_source,

@@ -173,6 +173,11 @@ class SipSettings(Section):
     "Realm of our digest challenges to trunks that call in with credentials."
     nonce_seconds: Seconds = 300.0
     "Seconds for which a nonce of ours stays good; then the peer gets stale=true and a new one."
+    digest_algorithms: Annotated[tuple[Literal["SHA-256", "MD5"], ...], Field(min_length=1, max_length=2)] = (
+        "SHA-256",
+        "MD5",
+    )
+    "Algorithms of our digest challenges, in order: SHA-256, MD5 or both. Some old peers read only the first."
     t1_ms: Annotated[int, Field(ge=50, le=5000)] = 500
     "Timer T1 of RFC 3261 in milliseconds: the estimated round trip."
     t2_ms: Annotated[int, Field(ge=500, le=30_000)] = 4000
