@@ -1,0 +1,115 @@
+"""The documents, held to the code: what is told, counted and answered stands there, and nothing else does."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.call.record import EndReason, Status
+from gateway.call.refusal import ANSWERS
+from gateway.routing.decision import Reason
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
+
+TELLING = {"tell", "_tell"}
+"The names of the methods by which events are told."
+
+EVENT = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+def called(node: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    target = node.func
+    return (
+        target.attr
+        if isinstance(target, ast.Attribute)
+        else target.id
+        if isinstance(target, ast.Name)
+        else ""
+    )
+
+
+def literals(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression may come to, as far as they are written out."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def events_told() -> set[str]:
+    """Every event name that stands in the code."""
+    return {
+        text
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and called(node) in TELLING and node.args
+        for text in literals(node.args[0])
+        if EVENT.fullmatch(text)
+    }
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of every table row of a document, code marks taken off."""
+    lines = (DOCS / name).read_text().splitlines()
+    return [
+        [cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"
+    ]
+
+
+def metrics_kept() -> set[str]:
+    """Every metric name: those of the counters and histograms, and the gauges that the app reads."""
+    written = (ROOT / "gateway/events/metrics.py").read_text()
+    names = set(re.findall(r'"(trunkline_\w+)"', written))
+    for node in ast.walk(ast.parse((ROOT / "gateway/app.py").read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name == "_gauges":
+            names |= {
+                f"trunkline_{text}"
+                for part in ast.walk(node)
+                if isinstance(part, ast.Dict)
+                for key in part.keys
+                if key is not None
+                for text in literals(key)
+            }
+    return names
+
+
+def test_every_event_is_documented() -> None:
+    """docs/logging.md lists the events that the code tells, all of them and no other."""
+    told = events_told()
+    assert len(told) > 20, "the search itself is broken"
+    assert {row[0] for row in rows("logging.md") if EVENT.fullmatch(row[0])} == told
+
+
+def test_every_metric_is_documented() -> None:
+    """docs/operating.md lists the metrics, all of them and no other."""
+    kept = metrics_kept()
+    assert len(kept) > 10, "the search itself is broken"
+    listed = {row[0] for row in rows("operating.md") if row[0].startswith("trunkline_")}
+    assert {re.sub(r"_total$", "", name) for name in listed} == kept
+
+
+@pytest.mark.parametrize("word", [*Status, *EndReason])
+def test_every_status_and_end_reason_is_documented(word: Status | EndReason) -> None:
+    """docs/calls.md has a table row for each word that a record can end with."""
+    assert any(row[0] == word.value for row in rows("calls.md"))
+
+
+@pytest.mark.parametrize("reason", ANSWERS, ids=str)
+def test_every_refusal_is_documented(reason: EndReason | Reason) -> None:
+    """docs/calls.md says what each refusal looks like to the peer: status, phrase and cause."""
+    answer = ANSWERS[reason]
+    assert [reason.value, f"{answer.status} {answer.phrase}", str(answer.q850)] in [
+        row[:3] for row in rows("calls.md")
+    ]
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Each relative link of a document leads to a file that is there."""
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text())
+    missing = [link for link in links if not (path.parent / link).exists()]
+    assert not missing
