@@ -85,6 +85,7 @@ class SipEndpoint:
         self.streams = StreamPeers(
             self._receive, self._refuse, self._stream_failed, gatekeeper.knows, client_tls, limits
         )
+        self.streams.in_use = lambda: self.user_agent.connections
         self.listeners: tuple[Listener, ...] = ()
         self.user_agent: UserAgent
 
@@ -99,7 +100,8 @@ class SipEndpoint:
         self.user_agent = UserAgent(self.listeners, self._gatekeeper, self._token, settings=self._settings)
 
     async def stop(self) -> None:
-        """Close every socket; what is still queued is lost."""
+        """Close every socket; what is still queued is lost, and nothing more happens."""
+        self._flushing = True
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import cast
@@ -133,6 +133,8 @@ class StreamPeers:
         self.limits = limits
         self.refused = 0
         "Connections cut for bad framing, for being slow, or for coming from an unknown source."
+        self.in_use: Callable[[], Collection[int]] = tuple
+        "Connections that calls need, however silent they are."
         self._on_failure = on_failure
         self._knows = knows
         self._client_tls = client_tls or ssl.create_default_context()
@@ -223,7 +225,8 @@ class StreamPeers:
                     ssl=tls,
                     server_hostname=asked.host if tls else None,
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError) as error:
+            # ValueError: a name that no certificate can be for.
             self._opening.pop(key, None)
             self._on_failure(asked, str(error) or f"no connection within {CONNECT_SECONDS:g} s")
             return
@@ -232,11 +235,14 @@ class StreamPeers:
 
     def _sweep(self) -> None:
         now = self.loop.time()
+        idle = [one for one in self._open.values() if now - one.last_heard > self.limits.idle_seconds]
+        in_use = self.in_use() if idle else ()
+        for connection in idle:
+            if connection.number not in in_use:
+                connection.cut()
         for connection in list(self._open.values()):
             partial = connection.partial_since
-            slow = partial is not None and now - partial > self.limits.partial_message_seconds
-            if slow:
+            if partial is not None and now - partial > self.limits.partial_message_seconds:
                 self.refused += 1
-            if slow or now - connection.last_heard > self.limits.idle_seconds:
                 connection.cut()
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)

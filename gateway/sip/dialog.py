@@ -173,6 +173,11 @@ class Dialog:
         return str(self._path.remote_target)
 
     @property
+    def connection(self) -> int | None:
+        """The stream connection that the peer was last heard on."""
+        return self._heard_from.connection
+
+    @property
     def asked(self) -> bool:
         """An INVITE of the peer's has no final answer yet, or no ACK."""
         return self._incoming is not None and self._incoming.phase not in SETTLED

@@ -100,6 +100,12 @@ class UserAgent:
         """Live transactions, both sides."""
         return self._layer.server_count + self._layer.client_count
 
+    @property
+    def connections(self) -> set[int]:
+        """The stream connections that the peers of live dialogs were last heard on."""
+        numbers = (dialog.connection for dialog in self._core.dialogs.values())
+        return {number for number in numbers if number is not None}
+
     # The five methods of the shell.
 
     def receive(self, data: bytes, source: Target, now: float) -> None:
