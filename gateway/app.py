@@ -137,7 +137,7 @@ class Gateway:
             ),
             trace=self.switchboard.on_message,
         )
-        self.switchboard.endpoint = self.endpoint
+        self.switchboard.endpoint, self.switchboard.gate = self.endpoint, gate
         self._open.push_async_callback(self.endpoint.stop)
         await self.endpoint.start()
 

@@ -86,18 +86,18 @@ class TrunkGate:
         header = self._authenticator.pick(request.headers.get_all("Authorization"))
         if header is None:
             if match.needs_credentials:
-                return self._challenge(source, now, stale=False)
+                return Deny(401, "Unauthorized", self.challenge(source, now, stale=False))
             return Admit(Admission(Credentials()))
         outcome = self._authenticator.verify(
             header, request.method, request.uri, match.password_of, now, source.host
         )
         if isinstance(outcome, Stale):
-            return self._challenge(source, now, stale=True)
+            return Deny(401, "Unauthorized", self.challenge(source, now, stale=True))
         if isinstance(outcome, Verified):
             return Admit(Admission(Credentials(CredentialState.VERIFIED, outcome.username)))
         return Admit(Admission(Credentials(CredentialState.WRONG, outcome.username)))
 
-    def _challenge(self, source: Target, now: float, *, stale: bool) -> Deny:
+    def challenge(self, source: Target, now: float, *, stale: bool) -> list[tuple[str, str]]:
+        """The headers of a 401: one challenge an algorithm, in the order of the configuration."""
         challenges = self._authenticator.challenge(now, source.host, stale=stale)
-        headers = [("WWW-Authenticate", str(challenge)) for challenge in challenges]
-        return Deny(401, "Unauthorized", headers)
+        return [("WWW-Authenticate", str(challenge)) for challenge in challenges]

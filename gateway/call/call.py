@@ -135,7 +135,8 @@ class Call:
     def _refuse(self, refusal: Rejected | Refused) -> Ending:
         if isinstance(refusal, Rejected):
             self.record.decision = refusal.decision.as_dict()
-        self.phone.refuse(refusal)
+        challenge = self._board.challenge(self._invite, refusal)
+        self.phone.refuse(refusal, challenge)
         return ending_of(refusal)
 
     def _drained(self) -> Ending:

@@ -51,6 +51,8 @@ class EndReason(StrEnum):
     BAD_SESSION = "bad_session"
     "The SDP made no sense, or the answer to our offer never came."
     NO_PORT_FREE = "no_port_free"
+    STORE_UNAVAILABLE = "store_unavailable"
+    "The database does not answer, and nobody has called the number since the start."
     GATEWAY_DRAINED = "gateway_drained"
     "The drain's deadline came while the call was running."
     GATEWAY_RESTARTED = "gateway_restarted"

@@ -1,7 +1,7 @@
 """The phone's side of a call: a dialog and its audio, which do not know each other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
@@ -83,10 +83,13 @@ class SipLeg:
         self._endpoint.flush()
         self.media.wait_anew(now)
 
-    def refuse(self, refusal: Rejected | Refused) -> None:
-        """Answer the INVITE with the status that belongs to the refusal, saying why."""
+    def refuse(self, refusal: Rejected | Refused, challenge: Sequence[tuple[str, str]] = ()) -> None:
+        """Answer the INVITE with the status that belongs to the refusal, saying why.
+
+        `challenge` is what a 401 has to carry (RFC 3261 section 21.4.2).
+        """
         answer = answer_for(refusal)
-        headers = [reason_header(answer), *retry_headers(refusal)]
+        headers = [reason_header(answer), *retry_headers(refusal), *challenge]
         self.dialog.refuse(self._endpoint.now(), answer.status, answer.phrase, headers)
         self._endpoint.flush()
 

@@ -6,20 +6,20 @@ from contextlib import contextmanager
 
 from gateway.agent.dialects import dialect_named
 from gateway.agent.protocol import CallStart, Dialect
-from gateway.call.admission import Admission
+from gateway.call.admission import Admission, TrunkGate
 from gateway.call.bridge import Bridge
 from gateway.call.call import Call
 from gateway.call.conversation import Conversation
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
-from gateway.call.refusal import Refused
+from gateway.call.refusal import Refused, answer_for
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
 from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
 from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
-from gateway.routing.decision import Rejected
+from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute, route_inbound
 from gateway.routing.limits import Lease, Limits, claims_of
 from gateway.settings import Config, ListenerSettings
@@ -36,6 +36,8 @@ class Switchboard:
     """Starts a call for each INVITE, hands it its dialog's events, and makes the parts that it asks for."""
 
     def __init__(self, config: Config, store: Store, bus: EventBus, dialer: AgentDialer) -> None:
+        self.gate: TrunkGate
+        "Set by the app, as `endpoint` is."
         self.endpoint: SipEndpoint
         "Set by the app, which builds it around `on_event`, before the first event."
         self.clock = MediaClock(self._tick_failed)
@@ -100,10 +102,13 @@ class Switchboard:
             await asyncio.wait(list(self._tasks))
 
     async def route(self, invite: InviteReceived) -> InboundRoute:
-        """Decide who answers; raises `Rejected`."""
+        """Decide who answers; raises `Rejected`, or `Refused` where there is nothing to decide from."""
         request = invite.request
         called = dialled(request)
-        table = await self._store.routing_table(called)
+        try:
+            table = await self._store.routing_table(called)
+        except StoreError as error:
+            raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
         asserted = request.headers.get("P-Asserted-Identity")
         admission = invite.admission
         assert isinstance(admission, Admission)
@@ -116,6 +121,13 @@ class Switchboard:
             credentials=admission.credentials,
             asserted=asserted,
         )
+
+    def challenge(self, invite: InviteReceived, refusal: Rejected | Refused) -> list[tuple[str, str]]:
+        """The digest challenge that a refusal for want of credentials carries, nothing for any other."""
+        if answer_for(refusal).status != 401:
+            return []
+        stale = refusal.reason is Reason.STALE_CREDENTIALS
+        return self.gate.challenge(invite.source, self.endpoint.now(), stale=stale)
 
     async def near_misses(self, source: Target, called: str) -> list[str]:
         """What would have let an unknown source in, for its log line."""

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.routing.table import Dialect
+from gateway.routing.table import Dialect, RoutingTable, Secret, Trunk
 from gateway.sip.events import Refused
+from gateway.store.errors import StoreError
 from tests.whole.conftest import NUMBER, House, Open, Phone
 
 
@@ -170,3 +171,32 @@ async def test_a_change_counts_for_the_next_call(house: House, phone: Phone) -> 
     await phone.hang_up()
     assert (await house.record()).version_number == 2
     assert house.agents.calls[0].said[0]["event"] == "connected"
+
+
+async def test_a_401_always_carries_a_challenge(open_house: Open) -> None:
+    """Where only one of a source's trunks asks for credentials, its number is challenged, not refused."""
+    house = await open_house()
+    await house.furnish(trunk={"username": "carrier", "password": Secret("secret")})
+    book = house.store.configuration
+    open_trunk = Trunk("trunk_open", "org_test", "open", sources=("127.0.0.1",))
+    await book.trunks.add(open_trunk, "test")
+    await book.numbers.change("phn_test", {"trunk_id": "trunk_test"}, "test")
+    await house.store.refresh()
+    phone = Phone(house)
+    refused = await phone.refused()
+    await phone.close()
+    assert refused.status == 401
+    assert [name for name, _ in refused.headers].count("WWW-Authenticate") == 2
+    assert (await house.record()).end_reason == "credentials_required"
+
+
+async def test_a_database_that_is_away(house: House, phone: Phone) -> None:
+    """503 with its own words where nothing is known of the number; no crash is told."""
+
+    async def away(called: str) -> RoutingTable:
+        raise StoreError("the database does not answer")
+
+    house.store.routing_table = away  # type: ignore[method-assign]
+    refused = await phone.refused()
+    assert (refused.status, refused.reason_phrase) == (503, "Routing Database Not Reachable")
+    assert (await house.record()).end_reason == "store_unavailable"
