@@ -143,15 +143,18 @@ async def test_more_than_the_queue_takes(build: Build, agent: Runtime, phone: Ph
 
 @pytest.mark.parametrize("crumb_ms", [7, 13, 20, 27])
 async def test_crumbs_in_real_time(world: World, agent: Runtime, phone: Phone, crumb_ms: int) -> None:
-    """An agent that speaks in real time, in pieces of any size, is heard without a pad or a gap inside."""
+    """An agent that speaks in real time, in pieces of any size, is heard without a pad or a gap inside.
+
+    It is a little ahead, as agents are: a machine that stops this process for a moment is not the gateway's doing.
+    """
     _, talk = await connected(world, agent, phone, dialect="native")
     speech = babble(600)
     loop = asyncio.get_running_loop()
-    due = loop.time()
+    due = loop.time() - 0.1
     for start in range(0, len(speech), crumb_ms * 8):
         await talk.say(speech[start : start + crumb_ms * 8])
         due += crumb_ms / 1000
-        await asyncio.sleep(due - loop.time())
+        await asyncio.sleep(max(0.0, due - loop.time()))
     await until(lambda: speech[-80:] in phone.sound.heard())
     assert phone.sound.voice() == speech
 
