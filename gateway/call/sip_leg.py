@@ -84,10 +84,12 @@ class SipLeg:
         self.media.wait_anew(now)
 
     def refuse(self, refusal: Rejected | Refused, challenge: Sequence[tuple[str, str]] = ()) -> None:
-        """Answer the INVITE with the status that belongs to the refusal, saying why.
+        """Answer the INVITE with the status that belongs to the refusal, saying why; too late does nothing.
 
         `challenge` is what a 401 has to carry (RFC 3261 section 21.4.2).
         """
+        if self.dialog.state != "early":
+            return
         answer = answer_for(refusal)
         headers = [reason_header(answer), *retry_headers(refusal), *challenge]
         self.dialog.refuse(self._endpoint.now(), answer.status, answer.phrase, headers)
@@ -99,7 +101,8 @@ class SipLeg:
         if self.dialog.state == "confirmed":
             self.dialog.bye(now, _reason(ending))
         elif self.dialog.state == "early":
-            self.dialog.refuse(now, ending.sip_status or 487, headers=_reason_headers(ending))
+            status = ending.sip_status or 487
+            self.dialog.refuse(now, status if status >= 300 else 487, headers=_reason_headers(ending))
         self._endpoint.flush()
         if self._media is not None:
             self._media.close(now)

@@ -39,7 +39,7 @@ async def test_six_broken_configurations(world: World, agent: Runtime, phone: Ph
     # No interface lets a draft be assigned; a database that was edited by hand can have one.
     await _assign_by_hand(world, DRAFT, draft.id)
     outcomes = {}
-    for dialled in ("+12125550199", EXPIRED, DRAFT, UNASSIGNED, "nobody"):
+    for dialled in ("+13125550101", EXPIRED, DRAFT, UNASSIGNED, "nobody"):
         refused = await phone.invite(world.at(), dialled).refused()
         row = (await world.records())[-1]
         assert row.sip_status == refused.status
