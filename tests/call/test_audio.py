@@ -145,7 +145,7 @@ async def test_more_than_the_queue_takes(build: Build, agent: Runtime, phone: Ph
 async def test_crumbs_in_real_time(world: World, agent: Runtime, phone: Phone, crumb_ms: int) -> None:
     """An agent that speaks in real time, in pieces of any size, is heard without a pad or a gap inside.
 
-    It is a little ahead, as agents are: a machine that stops this process for a moment is not the gateway's doing.
+    It is a little ahead, as agents are: a machine that stops us for a moment is not the gateway's doing.
     """
     _, talk = await connected(world, agent, phone, dialect="native")
     speech = babble(600)
