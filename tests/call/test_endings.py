@@ -172,6 +172,24 @@ async def test_fallback_in_the_call(world: World, agent: Runtime, phone: Phone) 
         assert (await second.gone())[0] == 1000
 
 
+async def test_caller_leaves_between_two_runtimes(world: World, agent: Runtime, phone: Phone) -> None:
+    """A caller who hangs up while the fallback is dialled leaves no connection to it."""
+    async with runtime() as other:
+        other.hold.clear()
+        await world.line(fallback_url=other.url())
+        leg = phone.invite(world.at(), NUMBER)
+        await leg.answered()
+        (await agent.talk()).die()
+        await until(lambda: other.requests)
+        leg.bye()
+        await world.ended("completed", "user_disconnected", "caller")
+        other.hold.set()
+        await asyncio.sleep(0.05)
+        for talk in other.talks:
+            await talk.gone()
+            assert talk.messages == []
+
+
 async def test_fallback_wav(world: World, agent: Runtime, phone: Phone, tmp_path: Path) -> None:
     """Where nobody takes over, the version's WAV is played; then the call ends as failed."""
     apology = babble(300)
@@ -278,8 +296,9 @@ async def test_cancel_after_the_agent_connected(world: World, agent: Runtime, ph
     await (await agent.talk()).gone()
 
 
-async def test_never_acknowledged(world: World, agent: Runtime, phone: Phone) -> None:
-    """A 200 that is never acknowledged is resent for 64*T1; then the call is over, and BYE is sent."""
+async def test_never_acknowledged(build: Build, agent: Runtime, phone: Phone) -> None:
+    """A 200 never acknowledged is resent for 64*T1, then BYE is sent; it is no matter of lost media."""
+    world = await build(MEDIA__NO_MEDIA_SECONDS=1)
     await world.line()
     leg = phone.invite(world.at(), NUMBER)
     await leg.answered(ack=False)
@@ -289,14 +308,6 @@ async def test_never_acknowledged(world: World, agent: Runtime, phone: Phone) ->
     await phone.until(lambda: phone.received("BYE"))
     assert len(phone.received("200")) > 5
     assert (await talk.gone())[0] == 1000
-
-
-async def test_never_acknowledged_and_no_media(build: Build, agent: Runtime, phone: Phone) -> None:
-    """A caller that never acknowledged is not said to have lost its media."""
-    world = await build(MEDIA__NO_MEDIA_SECONDS=1)
-    await world.line()
-    await phone.invite(world.at(), NUMBER).answered(ack=False)
-    await world.ended("failed", "never_acknowledged", "gateway")
 
 
 async def test_no_media(build: Build, agent: Runtime, phone: Phone) -> None:

@@ -159,7 +159,7 @@ async def test_an_idle_connection_with_a_call(build: Build, agent: Runtime, phon
     await leg.answered()
     phone.sound.murmur()
     await agent.talk()
-    await asyncio.sleep(2.3)
+    await asyncio.sleep(1.7)
     assert len(world.gateway.endpoint.streams._open) == 1
     leg.bye()
     await world.ended("completed", "user_disconnected", "caller")

@@ -1,0 +1,243 @@
+"""The bridge in virtual time: what leaves at each tick, whatever the agent's pieces are."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from gateway.agent.protocol import Frame
+from gateway.call.agent_leg import AgentLeg
+from gateway.call.bridge import Bridge
+from gateway.call.phone_media import PhoneMedia
+from gateway.media.audio import ALAW_8K, ULAW_8K
+from gateway.net.clock import MediaClock
+from tests.call.phone import babble
+
+SILENCE = b"\xff" * 160
+
+
+class Timers:
+    """A loop whose time is a number."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> "Timers":
+        """Keep it."""
+        self._due.append((when, callback))
+        return self
+
+    def cancel(self) -> None:
+        """Never needed."""
+
+    def run(self, until: float) -> None:
+        """Let time go by."""
+        while self._due and min(self._due)[0] <= until + 1e-9:
+            when, callback = self._due.pop(0)
+            self.now = when
+            callback()
+        self.now = until
+
+
+class FakePhone:
+    """The phone's media, as much as a bridge needs of it."""
+
+    def __init__(self) -> None:
+        self.format = ULAW_8K
+        self.ptime_ms = 20
+        self.may_send = True
+        self.pressing = False
+        self.sent: list[bytes | None] = []
+        self.skipped = 0
+        self.frame_bytes = 160
+
+    def send(self, frame: bytes | None) -> None:
+        """Keep it."""
+        self.sent.append(frame)
+
+    def skip(self) -> None:
+        """Count it."""
+        self.skipped += 1
+
+    def tick(self, now: float) -> None:
+        """Time goes by."""
+
+    def voice(self) -> bytes:
+        """What was sent, from the first sound to the last."""
+        return b"".join(frame or SILENCE for frame in self.sent).strip(b"\xff")
+
+
+class FakeDialect:
+    """Speaks μ-law."""
+
+    format = ULAW_8K
+
+
+class FakeAgent:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.dialect = FakeDialect()
+        self.told: list[object] = []
+
+    def mark_played(self, name: str) -> list[Frame]:
+        """Keep it."""
+        self.told.append(name)
+        return []
+
+    def cleared(self, names: list[str], ms: int) -> None:
+        """Keep it."""
+        self.told.append((names, ms))
+
+
+class Stage:
+    """A bridge between two fakes."""
+
+    def __init__(self) -> None:
+        self.timers = Timers()
+        self.phone = FakePhone()
+        self.agent = FakeAgent()
+        self.clock = MediaClock(_raise)
+        self.clock.start(self.timers)
+        self.bridge = Bridge(cast("PhoneMedia", self.phone), self.clock, 60.0)
+        self.bridge.attach(cast("AgentLeg", self.agent))
+        self.bridge.start()
+
+    def run(self, milliseconds: float) -> None:
+        """Let time go by."""
+        self.timers.run(self.timers.now + milliseconds / 1000)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("crumb_ms", [1, 7, 13, 20, 27, 40])
+@pytest.mark.parametrize("phase_ms", [0, 3, 9, 14, 19])
+def test_crumbs_at_their_pace(crumb_ms: int, phase_ms: int) -> None:
+    """An agent that is never ahead is heard without a pad or a gap, whenever it begins."""
+    stage = Stage()
+    stage.run(100 + phase_ms)
+    speech = babble(500)
+    for start in range(0, len(speech), 8 * crumb_ms):
+        stage.bridge.play(speech[start : start + 8 * crumb_ms])
+        stage.run(crumb_ms)
+    stage.run(100)
+    assert stage.phone.voice() == speech
+
+
+@pytest.mark.parametrize("jitter_ms", [3, 8, 15])
+def test_frames_that_are_late_in_turn(jitter_ms: int) -> None:
+    """Every second frame a little late leaves no gap: the start waited for it."""
+    stage = Stage()
+    stage.run(119)
+    speech = babble(400)
+    for start in range(0, len(speech), 320):
+        stage.bridge.play(speech[start : start + 160])
+        stage.run(20 + jitter_ms)
+        stage.bridge.play(speech[start + 160 : start + 320])
+        stage.run(20 - jitter_ms)
+    stage.run(100)
+    assert stage.phone.voice() == speech
+
+
+def test_who_is_ahead_never_waits() -> None:
+    """Two frames in one message begin to leave at the next tick."""
+    stage = Stage()
+    stage.run(100)
+    before = len(stage.phone.sent)
+    stage.bridge.play(babble(40))
+    stage.run(20)
+    assert stage.phone.sent[before] == babble(40)[:160]
+
+
+def test_a_lone_piece_is_heard() -> None:
+    """Less than a frame, and nothing behind it: sent a tick later, filled up with silence."""
+    stage = Stage()
+    stage.run(100)
+    stage.bridge.play(babble(5))
+    stage.bridge.mark("end")
+    stage.run(60)
+    assert stage.phone.voice() == babble(5)
+    assert stage.agent.told == ["end"]
+
+
+def test_silence_is_sent_meanwhile() -> None:
+    """A packet leaves at each tick, whether anybody speaks or not."""
+    stage = Stage()
+    stage.run(1000)
+    assert len(stage.phone.sent) in {49, 50}
+
+
+def test_on_hold_time_goes_by() -> None:
+    """While nothing may be sent the queue stays, and the stream's time goes on."""
+    stage = Stage()
+    stage.phone.may_send = False
+    stage.bridge.play(babble(100))
+    stage.run(200)
+    assert stage.phone.sent == []
+    assert stage.phone.skipped in {9, 10}
+    stage.phone.may_send = True
+    stage.run(200)
+    assert stage.phone.voice() == babble(100)
+
+
+def test_another_agent_gets_no_marks_of_the_first() -> None:
+    """What the first one said is heard to its end; whom its marks were for is gone."""
+    stage = Stage()
+    stage.bridge.play(babble(100))
+    stage.bridge.mark("theirs")
+    second = FakeAgent()
+    stage.bridge.attach(cast("AgentLeg", second))
+    stage.bridge.mark("mine")
+    stage.run(200)
+    assert stage.phone.voice() == babble(100)
+    assert (stage.agent.told, second.told) == ([], ["mine"])
+
+
+def test_another_format_for_what_is_queued() -> None:
+    """What was queued before the phone's format was known is the same sound in the format that it has."""
+    stage = Stage()
+    stage.bridge.play(b"\xff" * 80 + b"\x00" * 400)
+    stage.phone.format = ALAW_8K
+    stage.bridge.retune()
+    stage.run(100)
+    sent = b"".join(frame for frame in stage.phone.sent if frame)
+    assert sent == b"\xd5" * 80 + b"\x2a" * 400
+
+
+def test_a_bug_is_told_once() -> None:
+    """A tick that raises stops this bridge and tells of it, and the clock goes on for the others."""
+    stage = Stage()
+    told: list[Exception] = []
+    stage.bridge.on_error = told.append
+    stage.phone.tick = _broken  # type: ignore[method-assign]
+    stage.run(200)
+    assert len(told) == 1
+
+
+def _broken(now: float) -> None:
+    raise ZeroDivisionError
+
+
+async def test_played_out() -> None:
+    """It waits for all that is queued, also after an earlier `clear`; with nothing queued it does not."""
+    stage = Stage()
+    stage.bridge.play(babble(100))
+    stage.bridge.clear()
+    await asyncio.wait_for(stage.bridge.played_out(), 1)
+    stage.bridge.play(babble(100))
+    waiting = asyncio.ensure_future(stage.bridge.played_out())
+    await asyncio.sleep(0)
+    stage.run(60)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    stage.run(100)
+    await asyncio.wait_for(waiting, 1)
+    assert stage.phone.voice() == babble(100)
