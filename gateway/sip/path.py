@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from gateway.sip.message import stamp_via
 from gateway.sip.target import Target
 from gateway.sip.uri import SipUri, Uri
 
@@ -92,20 +93,9 @@ def _behind_nat(host: str, seen: str) -> bool:
 
 def stamp(request: Request, source: Target) -> Via:
     """Note in the topmost Via where the request came from (sections 18.2.1, RFC 3581 section 4)."""
-    vias = request.vias
-    via = vias[0]
-    wants_port = via.param("rport") is not None
-    if via.host == source.host and not wants_port:
-        return via
-    via = via.with_param("received", source.host)
-    if wants_port:
-        via = via.with_param("rport", str(source.port))
-    lines = request.headers.get_all("Via")
-    lines = lines[1:] if len(lines) == len(vias) else [str(other) for other in vias[1:]]
-    request.headers.set("Via", str(via))
-    for line in lines:
-        request.headers.add("Via", line)
-    return via
+    assert source.port is not None, "a message that came in came from a port"
+    stamp_via(request, source.host, source.port)
+    return request.via
 
 
 def reply_target(via: Via, source: Target, trusts: Callable[[Target], bool]) -> Target:
