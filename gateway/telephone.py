@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from gateway.call.phone_media import PhoneMedia
+from gateway.call.switchboard import first_line
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock
 from gateway.net.rtp import PortRange, RtpPorts
@@ -154,9 +155,7 @@ class Telephone:
             self._report.said, self._report.heard = bytes(call.said), bytes(call.heard)
 
     def _trace(self, sent: bool, data: bytes, peer: Target) -> None:
-        line = data[:200].partition(b"\r\n")[0].decode("utf-8", "replace")
-        line = line[8:] if line.startswith("SIP/2.0 ") else line.partition(" ")[0]
-        self._report.ladder.append((time.monotonic() - self._began, sent, line))
+        self._report.ladder.append((time.monotonic() - self._began, sent, first_line(data)))
 
 
 class _Talk:
