@@ -310,6 +310,15 @@ class LimitsSettings(Section):
     "Dialled numbers whose routing table is kept in memory."
 
 
+class OutboundSettings(Section):
+    """`[outbound]`: the calls that are placed."""
+
+    countries_file: OptionalPath = None
+    "CSV file with the countries and their numbers. Empty: the one that ships with the gateway."
+    special_ranges_file: OptionalPath = None
+    "CSV file with premium, satellite and shared-cost ranges. Empty: the one that ships with the gateway."
+
+
 class DemoSettings(Section):
     """`[demo]`: a workspace to try things with."""
 
@@ -329,6 +338,7 @@ class Config(Section):
     agents: AgentsSettings = AgentsSettings()
     security: SecuritySettings = SecuritySettings()
     limits: LimitsSettings = LimitsSettings()
+    outbound: OutboundSettings = OutboundSettings()
     demo: DemoSettings = DemoSettings()
 
     @property

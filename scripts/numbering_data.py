@@ -1,4 +1,4 @@
-"""Write config/data/*.csv anew from the metadata of the installed `phonenumbers` library.
+"""Write gateway/data/*.csv anew from the metadata of the installed `phonenumbers` library.
 
 Run it after the library has been updated, look at the difference, and commit what is right. Prices are
 invented: they only have the shape of a carrier's price list.
@@ -21,7 +21,7 @@ parser: Any = import_module("re._parser")
 sre: Any = import_module("re._constants")
 "The standard library's own parser of patterns, which type checkers do not know."
 
-DATA = Path(__file__).parent.parent / "config" / "data"
+DATA = Path(__file__).parent.parent / "gateway" / "data"
 
 SOURCE = f"from phonenumbers {phonenumbers.__version__} (Apache-2.0) by scripts/numbering_data.py"
 

@@ -20,6 +20,7 @@ from gateway.commands.finding import Finding, bad, ok, warn, worst
 from gateway.commands.output import FAILED, Output, escaped
 from gateway.commands.session import ConfigOption, JsonOption
 from gateway.config import Config, ConfigError, read_config
+from gateway.numbering import load_plan
 
 MARKS = {"ok": "[green]✓ ok[/green]", "warn": "[yellow]! warn[/yellow]", "fail": "[red]✗ fail[/red]"}
 SECRETS = (("security", "key"), ("store", "url"))
@@ -51,6 +52,7 @@ async def gather(path: Path | None, environ: Mapping[str, str], *, connect: bool
     findings = [ok("configuration", "the defaults" if path is None else str(path))]
     findings += [warn("configuration", found, "see the sentence itself") for found in loaded.warnings]
     findings += _check_files(path, config)
+    findings += _check_numbering(config)
     findings += check_sockets(config)
     findings += check_certificates(config)
     findings += check_data_dir(config)
@@ -63,6 +65,15 @@ def _check_files(path: Path | None, config: Config) -> Iterator[Finding]:
         yield warn("configuration", f"{path} holds secrets and others can read it", f"chmod 600 {path}")
     if config.demo.seed is not None and not os.access(config.demo.seed, os.R_OK):
         yield bad("demo seed", f"{config.demo.seed} cannot be read", "mend [demo] seed, or leave it empty")
+
+
+def _check_numbering(config: Config) -> Iterator[Finding]:
+    try:
+        plan = load_plan(config.outbound)
+    except ConfigError as error:
+        yield from (bad("numbering data", str(problem), "mend the file") for problem in error.problems)
+    else:
+        yield ok("numbering data", f"{len(plan.countries)} countries, {len(plan.ranges)} special ranges")
 
 
 def _holds_secrets(path: Path) -> bool:

@@ -19,7 +19,7 @@ from gateway.routing.plan import NumberingPlan
 from gateway.routing.rating import RateDeck
 from gateway.routing.table import Workspace
 
-DATA = Path(__file__).parent.parent.parent / "config" / "data"
+DATA = Path(__file__).parent.parent.parent / "gateway" / "data"
 
 RATES = 100_000
 

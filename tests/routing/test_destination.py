@@ -16,7 +16,7 @@ from gateway.routing.number import country_of, parse_e164
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.table import NetworkGroup, Workspace
 
-SHIPPED = Path(__file__).parent.parent.parent / "config" / "data"
+SHIPPED = Path(__file__).parent.parent.parent / "gateway" / "data"
 
 CASES = Path(__file__).parent / "data" / "destinations.csv"
 

@@ -9,7 +9,7 @@ from gateway.routing.importer import read_countries, read_network_groups, read_r
 from gateway.routing.number import E164, country_of, parse_e164
 from gateway.routing.plan import Country, NumberingPlan, RangeKind, SpecialRange
 
-DATA = Path(__file__).parent.parent.parent / "config" / "data"
+DATA = Path(__file__).parent.parent.parent / "gateway" / "data"
 
 KIND = phonenumbers.PhoneNumberType
 
