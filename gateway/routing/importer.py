@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from io import StringIO
+from itertools import islice
 from typing import TypeVar
 
 from gateway.routing.number import MAX_DIGITS
 from gateway.routing.plan import Country, RangeKind, SpecialRange
-from gateway.routing.rating import Rate, RateDeck
+from gateway.routing.rating import MINOR_UNIT, Rate, RateDeck
 from gateway.routing.table import Increment, NetworkGroup
 
 T = TypeVar("T")
 
 MAX_PROBLEMS = 50
 "How many problems of a file are told at once."
+
+NAMED_LINES = 5
+"How many lines are named where many have the same sort of mistake."
+
+MAX_AMOUNT = 1_000_000
+"No minute costs more, in no currency."
 
 LIST_SEPARATOR = "|"
 "Between the prefixes of one cell."
@@ -43,7 +50,29 @@ class DataError(ValueError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = tuple(problems[:MAX_PROBLEMS])
+        self.total = len(problems)
+        "How many there are, those beyond `MAX_PROBLEMS` too."
+        self.grouped = _grouped(problems)
+        "A sentence for each sort of mistake, with the first lines that have it."
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def _grouped(problems: list[Problem]) -> tuple[str, ...]:
+    """`column per_minute: an amount such as 0.0125, not 'free' (lines 3, 5, 8 and 40 more)`."""
+    sorts: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        sorts.setdefault((problem.column, problem.what.partition(", not ")[0]), []).append(problem)
+    return tuple(map(_sentence, islice(sorts.values(), MAX_PROBLEMS)))
+
+
+def _sentence(alike: list[Problem]) -> str:
+    first = alike[0]
+    if len(alike) == 1:
+        return str(first)
+    lines = ", ".join(str(problem.line) for problem in alike[:NAMED_LINES])
+    more = f" and {len(alike) - NAMED_LINES} more" if len(alike) > NAMED_LINES else ""
+    column = f"column {first.column}: " if first.column else ""
+    return f"{column}{first.what} (lines {lines}{more})"
 
 
 def read_countries(text: str) -> tuple[Country, ...]:
@@ -254,8 +283,10 @@ def _money(cell: str) -> Decimal:
         amount = Decimal(cell)
     except InvalidOperation:
         raise ValueError(f"an amount such as 0.0125, not {cell!r}") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"an amount from 0 up, not {cell!r}")
+    if not amount.is_finite() or not 0 <= amount < MAX_AMOUNT:
+        raise ValueError(f"an amount from 0 to {MAX_AMOUNT}, not {cell!r}")
+    if amount != amount.quantize(MINOR_UNIT):
+        raise ValueError(f"an amount with at most six decimals, not {cell!r}")
     return amount
 
 

@@ -17,7 +17,7 @@ from gateway.routing.decision import Decision, Reason, Trail
 from gateway.routing.destination import Destination, validate_destination
 from gateway.routing.number import format_for
 from gateway.routing.plan import NumberingPlan
-from gateway.routing.rating import Quote, RateDeck, quote_by_prefix, quote_flat
+from gateway.routing.rating import Quote, RateDecks, quote_by_prefix, quote_flat
 from gateway.routing.table import (
     Agent,
     AgentVersion,
@@ -26,6 +26,8 @@ from gateway.routing.table import (
     Trunk,
     Workspace,
 )
+
+NO_DECKS = RateDecks()
 
 MAX_SECONDS = 5400
 "Longer than this no version may speak."
@@ -67,13 +69,14 @@ def route_outbound(
     *,
     plan: NumberingPlan,
     now_utc: datetime,
-    deck: RateDeck | None = None,
+    decks: RateDecks = NO_DECKS,
     balance: Decimal | None = None,
 ) -> OutboundRoute:
     """Decide whether a call may go out, before anything is recorded or sent; raises Rejected.
 
-    The destination's rules come first, in their order. `balance` is what is left in the workspace's wallet,
-    where it has one. Concurrency and calls per second are `limits`' to say, once the route is known.
+    The destination's rules come first, in their order. The number's provider decides which of the `decks`
+    has the price. `balance` is what is left in the workspace's wallet, where it has one. Concurrency and
+    calls per second are `limits`' to say, once the route is known.
     """
     trail = Trail()
     workspace = _workspace(trail, table, request)
@@ -91,7 +94,7 @@ def route_outbound(
     version = speaking_version(trail, table, request, assigned)
     agent, _ = owner(trail, table, number, version)
     trunk = _trunk(trail, table, number)
-    quote = _quote(trail, destination, number, trunk, workspace, deck)
+    quote = _quote(trail, destination, number, trunk, workspace, decks)
     paid_seconds = _paid_seconds(trail, quote, balance)
     how = f"by trunk “{trunk.name}”, as version {version.number} of agent “{agent.name}”"
     return OutboundRoute(
@@ -153,8 +156,9 @@ def _quote(
     number: PhoneNumber,
     trunk: Trunk,
     workspace: Workspace,
-    deck: RateDeck | None,
+    decks: RateDecks,
 ) -> Quote | None:
+    deck = decks.of(number.provider)
     if number.sip_trunk_enabled:
         quote: Quote | None = quote_flat(trunk, workspace)
     elif deck is None:

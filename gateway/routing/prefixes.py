@@ -9,20 +9,28 @@ T = TypeVar("T")
 class PrefixMap(Generic[T]):
     """Values by digit prefix. A look-up costs one dictionary access for each prefix length in use.
 
-    Build it once; ValueError if a prefix is not digits, or comes twice. An empty prefix matches everything.
+    Build it before anybody else sees it; ValueError if a prefix is not digits, or comes twice. An empty
+    prefix matches everything.
     """
 
     __slots__ = ("_lengths", "_values")
 
     def __init__(self, entries: Iterable[tuple[str, T]] = ()) -> None:
         self._values: dict[str, T] = {}
+        self._lengths: tuple[int, ...] = ()
+        self.extend(entries)
+
+    def extend(self, entries: Iterable[tuple[str, T]]) -> None:
+        """Add more while it is being built: whoever must not be busy for long adds a slice at a time."""
+        lengths = set(self._lengths)
         for prefix, value in entries:
             if prefix in self._values:
                 raise ValueError(f"prefix {prefix!r} comes twice")
             if prefix and not (prefix.isascii() and prefix.isdecimal()):
                 raise ValueError(f"a prefix is digits, not {prefix!r}")
             self._values[prefix] = value
-        self._lengths = tuple(sorted({len(prefix) for prefix in self._values}, reverse=True))
+            lengths.add(len(prefix))
+        self._lengths = tuple(sorted(lengths, reverse=True))
 
     def __len__(self) -> int:
         return len(self._values)

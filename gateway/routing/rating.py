@@ -1,7 +1,7 @@
 """What a call costs: the longest prefix of the called number in a rate deck, or a trunk's flat rate."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from math import ceil
 
@@ -29,8 +29,8 @@ class Rate:
 class RateDeck:
     """A price list by prefix, in one currency.
 
-    Build it once from pairs of prefix and rate; equal rates should be one object, since decks have 100 000
-    prefixes and few prices.
+    Build it once from pairs of prefix and rate, or slice by slice before anybody else sees it; equal rates
+    should be one object, since decks have 100 000 prefixes and few prices.
     """
 
     __slots__ = ("_rates", "currency")
@@ -42,9 +42,29 @@ class RateDeck:
     def __len__(self) -> int:
         return len(self._rates)
 
+    def __iter__(self) -> Iterator[tuple[str, Rate]]:
+        """Every prefix with its rate."""
+        return iter(self._rates)
+
+    def extend(self, rates: Iterable[tuple[str, Rate]]) -> None:
+        """Add some more while it is being built; ValueError as the constructor."""
+        self._rates.extend(rates)
+
     def rate(self, number: E164) -> tuple[str, Rate] | None:
         """The longest prefix of the called number that has a rate, and that rate."""
         return self._rates.longest(number.digits)
+
+
+@dataclass(frozen=True, slots=True)
+class RateDecks:
+    """The decks that are loaded: each provider's own, and one for those that have none."""
+
+    by_provider: Mapping[str, RateDeck] = field(default_factory=dict)
+    default: RateDeck | None = None
+
+    def of(self, provider: str) -> RateDeck | None:
+        """The deck that prices calls by a provider's route; None: they are not charged."""
+        return self.by_provider.get(provider, self.default)
 
 
 @dataclass(frozen=True, slots=True)

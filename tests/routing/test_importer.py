@@ -77,8 +77,10 @@ def test_rates_are_read() -> None:
         ("91,,1", "line 2, column destination: must not be empty"),
         ("91,India,", "line 2, column per_minute: must not be empty"),
         ("91,India,free", "line 2, column per_minute: an amount such as 0.0125, not 'free'"),
-        ("91,India,-1", "line 2, column per_minute: an amount from 0 up"),
-        ("91,India,NaN", "line 2, column per_minute: an amount from 0 up"),
+        ("91,India,-1", "line 2, column per_minute: an amount from 0 to"),
+        ("91,India,NaN", "line 2, column per_minute: an amount from 0 to"),
+        ("91,India,1e9", "line 2, column per_minute: an amount from 0 to 1000000, not '1e9'"),
+        ("91,India,0.1234567", "line 2, column per_minute: an amount with at most six decimals"),
         ("91,India,1,2,3", "line 2: 5 cells below 4 columns"),
         ("91,India,1,6/0", "line 2, column increment: billing increments are seconds from 1 up"),
         ("91,India,1,often", "line 2, column increment: a billing increment is written 60/60"),
@@ -99,6 +101,18 @@ def test_all_mistakes_are_told_up_to_a_bound() -> None:
         "line 2, column prefix: digits with a calling code, without + or leading zeros, not 'x'",
         "line 2, column per_minute: an amount such as 0.0125, not 'z'",
     ]
+
+
+def test_many_mistakes_of_one_sort_are_one_sentence() -> None:
+    """With an example, the first lines that have it, and how many more do; a single one stays as it is."""
+    rows = "".join(f"91{number},India,free{number}\n" for number in range(60)) + "+1,US,1\n"
+    with pytest.raises(DataError) as caught:
+        read_rates("prefix,destination,per_minute\n" + rows, "INR")
+    assert caught.value.total == 61
+    assert caught.value.grouped == (
+        "column per_minute: an amount such as 0.0125, not 'free0' (lines 2, 3, 4, 5, 6 and 55 more)",
+        "line 62, column prefix: digits with a calling code, without + or leading zeros, not '+1'",
+    )
 
 
 def test_nothing_is_said_twice() -> None:

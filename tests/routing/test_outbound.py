@@ -12,7 +12,7 @@ from gateway.routing.decision import Reason, Rejected
 from gateway.routing.number import NumberFormat
 from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
 from gateway.routing.plan import Country, NumberingPlan, RangeKind, SpecialRange
-from gateway.routing.rating import Rate, RateDeck
+from gateway.routing.rating import Rate, RateDeck, RateDecks
 from gateway.routing.table import (
     Agent,
     AgentVersion,
@@ -94,7 +94,7 @@ def route(outbound_table: RoutingTable, now: datetime) -> Route:
             OutboundRequest(**request),
             plan=PLAN,
             now_utc=now,
-            deck=known.get("deck", DECK),
+            decks=RateDecks({}, known.get("deck", DECK)),
             balance=known.get("balance"),
         )
 

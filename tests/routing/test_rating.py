@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routing.number import E164
-from gateway.routing.rating import Quote, Rate, RateDeck, quote_by_prefix, quote_flat, quote_web
+from gateway.routing.rating import Quote, Rate, RateDeck, RateDecks, quote_by_prefix, quote_flat, quote_web
 from gateway.routing.table import Increment, Trunk, Workspace
 
 DECK = RateDeck(
@@ -44,6 +44,32 @@ def test_the_longest_prefix_of_the_called_number_decides(
     assert found is not None
     assert (found.prefix, found.per_minute) == (prefix, Decimal(per_minute))
     assert found.why.startswith(f"{number.e164} begins with {prefix}, the longest prefix in the rate deck")
+
+
+def test_a_provider_without_a_deck_of_its_own_has_the_default_one() -> None:
+    """And none at all where there is no default."""
+    own, default = RateDeck("INR"), RateDeck("USD")
+    decks = RateDecks({"plivo": own}, default)
+    assert (decks.of("plivo"), decks.of("twilio")) == (own, default)
+    assert RateDecks({"plivo": own}).of("twilio") is None
+
+
+@given(
+    st.dictionaries(st.text("0123456789", min_size=1, max_size=6), st.integers(0, 99), min_size=1),
+    st.text("123456789", min_size=1, max_size=10),
+    st.integers(1, 7),
+)
+def test_a_deck_built_in_slices_is_the_same_deck(prices: dict[str, int], digits: str, size: int) -> None:
+    """Whatever the slices: the longest prefix that a brute search finds, with its rate."""
+    entries = [(prefix, Rate(prefix, Decimal(price))) for prefix, price in prices.items()]
+    deck = RateDeck("INR")
+    for start in range(0, len(entries), size):
+        deck.extend(entries[start : start + size])
+    begin = [entry for entry in entries if digits.startswith(entry[0])]
+    assert deck.rate(E164("", digits)) == max(begin, key=lambda entry: len(entry[0]), default=None)
+    assert sorted(prefix for prefix, _ in deck) == sorted(prices)
+    with pytest.raises(ValueError, match="comes twice"):
+        deck.extend(entries[:1])
 
 
 def test_a_destination_without_a_rate_has_no_quote(workspace: Workspace) -> None:
