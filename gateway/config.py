@@ -247,11 +247,13 @@ def _touches(place: Location, location: Location) -> bool:
 
 
 def _label(location: Location) -> str:
-    """`[sip] t1_ms`, `[[sip.listeners]] number 2: port`."""
+    """`[sip] t1_ms`, `[providers.plivo] auth_id`, `[[sip.listeners]] number 2: port`."""
     if len(location) > 2 and isinstance(location[2], int):
         rest = ".".join(map(str, location[3:]))
         return f"[[{location[0]}.{location[1]}]] number {location[2] + 1}" + (f": {rest}" if rest else "")
-    return f"[{location[0]}] {'.'.join(map(str, location[1:]))}".rstrip()
+    depth = 2 if len(location) > 2 and _model(location[:2]) is not None else 1
+    table = ".".join(map(str, location[:depth]))
+    return f"[{table}] {'.'.join(map(str, location[depth:]))}".rstrip()
 
 
 def _given(value: object, field: FieldInfo | None) -> str:

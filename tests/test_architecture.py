@@ -16,7 +16,7 @@ ROWS = (
     ("commands", "demo", "sample_agent"),
     ("app", "telephone", "speech"),
     ("api", "web", "batch"),
-    ("call", "events"),
+    ("call", "events", "provisioning"),
     ("net", "store", "providers", "numbering"),
     ("sip", "media", "routing", "agent"),
 )

@@ -1,0 +1,1 @@
+"""Where numbers come from: what a number provider offers, and the providers there are."""
