@@ -105,6 +105,10 @@ class NativeDialect:
         """`resume`."""
         return [_text({"type": "resume"})]
 
+    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
+        """`quality`, every few seconds."""
+        return [_text({"type": "quality", **figures})]
+
     def malformed(self, why: str) -> list[Frame]:
         """`error`, for the first hundred of them in a call."""
         self._errors += 1

@@ -141,6 +141,9 @@ class Dialect(Protocol):
     def resume(self) -> list[Frame]:
         """The hold is over."""
 
+    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
+        """How the call sounds at the moment (`docs/media.md` lists the figures)."""
+
     def malformed(self, why: str) -> list[Frame]:
         """What to answer to a message that was reported as `Malformed`."""
 

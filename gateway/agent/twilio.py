@@ -130,6 +130,10 @@ class TwilioDialect:
         """Nothing: Twilio has no word for it."""
         return []
 
+    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
+        """Nothing: Twilio has no word for it."""
+        return []
+
     def malformed(self, why: str) -> list[Frame]:
         """Nothing: Twilio reports errors elsewhere, not on the stream."""
         return []

@@ -7,6 +7,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "string": str,
     "integer": int,
+    "number": (int, float),
     "boolean": bool,
 }
 SILENT = {"$ref", "title", "description"}
@@ -52,7 +53,7 @@ class Schema:
         return [] if value in expected else [f"not one of {expected}"]
 
     def _minimum(self, value: Any, expected: int, strict: bool, at: str) -> list[str]:
-        return [f"below {expected}"] if isinstance(value, int) and value < expected else []
+        return [f"below {expected}"] if isinstance(value, int | float) and value < expected else []
 
     def _maxLength(self, value: Any, expected: int, strict: bool, at: str) -> list[str]:
         return [f"longer than {expected}"] if isinstance(value, str) and len(value) > expected else []

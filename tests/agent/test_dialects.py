@@ -42,6 +42,7 @@ def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
             *dialect.dropped(20),
             *dialect.hold(),
             *dialect.resume(),
+            *dialect.quality({"in": {}, "out": {}}),
             *dialect.malformed("why"),
             *dialect.stop("completed", "agent"),
         ]

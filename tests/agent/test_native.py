@@ -75,6 +75,7 @@ def test_what_the_agent_is_told(dialect: NativeDialect) -> None:
         *dialect.dropped(40),
         *dialect.hold(),
         *dialect.resume(),
+        *dialect.quality({"in": {"mos": 4.4}, "out": {}}),
         *dialect.malformed("no"),
         *dialect.stop("hung_up", "caller"),
     ]
@@ -87,6 +88,7 @@ def test_what_the_agent_is_told(dialect: NativeDialect) -> None:
         {"type": "dropped", "ms": 40},
         {"type": "hold"},
         {"type": "resume"},
+        {"type": "quality", "in": {"mos": 4.4}, "out": {}},
         {"type": "error", "message": "no"},
         {"type": "stop", "reason": "hung_up", "by": "caller"},
     ]

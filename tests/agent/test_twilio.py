@@ -97,6 +97,7 @@ def test_sequence_numbers_have_no_gap(dialect: TwilioDialect) -> None:
         *dialect.cleared(["b", "c"], 400),
         *dialect.hold(),
         *dialect.resume(),
+        *dialect.quality({"in": {}, "out": {}}),
         *dialect.dropped(20),
         *dialect.malformed("x"),
         dialect.audio(b"\xff" * 160),
