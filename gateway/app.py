@@ -12,13 +12,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
 from gateway import __version__
+from gateway.api.bounds import Bounds
+from gateway.api.calls import calls
+from gateway.api.description import application
+from gateway.api.keys import KeyGate
 from gateway.api.operations import operations
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
+from gateway.call.lookup import Lookup
 from gateway.call.switchboard import Switchboard, dialled
 from gateway.events.bus import EventBus, Sink
 from gateway.events.log import log_sink
@@ -142,13 +147,22 @@ class Gateway:
         await self.endpoint.start()
 
     async def _start_http(self) -> None:
-        app = FastAPI(title="Trunkline", version=__version__)
+        http = self.config.http
         token = operator_token(self.config.gateway.data_dir)
-        app.include_router(operations(self.bus, self.registry, self._ready, token))
         self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
-        self.http = HttpServer(app, self.config.http.bind, self.config.http.port)
+        app = Bounds(application(self._routers(token)), http.max_body_bytes, self.bus.tell)
+        self.http = HttpServer(app, http.bind, http.port)
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
+
+    def _routers(self, token: str) -> list[APIRouter]:
+        """The HTTP routes, a noun each."""
+        there = self.store.configuration
+        gate = KeyGate(there, token, self.config.http.requests_per_minute)
+        return [
+            operations(self.bus, self.registry, self._ready, token),
+            calls(gate, Lookup(self.store, self.config.gateway.name)),
+        ]
 
     async def _ready(self) -> str | None:
         return self._not_ready or await self.store.healthy()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.commands import agents, calls, numbers, trunks, workspaces
+from gateway.commands import agents, calls, keys, numbers, trunks, workspaces
 from gateway.commands.check import check
 from gateway.commands.explain import explain
 from gateway.commands.history import history
@@ -34,6 +34,7 @@ app.add_typer(trunks.app, name="trunks")
 app.add_typer(agents.app, name="agents")
 app.add_typer(calls.app, name="calls")
 app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(keys.app, name="keys")
 app.command()(history)
 
 DEMO_SEED = Path(__file__).parent.parent / "config" / "demo.toml"

@@ -259,6 +259,14 @@ class HttpSettings(Section):
     "IP address of the HTTP server."
     port: Port = 8080
     "Port of the HTTP server; 0 lets the system choose."
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
+    "Requests a minute that each API key may make; further ones get 429."
+    max_body_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = 262_144
+    "Bytes of the largest request body; larger ones get 413."
+    max_followers: Annotated[int, Field(ge=1, le=100_000)] = 200
+    "Event streams that all API keys may hold open at once; further ones get 429."
+    request_hours: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0
+    "Hours for which an Idempotency-Key stands for the call that was first asked for under it."
 
 
 class StoreSettings(Section):

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.commands.check_sockets import try_bind
+from gateway.store.database import HEAD
 
 ROOT = Path(__file__).parent.parent
 FRONT_DESK = "+12025550101"
@@ -213,7 +214,7 @@ def test_history_names_who_did_it(gateway: Gateway) -> None:
 def test_migrate_says_what_it_did(gateway: Gateway) -> None:
     """The first time it makes the tables, the second time there is nothing to do."""
     assert "it was empty" in gateway("migrate").stdout
-    assert gateway("migrate").stdout == "the database is at 0001\n"
+    assert gateway("migrate").stdout == f"the database is at {HEAD}\n"
 
 
 def test_version_is_told(gateway: Gateway) -> None:
@@ -405,7 +406,7 @@ def test_check_of_the_demo_is_fine(gateway: Gateway) -> None:
     found = findings(result)
     assert found["listener udp-1"][0][0] == "ok"
     assert found["udp-1 advertises"] == [("warn", "127.0.0.1: only this machine can call")]
-    assert found["database"][0][1].endswith("at migration 0001")
+    assert found["database"][0][1].endswith(f"at migration {HEAD}")
     assert found["numbers"] == [("warn", "1 of 3 take no calls: +442079460018")]
     assert found["agent Sample agent/1"] == [("ok", "ws://127.0.0.1:8765/native")]
 

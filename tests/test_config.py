@@ -200,7 +200,7 @@ def test_port_pairs_start_even() -> None:
             "[gateway] no_media_seconds: unknown key here; it belongs to [media]",
         ),
         ("t1_ms = 5", "t1_ms: unknown key here; it belongs to [sip]"),
-        ("[http]\nxyzzy = 5", "[http] xyzzy: unknown key; there are bind, port"),
+        ("[http]\nxyzzy = 5", "[http] xyzzy: unknown key; there are bind, port, "),
         ('[sip]\nt1_ms = "fast"', '[sip] t1_ms = "fast": should be a whole number'),
         ("[sip]\nt1_ms = 1", "[sip] t1_ms = 1: should be greater than or equal to 50"),
         ("[sip]\nmax_calls = true", "[sip] max_calls = true: should be a number or a text"),

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 STOP_SECONDS = 2.0
 "How long open requests, event streams among them, may take to end when the server stops."
@@ -23,7 +23,7 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an app on one address: `start`, then `stop`."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
         self._host = host
         self._port = port
         self._server = _Server(

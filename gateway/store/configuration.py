@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gateway.store.agents import Agents
 from gateway.store.book import Book
+from gateway.store.keys import Keys
 from gateway.store.ledger import Change, history
 from gateway.store.numbers import Numbers
 from gateway.store.trunks import Trunks
@@ -21,6 +22,7 @@ class Configuration:
         self.trunks = Trunks(book)
         self.agents = Agents(book)
         self.numbers = Numbers(book)
+        self.keys = Keys(book)
 
     @asynccontextmanager
     async def together(self, by: str) -> AsyncIterator["Configuration"]:

@@ -215,6 +215,37 @@ changes = sa.Table(
 )
 "Who changed what, and when: `fields` maps each changed field to its value before and after; no secrets."
 
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _workspace(),
+    _text("name"),
+    _text("secret_hash"),
+    _text("created_by"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("last_used_at", UtcTime),
+    sa.Column("revoked_at", UtcTime),
+    sa.Index("ix_api_keys_workspace_id", "workspace_id"),
+)
+"Who may use the API for a workspace. Of the secret there is a hash only."
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("workspace_id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    _text("body_hash"),
+    _text("call_id"),
+    _text("holder"),
+    sa.Column("created_at", UtcTime, nullable=False, index=True),
+    sa.Column("held_at", UtcTime, nullable=False),
+    _flag("done"),
+)
+"""Requests for calls that may be sent again under the same key (`Idempotency-Key`, or what MQTT gives).
+
+`holder` is at work on the request since `held_at`, until it is `done`."""
+
 calls = sa.Table(
     "calls",
     metadata,

@@ -15,6 +15,7 @@ from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
+from gateway.store.requests import Requests
 from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
 from gateway.store.seed import seed
@@ -37,6 +38,7 @@ class SqlStore:
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
         self.configuration = Configuration(book)
+        self.requests = Requests(database, config.gateway.name)
 
     async def start(self) -> None:
         """Begin to serve calls: read the trunks, take in the journal of an earlier run, write records."""

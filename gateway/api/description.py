@@ -1,0 +1,164 @@
+"""The app that all routes are put into, and its OpenAPI description."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway import __version__
+from gateway.api.refusal import NO_KEY, STORE_AWAY, answer_refusals
+
+ABOUT = """
+Trunkline's API. Requests and answers are JSON; times are UTC, in ISO 8601; identifiers have a prefix that
+says what they name: `call_`, `agent_`, `phn_`, `trunk_`, `batch_`, `org_`, `key_`.
+
+Every answer that refuses has the same shape, `{statusCode, message, error}`. `reason` is the same for a
+program, and where a call was refused, `decision` has every check that was made, the one that failed last.
+What belongs to another workspace is not found.
+"""
+
+EXAMPLES: dict[int, tuple[str, str, str]] = {
+    400: ("Something in the request is wrong", "phone_number must be a valid E.164 phone number", ""),
+    401: ("No key, a wrong one, or a revoked one", NO_KEY, "unauthorized"),
+    402: ("The wallet does not cover it", "Insufficient billing wallet balance", "insufficient_balance"),
+    403: (
+        "A rule of the workspace, or of the gateway, forbids it",
+        "Destination country or network prefix is not enabled for this workspace",
+        "country_not_enabled",
+    ),
+    404: ("There is no such thing in this workspace", "Agent or phone number not found", "agent_missing"),
+    409: ("It would break something else", "Phone number already registered", "conflict"),
+    413: ("The body is too large", "The request is larger than 262144 bytes", "too_large"),
+    429: (
+        "A limit is reached: of requests by this key, or of calls; `Retry-After` says when it may work",
+        "Too many requests: this key may make 600 a minute",
+        "rate_limited",
+    ),
+    502: ("A carrier or provider did not do its part", "SIP trunk registration failed", "bad_gateway"),
+    503: ("The gateway cannot do it now; try again later", STORE_AWAY, "store_unavailable"),
+}
+"For each status: when it comes, and an example of its message and reason."
+
+PHRASES = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden"} | {
+    404: "Not Found",
+    409: "Conflict",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
+
+
+class CheckShape(BaseModel):
+    """One thing that a decision looked at."""
+
+    model_config = ConfigDict(title="Check", use_attribute_docstrings=True)
+
+    name: str
+    "What the check is about: `destination country`."
+    looked_at: str
+    "The value that was examined."
+    found: str
+    "What that turned out to be."
+    outcome: str
+    "`pass`, `fail`, `grant` (a rule set aside, `found` says by what) or `note`."
+
+
+class DecisionShape(BaseModel):
+    """Why a call may go on, or why not."""
+
+    model_config = ConfigDict(title="Decision", use_attribute_docstrings=True)
+
+    allowed: bool
+    "Whether nothing refused."
+    reason: str | None = None
+    "The reason of the refusal, null where there is none."
+    summary: str
+    "The decision in one sentence."
+    checks: list[CheckShape]
+    "Everything that was looked at, in order."
+    near_misses: list[str] = []
+    "What almost fitted."
+
+
+class ProblemShape(BaseModel):
+    """One value of a request that is wrong."""
+
+    model_config = ConfigDict(title="Problem", use_attribute_docstrings=True)
+
+    field: str
+    "Where it stands."
+    given: Any = None
+    "What stood there; null where nothing did."
+    expected: str
+    "What would be right."
+
+
+class ErrorShape(BaseModel):
+    """Every answer that refuses."""
+
+    model_config = ConfigDict(title="Error", use_attribute_docstrings=True)
+
+    status_code: Annotated[int, Field(alias="statusCode")]
+    "The HTTP status once more."
+    message: str | list[str]
+    "What is wrong, for a person; a list where several things are."
+    error: str
+    "The name of the HTTP status."
+    reason: str
+    "What is wrong, for a program: one word a cause."
+    decision: DecisionShape | None = None
+    "Where a call was refused: every check that was made."
+    problems: list[ProblemShape] | None = None
+    "Where the request is wrong: each value that is."
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: these refusals, and those that every route can give."""
+    return {status: _answer(status) for status in sorted({*statuses, 401, 429, 503})}
+
+
+def _answer(status: int) -> dict[str, Any]:
+    about, message, reason = EXAMPLES[status]
+    example = {"statusCode": status, "message": message, "error": PHRASES[status]}
+    example["reason"] = reason or "destination_unparseable"
+    return {
+        "model": ErrorShape,
+        "description": about,
+        "content": {"application/json": {"example": example}},
+    }
+
+
+def application(routers: Iterable[APIRouter]) -> FastAPI:
+    """An app with these routes, that answers refusals in their one shape and describes itself."""
+    # FastAPI's pages of documentation load their scripts from a foreign server: there are none.
+    app = FastAPI(
+        title="Trunkline",
+        version=__version__,
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    answer_refusals(app)
+    for router in routers:
+        app.include_router(router)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # how FastAPI wants it overridden
+    return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        # FastAPI describes its own 422 everywhere; here a wrong request is a 400.
+        for path in found["paths"].values():
+            for operation in path.values():
+                operation.get("responses", {}).pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            found.get("components", {}).get("schemas", {}).pop(name, None)
+        app.openapi_schema = found
+    return app.openapi_schema

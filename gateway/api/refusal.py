@@ -1,0 +1,217 @@
+"""The one place where a refusal becomes an HTTP answer: `{statusCode, message, error}`, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from gateway.call.record import EndReason
+from gateway.call.refusal import Refused
+from gateway.routing.decision import ReasonGroup, Rejected
+from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError, Unacceptable
+
+MAX_GIVEN = 200
+"Characters of a wrong value that are said back."
+NO_KEY = "API key is missing or invalid"
+STORE_AWAY = "The database does not answer; try again later"
+STORE_RETRY_SECONDS = 5.0
+
+STATUSES: Mapping[ReasonGroup, int] = {
+    ReasonGroup.SOURCE: 403,
+    ReasonGroup.CREDENTIALS: 403,
+    ReasonGroup.FORMAT: 400,
+    ReasonGroup.NOT_FOUND: 404,
+    ReasonGroup.CONFIGURATION: 400,
+    ReasonGroup.POLICY: 403,
+    ReasonGroup.PAYMENT: 402,
+    ReasonGroup.CAPACITY: 429,
+}
+"What a call is refused with, by the kind of its reason."
+
+NOUNS = {"number": "Phone number", "phone_number": "Phone number", "key": "API key"}
+"Nouns of the store that the API calls by another name."
+
+WORDS = {
+    "missing": "is required",
+    "json_invalid": "should be valid JSON",
+    "string_type": "should be text",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+    "bool_parsing": "should be true or false",
+    "dict_type": "should be an object",
+    "model_attributes_type": "should be an object",
+    "list_type": "should be a list",
+    "extra_forbidden": "is no field of this request",
+}
+"Plainer words than pydantic's for some of its error types."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One value of a request that is wrong."""
+
+    field: str
+    "`phone_number`, `metadata.name`, `limit`."
+    given: object
+    "What stood there, None where nothing did."
+    expected: str
+    "What would be right."
+
+    def __str__(self) -> str:
+        """The problem as a sentence."""
+        return f"{self.field} {self.expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that refuses."""
+
+    status: int
+    message: str | Sequence[str]
+    reason: str
+    "A word for a program, as `reason`."
+    decision: Mapping[str, object] | None = None
+    problems: Sequence[Problem] = ()
+    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self) -> dict[str, object]:
+        """What the answer says, in JSON types."""
+        said: dict[str, object] = {
+            "statusCode": self.status,
+            "message": self.message if isinstance(self.message, str) else list(self.message),
+            "error": HTTPStatus(self.status).phrase,
+            "reason": self.reason,
+        }
+        if self.decision is not None:
+            said["decision"] = dict(self.decision)
+        if self.problems:
+            said["problems"] = [
+                {"field": each.field, "given": each.given, "expected": each.expected}
+                for each in self.problems
+            ]
+        return said
+
+    def response(self) -> Response:
+        """The answer, to be sent."""
+        headers = dict(self.headers)
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, round(self.retry_after)))
+        content = orjson.dumps(self.body(), default=str)
+        return Response(content, self.status, headers, media_type="application/json")
+
+
+class Declined(Exception):
+    """The API itself refuses a request; carries the whole answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        super().__init__(f"{answer.status} {answer.reason}")
+
+
+def unauthorised() -> Declined:
+    """No key, a wrong one, or one that was revoked: which of them, a stranger is not told."""
+    return Declined(Answer(401, NO_KEY, "unauthorized", headers={"WWW-Authenticate": "Bearer"}))
+
+
+def invalid(*problems: Problem, message: str = "") -> Declined:
+    """The request is written wrongly; `message` where the reference has a sentence of its own for it."""
+    said: str | list[str] = message or [str(problem) for problem in problems]
+    return Declined(Answer(400, said if len(said) != 1 else said[0], "invalid_request", problems=problems))
+
+
+def not_found(noun: str) -> Declined:
+    """There is no such thing in the caller's workspace, whether or not there is in another."""
+    return Declined(Answer(404, f"{noun} not found", f"{noun.lower().replace(' ', '_')}_not_found"))
+
+
+def answer_to(error: Exception) -> Answer:
+    """The answer to whatever was raised while a request was served."""
+    match error:
+        case Declined():
+            return error.answer
+        case Rejected():
+            status = STATUSES[error.reason.group]
+            decision = error.decision.as_dict()
+            return Answer(status, error.message, error.reason.value, decision, retry_after=error.retry_after)
+        case Refused():
+            status = 500 if error.reason is EndReason.INTERNAL_ERROR else 503
+            return Answer(status, error.detail, error.reason.value, retry_after=error.retry_after)
+        case RequestValidationError():
+            return invalid(*map(_problem, error.errors())).answer
+        case HTTPException():
+            return Answer(
+                error.status_code, error.detail, _word(error.status_code), headers=error.headers or {}
+            )
+        case StoreError():
+            return _store_answer(error)
+        case _:
+            return Answer(500, "Internal server error", "internal_error")
+
+
+def _store_answer(error: StoreError) -> Answer:
+    match error:
+        case NotFound(field=noun):
+            return not_found(NOUNS.get(noun, noun.capitalize())).answer
+        case Conflict():
+            problem = Problem(error.field, error.given or None, error.right)
+            return Answer(409, str(error), "conflict", problems=[problem])
+        case InvalidInput():
+            problem = Problem(error.field, error.given or None, error.right)
+            return Answer(400, str(error), "invalid_request", problems=[problem])
+        case Unacceptable():
+            return Answer(400, "The database cannot keep these values", "invalid_request")
+        case _:
+            # Its text names the database's address: for the log, not for a caller.
+            return Answer(503, STORE_AWAY, "store_unavailable", retry_after=STORE_RETRY_SECONDS)
+
+
+def answer_refusals(app: FastAPI) -> None:
+    """Let an app answer everything that is raised in it as this module says."""
+
+    async def answered(_request: Request, error: Exception) -> Response:
+        return answer_to(error).response()
+
+    for kind in (
+        Declined,
+        Rejected,
+        Refused,
+        StoreError,
+        RequestValidationError,
+        HTTPException,
+        Exception,
+    ):
+        app.add_exception_handler(kind, answered)
+
+
+def _word(status: int) -> str:
+    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+
+
+def _problem(details: Mapping[str, object]) -> Problem:
+    location = details["loc"]
+    assert isinstance(location, tuple)
+    kind = str(details["type"])
+    place, *parts = location
+    named = kind != "json_invalid" and parts
+    name = ".".join(map(str, parts)) if named else str(place)
+    words = str(details["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+    given = None if kind in ("missing", "json_invalid") else _given(name, details.get("input"))
+    return Problem(name, given, WORDS.get(kind, words))
+
+
+def _given(name: str, value: object) -> object:
+    if "password" in name.lower() or "secret" in name.lower():
+        return "(hidden)"
+    if isinstance(value, str):
+        return value[:MAX_GIVEN]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)[:MAX_GIVEN]

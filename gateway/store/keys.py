@@ -1,0 +1,117 @@
+"""API keys: who may use the API for a workspace. The database has a hash of each secret, never the secret."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from gateway.routing.table import Workspace
+from gateway.store.book import Book
+from gateway.store.errors import InvalidInput, NotFound
+from gateway.store.ids import new_id
+from gateway.store.ledger import Entry, record
+from gateway.store.schema import api_keys
+
+SECRET_BYTES = 32
+MAX_NAME = 80
+USED_AGAIN = timedelta(minutes=1)
+"`last_used_at` is no more exact than this, so that most requests write nothing."
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of a workspace, without its secret."""
+
+    id: str
+    "`key_…`"
+    workspace_id: str
+    name: str
+    created_by: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The API keys in the store."""
+
+    book: Book
+
+    async def list_all(self, workspace_id: str | None = None) -> list[ApiKey]:
+        """All keys, of one workspace or of all, oldest first; revoked ones too."""
+        which = sa.true() if workspace_id is None else api_keys.c.workspace_id == workspace_id
+        query = api_keys.select().where(which).order_by(api_keys.c.created_at, api_keys.c.id)
+        async with self.book.database.reading() as connection:
+            return [_key_of(row) for row in (await connection.execute(query)).mappings()]
+
+    async def add(self, workspace_id: str, name: str, by: str) -> tuple[ApiKey, str]:
+        """Make a key; it, and its secret, which nobody can read again."""
+        name = name.strip()
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+            raise InvalidInput("name", name, f"should be 1 to {MAX_NAME} printable characters")
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        async with self.book.changing(by) as changing:
+            await changing.get(Workspace, workspace_id)
+            key = ApiKey(new_id("key"), workspace_id, name, by, datetime.now(UTC))
+            columns = {field: getattr(key, field) for field in ApiKey.__slots__}
+            await changing.connection.execute(
+                api_keys.insert().values(**columns, secret_hash=_hashed(secret))
+            )
+            entry = Entry(by, workspace_id, "key", key.id, "add", {}, {"name": name})
+            changing.revision = await record(changing.connection, entry)
+        return key, secret
+
+    async def revoke(self, key_id: str, by: str, workspace_id: str | None = None) -> ApiKey:
+        """Let a key open nothing from now on; revoking it again changes nothing.
+
+        `NotFound` where there is none, or none in `workspace_id`.
+        """
+        async with self.book.changing(by) as changing:
+            found = await changing.connection.execute(api_keys.select().where(api_keys.c.id == key_id))
+            row = found.mappings().first()
+            if row is None or workspace_id not in (None, row["workspace_id"]):
+                raise NotFound("key", key_id, "there is no such key")
+            if row["revoked_at"] is None:
+                now = datetime.now(UTC)
+                update = api_keys.update().where(api_keys.c.id == key_id)
+                await changing.connection.execute(update.values(revoked_at=now))
+                shown = now.isoformat(timespec="seconds")
+                entry = Entry(by, row["workspace_id"], "key", key_id, "revoke", {}, {"revoked_at": shown})
+                changing.revision = await record(changing.connection, entry)
+                return replace(_key_of(row), revoked_at=now)
+        return _key_of(row)
+
+    async def opening(self, key_id: str, secret: str) -> ApiKey | None:
+        """The key that these two open, None where they open nothing; takes as long in either case."""
+        async with self.book.database.reading() as connection:
+            found = await connection.execute(api_keys.select().where(api_keys.c.id == key_id))
+            row = found.mappings().first()
+        fits = hmac.compare_digest(_hashed(secret), "" if row is None else row["secret_hash"])
+        if row is None or not fits or row["revoked_at"] is not None:
+            return None
+        key = _key_of(row)
+        await self._used(key)
+        return key
+
+    async def _used(self, key: ApiKey) -> None:
+        now = datetime.now(UTC)
+        if key.last_used_at is not None and now - key.last_used_at < USED_AGAIN:
+            return
+        async with self.book.database.writing() as connection:
+            await connection.execute(
+                api_keys.update().where(api_keys.c.id == key.id).values(last_used_at=now)
+            )
+
+
+def _hashed(secret: str) -> str:
+    # 256 random bits cannot be guessed however fast the hash is; a slow one would only slow us.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _key_of(row: RowMapping) -> ApiKey:
+    return ApiKey(**{name: row[name] for name in ApiKey.__slots__})
