@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gateway.store.agents import Agents
 from gateway.store.book import Book
+from gateway.store.decks import Decks
 from gateway.store.keys import Keys
 from gateway.store.ledger import Change, history
 from gateway.store.numbers import Numbers
@@ -23,6 +24,7 @@ class Configuration:
         self.agents = Agents(book)
         self.numbers = Numbers(book)
         self.keys = Keys(book)
+        self.decks = Decks(book)
 
     @asynccontextmanager
     async def together(self, by: str) -> AsyncIterator["Configuration"]:

@@ -233,6 +233,12 @@ VERSION = {
     "fallback_wav": Field(or_none(text), "sound file to play when it fails"),
 }
 
+DECK = {
+    "provider": Field(text, "whose numbers' calls have these prices"),
+    "currency": Field(text, "three letters, such as INR"),
+    "file": Field(text, "CSV file with the rates, or sample for the one that ships with the gateway"),
+}
+
 NUMBER = {
     "nickname": Field(text, "what people call it"),
     "provider": Field(text, "plivo, twilio, … or sip_trunk"),

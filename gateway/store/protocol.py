@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.calls import CallFilter, CallPage, CallRow
 
@@ -24,6 +25,14 @@ class Store(Protocol):
 
     async def refresh(self) -> None:
         """Read the trunks now, if anything changed."""
+        ...
+
+    def rate_decks(self) -> RateDecks:
+        """All rate decks as last seen: what `route_outbound(…, decks=store.rate_decks())` takes.
+
+        Costs nothing; a deck that was imported is in it within a second. Empty where there is none: then
+        nothing is charged.
+        """
         ...
 
     def save_call(self, row: CallRow) -> None:

@@ -1,4 +1,4 @@
-"""Fills an empty database from a TOML file: workspaces, trunks, agents with versions, numbers.
+"""Fills an empty database from a TOML file: workspaces, trunks, agents with versions, numbers, rates.
 
 Things refer to each other by name; `config/demo.toml` shows all of it. Where there is one workspace, nothing
 need name it. Unknown keys and everything that the rules refuse are told with the table they stand in.
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.numbering import SAMPLE_RATES, shipped
+from gateway.routing.importer import DataError, read_rates
 from gateway.routing.table import Agent, PhoneNumber, Trunk, VersionState, Workspace
 from gateway.store.configuration import Configuration
 from gateway.store.errors import InvalidInput, StoreError
-from gateway.store.fields import NUMBER, TRUNK, VERSION, WORKSPACE, parse_fields
+from gateway.store.fields import DECK, NUMBER, TRUNK, VERSION, WORKSPACE, parse_fields
 from gateway.store.ids import new_id
 
 BY = "seed"
 "Who made the changes, in their history."
-TABLES = ("workspaces", "trunks", "agents", "numbers")
+TABLES = ("workspaces", "trunks", "agents", "numbers", "rates")
 
 Given = dict[str, Any]
 
@@ -55,6 +57,16 @@ def _read(path: Path) -> Given:
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise StoreError(f"{path}: {table}: should be written [[{table}]]")
     return content
+
+
+def _rates(file: str) -> str:
+    """The text of a rate deck; `sample` is the one that ships with the gateway."""
+    if file == "sample":
+        return shipped(SAMPLE_RATES)
+    try:
+        return Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("file", file, f"cannot be read: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,15 @@ class _Sowing:
                 references[f"{direction}_version_id"] = version.id
         fields = parse_fields(NUMBER, given)
         await there.numbers.add(PhoneNumber(new_id("phn"), workspace.id, e164, **references, **fields), BY)
+
+    async def add_rates(self, given: Given) -> None:
+        fields = parse_fields(DECK, given)
+        currency = fields.get("currency", "INR")
+        try:
+            deck = read_rates(_rates(fields.get("file", "")), currency)
+        except DataError as error:
+            raise InvalidInput("file", fields.get("file"), str(error)) from None
+        await self.configuration.decks.put(fields.get("provider", ""), deck, BY)
 
     async def _workspace(self, given: Given) -> Workspace:
         return await self.configuration.workspaces.find(given.pop("workspace", None))

@@ -69,6 +69,11 @@ class Snapshots:
         """All trunks as last seen; the same object as long as none of them changed."""
         return self._trunks
 
+    @property
+    def revision(self) -> int:
+        """The configuration's revision as last seen, at most about `POLL_SECONDS` ago."""
+        return self._revision
+
     def changed(self, revision: int) -> None:
         """Somebody in this process has changed the configuration: no need to ask before the next call."""
         self._revision = max(self._revision, revision)

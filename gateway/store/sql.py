@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
 from gateway.settings import Config
 from gateway.store import call_table
@@ -15,6 +16,7 @@ from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
+from gateway.store.loaded_decks import LoadedDecks
 from gateway.store.requests import Requests
 from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
@@ -33,6 +35,7 @@ class SqlStore:
         self._instance = config.gateway.name
         self._database = database
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
+        self._decks = LoadedDecks(database, lambda: self._snapshots.revision)
         journal = Journal(config.journal_file)
         self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
         self._writing: asyncio.Task[None] | None = None
@@ -43,6 +46,7 @@ class SqlStore:
     async def start(self) -> None:
         """Begin to serve calls: read the trunks, take in the journal of an earlier run, write records."""
         await self._snapshots.start()
+        await self._decks.start()
         await self._writer.replay()
         self._writing = asyncio.create_task(self._writer.run(), name="store-writer")
 
@@ -55,6 +59,7 @@ class SqlStore:
                 pass  # the journal's disk is full or gone as well: nothing else can be done with these rows
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
+        await self._decks.stop()
         await self._snapshots.stop()
         await self._database.close()
 
@@ -69,6 +74,10 @@ class SqlStore:
     async def refresh(self) -> None:
         """Read the trunks now, if anything changed."""
         await self._snapshots.refresh()
+
+    def rate_decks(self) -> RateDecks:
+        """All rate decks as last seen; see `Store.rate_decks`."""
+        return self._decks.current
 
     def save_call(self, row: CallRow) -> None:
         """Have this call saved soon; neither waits nor fails."""
@@ -107,7 +116,8 @@ class SqlStore:
     @property
     def counters(self) -> dict[str, int]:
         """What the store has counted since its start, and `unsaved`, the rows that are in memory only."""
-        return {**self._snapshots.counters, **self._writer.counters, "unsaved": self._writer.unsaved}
+        counted = {**self._snapshots.counters, **self._decks.counters, **self._writer.counters}
+        return {**counted, "unsaved": self._writer.unsaved}
 
 
 async def open_store(

@@ -54,7 +54,7 @@ HEAD = '[[workspaces]]\nname = "W"\n[[trunks]]\nname = "T"\nsources = ["192.0.2.
     [
         (
             '[[trunk]]\nname = "T"',
-            "trunk: there is no such table; there are workspaces, trunks, agents, numbers",
+            "trunk: there is no such table; there are workspaces, trunks, agents, numbers, rates",
         ),
         ('[workspaces]\nname = "T"', r"workspaces: should be written \[\[workspaces\]\]"),
         ("name = ", "is not valid TOML"),

@@ -1,0 +1,167 @@
+"""`gateway rates`: what calls cost by each provider's route."""
+
+import csv
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from gateway.commands.output import BAD_INPUT, fail
+from gateway.commands.session import ConfigOption, JsonOption, Session, YesOption, run
+from gateway.numbering import SAMPLE_RATES, shipped
+from gateway.routing.importer import DataError, read_rates
+from gateway.routing.rating import Rate, RateDeck
+from gateway.store.decks import Deck, Imported
+
+app = typer.Typer(no_args_is_help=True, help="What calls cost by each provider's route.")
+
+SAMPLE = "sample"
+COLUMNS = ("prefix", "destination", "per_minute", "connection_fee", "increment", "currency")
+
+ProviderArgument = Annotated[str, typer.Argument(help="As numbers name it, such as plivo.")]
+FileArgument = Annotated[
+    str,
+    typer.Argument(metavar="FILE.csv", help="The price list; - is standard input, sample the shipped one."),
+]
+
+
+@app.command("import")
+def import_file(
+    file: FileArgument,
+    provider: Annotated[str, typer.Option(help="Whose numbers' calls have these prices.")] = "plivo",
+    currency: Annotated[str, typer.Option(help="What the amounts are in.")] = "INR",
+    default: Annotated[
+        bool, typer.Option("--default", help="Prices for providers without a deck of their own, too.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace a provider's rate deck by a CSV file: all of it, or nothing where a line is wrong."""
+    deck = _read(file, currency.upper())
+
+    async def work(session: Session) -> None:
+        imported = await session.there.decks.put(provider, deck, session.by, default=default)
+        session.output.done(_imported(imported), _sentence(imported))
+
+    run(config, as_json, work)
+
+
+@app.command("list")
+def list_all(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the rate decks."""
+
+    async def work(session: Session) -> None:
+        rows = [_row(deck) for deck in await session.there.decks.list_all()]
+        columns = ("provider", "currency", "is_default", "prefixes", "imported_at", "id")
+        session.output.rows(
+            rows, columns, "No rate deck yet, so calls are free: gateway rates import FILE.csv"
+        )
+
+    run(config, as_json, work)
+
+
+@app.command()
+def export(
+    provider: ProviderArgument,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: standard output.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write a rate deck as CSV, as import reads it."""
+
+    async def work(session: Session) -> None:
+        deck = await session.there.decks.rates(provider)
+        if out is None:
+            _write(sys.stdout, deck)
+        else:
+            with out.open("w", newline="", encoding="utf-8") as sheet:
+                _write(sheet, deck)
+
+    run(config, False, work)
+
+
+@app.command("default")
+def make_default(
+    provider: ProviderArgument, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Have a deck price the calls of providers without one."""
+
+    async def work(session: Session) -> None:
+        deck = await session.there.decks.make_default(provider, session.by)
+        session.output.done(_row(deck), f"the deck of {provider} is the default one")
+
+    run(config, as_json, work)
+
+
+@app.command()
+def remove(
+    provider: ProviderArgument,
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a rate deck: calls by that provider then have the default one's prices, or none."""
+
+    async def work(session: Session) -> None:
+        deck = await session.there.decks.find(provider)
+        if not yes:
+            typer.confirm(f"Remove the {deck.prefixes} prices of {provider}?", abort=True, err=True)
+        await session.there.decks.remove(provider, session.by)
+        session.output.done(_row(deck), f"the deck of {provider} is removed")
+
+    run(config, as_json, work)
+
+
+def _read(file: str, currency: str) -> RateDeck:
+    try:
+        return read_rates(_text(file), currency)
+    except DataError as error:
+        lines = [f"{file}: {sentence}" for sentence in error.grouped]
+        fail("\n".join([*lines, f"nothing was imported: {error.total} mistakes"]), BAD_INPUT)
+    except UnicodeDecodeError as error:
+        fail(f"{file}: should be UTF-8: byte {error.start} is not", BAD_INPUT)
+    except OSError as error:
+        fail(f"{file}: cannot be read: {error.strerror}", BAD_INPUT)
+
+
+def _text(file: str) -> str:
+    if file == SAMPLE:
+        return shipped(SAMPLE_RATES)
+    return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+
+
+def _write(sheet: TextIO, deck: RateDeck) -> None:
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(deck.currency, sorted(deck, key=lambda entry: entry[0])))
+
+
+def _cells(currency: str, entries: Iterable[tuple[str, Rate]]) -> Iterable[tuple[str, ...]]:
+    for prefix, rate in entries:
+        increment = "" if rate.increment is None else str(rate.increment)
+        amounts = f"{rate.per_minute:f}", f"{rate.connection_fee:f}"
+        yield prefix, rate.destination, *amounts, increment, currency
+
+
+def _row(deck: Deck) -> dict[str, object]:
+    return {
+        "provider": deck.provider,
+        "currency": deck.currency,
+        "is_default": deck.is_default,
+        "prefixes": deck.prefixes,
+        "imported_at": deck.imported_at.isoformat(timespec="seconds"),
+        "id": deck.id,
+    }
+
+
+def _imported(imported: Imported) -> dict[str, object]:
+    counts = {"added": imported.added, "changed": imported.changed, "removed": imported.removed}
+    return {**_row(imported.deck), **counts}
+
+
+def _sentence(imported: Imported) -> str:
+    deck = imported.deck
+    if not (imported.added or imported.changed or imported.removed):
+        return f"{deck.provider} has these {deck.prefixes} prefixes already: nothing changed"
+    return f"{deck.provider} has {deck.prefixes} prefixes in {deck.currency}: {imported}"
