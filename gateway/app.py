@@ -24,6 +24,7 @@ from gateway.api.operations import operations
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
+from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
 from gateway.events.bus import EventBus, Sink
 from gateway.events.log import log_sink
@@ -32,8 +33,8 @@ from gateway.net.agent import AgentDialer
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.streams import StreamLimits
-from gateway.net.tls import server_context
-from gateway.settings import Config, ListenerSettings, SipSettings
+from gateway.net.tls import client_context, server_context
+from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
 from gateway.sip.digest import Authenticator
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
@@ -54,6 +55,7 @@ class Gateway:
         self.registry = CollectorRegistry()
         self.switchboard: Switchboard
         self.endpoint: SipEndpoint
+        self.placing: Placing
         self.http: HttpServer
         self._open = AsyncExitStack()
         self._stop = asyncio.Event()
@@ -72,6 +74,7 @@ class Gateway:
         self._open.push_async_callback(dialer.close)
         self.switchboard = Switchboard(config, self.store, self.bus, dialer)
         await self._start_sip()
+        self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan())
         self._open.push_async_callback(self.switchboard.close)
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)
@@ -140,6 +143,7 @@ class Gateway:
                 config.sip.partial_message_seconds,
                 config.sip.max_message_bytes,
             ),
+            client_tls=_client_tls(config.outbound),
             trace=self.switchboard.on_message,
         )
         self.switchboard.endpoint, self.switchboard.gate = self.endpoint, gate
@@ -235,6 +239,10 @@ def _binding(listener: ListenerSettings) -> Binding:
         advertised_port=listener.advertised_port,
         tls=tls,
     )
+
+
+def _client_tls(outbound: OutboundSettings) -> ssl.SSLContext:
+    return client_context(outbound.ca, outbound.certificate, outbound.private_key)
 
 
 def _sip_settings(sip: SipSettings) -> Settings:

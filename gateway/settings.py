@@ -269,6 +269,27 @@ class HttpSettings(Section):
     "Hours for which an Idempotency-Key stands for the call that was first asked for under it."
 
 
+class OutboundSettings(Section):
+    """`[outbound]`: calls that we place."""
+
+    queue_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 30.0
+    "Seconds that a call may wait for its trunk's calls per second; who would wait longer is refused."
+    headers: Annotated[tuple[str, ...], Field(max_length=64)] = ("X-*",)
+    "SIP headers that a request for a call may set: names, or beginnings of names that end in *."
+    ca: OptionalPath = None
+    "PEM file with the authorities that carriers' TLS certificates come from. Empty: those of the system."
+    certificate: OptionalPath = None
+    "PEM file with the certificate chain that we show to carriers that ask for one by TLS."
+    private_key: OptionalPath = None
+    "PEM file with the private key of that certificate."
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> "OutboundSettings":
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key should be set together, or neither")
+        return self
+
+
 class StoreSettings(Section):
     """`[store]`: the database."""
 
@@ -398,6 +419,7 @@ class Config(Section):
     log: LogSettings = LogSettings()
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
+    outbound: OutboundSettings = OutboundSettings()
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
     agents: AgentsSettings = AgentsSettings()

@@ -76,6 +76,10 @@ class NativeDialect:
         }
         return [_text(start)]
 
+    def answered(self) -> list[Frame]:
+        """`answered`."""
+        return [_text({"type": "answered"})]
+
     def audio(self, payload: bytes) -> Frame:
         """The audio itself."""
         return False, payload

@@ -120,6 +120,9 @@ class Dialect(Protocol):
     def start(self, call: CallStart) -> list[Frame]:
         """The frames that open the stream."""
 
+    def answered(self) -> list[Frame]:
+        """The call was answered; said only to an agent whose `start` came before that (early media)."""
+
     def audio(self, payload: bytes) -> Frame:
         """A frame with the caller's next audio."""
 

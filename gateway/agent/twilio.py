@@ -97,6 +97,10 @@ class TwilioDialect:
             "customParameters": {**call.parameters, **numbers},
         }
 
+    def answered(self) -> list[Frame]:
+        """Nothing: Twilio has no word for it."""
+        return []
+
     def audio(self, payload: bytes) -> Frame:
         """A `media` frame, stamped with the milliseconds of audio before it."""
         self._sequence += 1

@@ -64,7 +64,8 @@ class AgentLeg:
         self._tell = tell
         self._connection: AgentConnection | None = None
         self._speaker: Speaker | None = None
-        self._begun = False
+        self.begun = False
+        "The runtime was told `start`."
         self._ended = False
         self._audio_dropped = 0
 
@@ -89,9 +90,13 @@ class AgentLeg:
 
         At the answer, so that no agent speaks to a caller who gave up.
         """
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             self._say(self.dialect.start(self._start))
+
+    def answered(self) -> None:
+        """The call that the runtime has heard ringing is answered."""
+        self._say(self.dialect.answered())
 
     def hear(self, audio: bytes) -> None:
         """HOT: the caller's next audio, in the dialect's format."""
@@ -134,14 +139,14 @@ class AgentLeg:
         if self._ended or connection is None:
             return
         self._ended = True
-        if self._begun:
+        if self.begun:
             for text, payload in self.dialect.stop(reason, by):
                 connection.send(text, payload)
         connection.close(1000, reason)
 
     def _say(self, frames: Sequence[Frame]) -> None:
         connection = self._connection
-        if connection is None or not self._begun:
+        if connection is None or not self.begun:
             return
         for text, payload in frames:
             connection.send(text, payload)

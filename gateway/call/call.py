@@ -1,37 +1,61 @@
 """A call's whole life as one coroutine that returns one ending."""
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation
+from gateway.call.dialling import Headers
 from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
 from gateway.call.refusal import Refused, ending_of
 from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.routing.decision import Rejected
 from gateway.routing.inbound import InboundRoute
+from gateway.routing.limits import Lease
+from gateway.routing.outbound import OutboundRoute
 from gateway.sip.events import Event, InviteReceived
 
 if TYPE_CHECKING:
     from gateway.call.switchboard import Switchboard
 
-
 class Call:
     """One phone call, from its first message to its one ending.
 
-    `run` lives it; `end` is how anybody else ends it. Whatever happens in between, its record gets exactly
-    one ending with a reason.
+    `inbound` and `outbound` make one, `run` lives it, `end` is how anybody else ends it. Whatever happens in
+    between, its record gets exactly one ending with a reason.
     """
 
-    def __init__(self, board: "Switchboard", record: CallRecord, invite: InviteReceived) -> None:
+    def __init__(self, board: "Switchboard", record: CallRecord) -> None:
         self.record = record
-        self.phone = SipLeg(invite.dialog, board.endpoint, self.end, self.tell)
+        party = "caller" if record.direction == "inbound" else "callee"
+        self.phone = SipLeg(party, board.endpoint, self.end, self.tell)
         self._board = board
-        self._invite = invite
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._conversation: Conversation | None = None
+        self._invite: InviteReceived | None = None
+        self._route: OutboundRoute | None = None
+        self._lease: Lease | None = None
+        self._headers: Headers = ()
+
+    @classmethod
+    def inbound(cls, board: "Switchboard", record: CallRecord, invite: InviteReceived) -> "Call":
+        """A call that a carrier sends us."""
+        call = cls(board, record)
+        call._invite = invite
+        call.phone.begin(invite.dialog)
+        return call
+
+    @classmethod
+    def outbound(
+        cls, board: "Switchboard", record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers
+    ) -> "Call":
+        """A call that somebody asked us for, and that may go out; it has its places already."""
+        call = cls(board, record)
+        call._route, call._lease, call._headers = route, lease, headers
+        return call
 
     def end(self, ending: Ending) -> None:
         """End the call this way, unless something else has ended it already."""
@@ -51,19 +75,27 @@ class Call:
         why = f"{type(error).__name__}: {error}"
         self.end(Ending(Status.FAILED, EndReason.INTERNAL_ERROR, "gateway", why, 500, 41))
 
+    def hang_up(self, by: str) -> None:
+        """Somebody who may asks for the call's end; `by` says who."""
+        answered = self.record.answered_at is not None
+        status, sip_status = (Status.COMPLETED, None) if answered else (Status.CANCELLED, 487)
+        self.end(Ending(status, EndReason.ENDED_BY_REQUEST, "request", f"ended by {by}", sip_status))
+
     def drain(self) -> None:
         """The gateway stops, and the call has had its time."""
         self.end(self._drained())
 
     def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         """Tell an event of this call."""
+        if self.record.workspace_id is not None:
+            fields["workspace_id"] = self.record.workspace_id
         self._board.tell(name, level=level, call_id=self.record.id, **fields)
 
     async def run(self) -> None:
         """Live the call, and leave a record with its ending."""
         try:
             async with until(self._over):
-                ending = await self._inbound()
+                ending = await (self._outbound() if self._invite is None else self._inbound(self._invite))
         except Ended as ended:
             ending = ended.ending
         except (Rejected, Refused) as refusal:
@@ -75,47 +107,127 @@ class Call:
             ending = self._over.result()
         self._close(ending)
 
-    async def _inbound(self) -> Ending:
+    def abandon(self) -> None:
+        """The task was cancelled before it began to run."""
+        if self.record.ending is None:
+            self._close(self._drained())
+
+    async def _inbound(self, invite: InviteReceived) -> Ending:
         """Decide, open both legs, answer, and carry the audio until somebody hangs up."""
-        route = await self._route()
+        route = await self._board.route(invite)
+        self._routed(route)
         with ExitStack() as stack:
             lease = stack.enter_context(self._board.lease(route))
             self.record.decision = lease.decision.as_dict()
-            self.phone.open(self._board.open_media(self._invite, route), self._invite.request.body)
+            self.phone.open(self._board.open_media(route.trunk, invite.source), invite.request.body)
             bridge = stack.enter_context(self._board.bridge(self))
-            conversation = self._conversation = self._board.conversation(self, route, bridge)
+            conversation = self._talk_by(bridge, route)
             self._ring()
             await conversation.dial()
-            self._answer(bridge, conversation)
+            self.phone.accept()
+            self._answered(conversation)
             return await self._talk(route, bridge, conversation)
 
-    async def _route(self) -> InboundRoute:
-        route = await self._board.route(self._invite)
+    async def _outbound(self) -> Ending:
+        """Dial, open the agent while it rings, and carry the audio until somebody hangs up."""
+        route, lease = self._route, self._lease
+        assert route is not None
+        assert lease is not None
+        with ExitStack() as stack:
+            stack.enter_context(lease)
+            self._routed(route)
+            await asyncio.sleep(lease.wait)
+            offer = self.phone.offer(self._board.open_media(route.trunk, self._board.target_of(route)))
+            bridge = stack.enter_context(self._board.bridge(self))
+            conversation = self._talk_by(bridge, route)
+            self._hear_early(route, conversation)
+            self._dial(route, offer)
+            await self._reach(route, conversation)
+            self._answered(conversation)
+            return await self._talk(route, bridge, conversation)
+
+    def _routed(self, route: InboundRoute | OutboundRoute) -> None:
         self.record.routed(route)
         self.tell("call.routed", trunk=route.trunk.name, agent=route.agent.name, version=route.version.number)
-        return route
+
+    def _talk_by(self, bridge: Bridge, route: InboundRoute | OutboundRoute) -> Conversation:
+        """The agent's side, and who hears of what happens on the phone's."""
+        conversation = self._conversation = self._board.conversation(self, route, bridge)
+        self.phone.on_retune = bridge.retune
+        self.phone.on_hold = conversation.hold
+        bridge.on_first_word = self._first_word
+        bridge.on_first_heard = self._first_heard
+        return conversation
 
     def _ring(self) -> None:
         self.phone.ring()
         self.record.ringing_at = utc_now()
         self.tell("call.ringing")
 
-    def _answer(self, bridge: Bridge, conversation: Conversation) -> None:
-        self.phone.on_retune = bridge.retune
-        bridge.on_first_word = self._first_word
-        bridge.on_first_heard = self._first_heard
-        self.phone.on_hold = conversation.hold
-        self.phone.accept()
-        conversation.begin()
+    def _dial(self, route: OutboundRoute, offer: bytes) -> None:
+        """Send the INVITE."""
+        self._board.invite(self, route, offer, self._headers)
+        self.record.status = Status.SENT
+        self._board.save(self.record)
+        self.tell("call.sent", trunk=route.trunk.name, dialled=route.dialled, to=route.trunk.termination_uri)
+
+    def _hear_early(self, route: OutboundRoute, conversation: Conversation) -> None:
+        """What the callee's side tells before the answer; its audio is for agents that ask for it."""
+
+        def ringing(status: int, early: bool) -> None:
+            if self.record.ringing_at is None:
+                self.record.ringing_at = utc_now()
+                self.tell("call.ringing", sip_status=status, early_media=early)
+            if early and route.version.early_media:
+                conversation.begin()
+
+        self.phone.on_ringing = ringing
+
+    async def _reach(self, route: OutboundRoute, conversation: Conversation) -> None:
+        """Until the callee has picked up and the agent is there; who does not pick up in time ends the call."""
+        with self._ring_limit(route.ring_seconds):
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._open_agent(conversation))
+                await self.phone.picked_up.wait()
+
+    @contextmanager
+    def _ring_limit(self, seconds: float) -> Iterator[None]:
+        timer = asyncio.get_running_loop().call_later(seconds, self._rang_out, seconds)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _rang_out(self, seconds: float) -> None:
+        if self.phone.picked_up.is_set():
+            return
+        if self.phone.dialog.progressing:
+            detail = f"nobody picked up within {seconds:g} s"
+            ending = Ending(Status.DID_NOT_PICK, EndReason.USER_DID_NOT_PICK_UP, "gateway", detail, 487, 19)
+        else:
+            detail = f"the trunk did not answer within {seconds:g} s"
+            ending = Ending(Status.FAILED, EndReason.SIP_TRUNK_UNREACHABLE, "gateway", detail, 408, 27)
+        self.end(ending)
+
+    async def _open_agent(self, conversation: Conversation) -> None:
+        """Connect to the agent while the phone rings."""
+        await self.phone.ringing.wait()
+        try:
+            await conversation.dial()
+        except Refused as refusal:
+            self.end(ending_of(refusal))
+
+    def _answered(self, conversation: Conversation) -> None:
         self.record.answered_at = utc_now()
+        conversation.answered()
         self._board.save(self.record)
         self.tell("call.answered", codec=self.phone.media.codec.name)
 
-    async def _talk(self, route: InboundRoute, bridge: Bridge, conversation: Conversation) -> Ending:
+    async def _talk(self, route: InboundRoute | OutboundRoute, bridge: Bridge, conversation: Conversation) -> Ending:
         try:
             limit = min(route.max_seconds, self._board.max_call_seconds)
             async with asyncio.timeout(limit):
-                # The first word waits until the caller surely hears it.
+                # The first word waits until the phone surely hears it.
                 await self.phone.connected.wait()
                 bridge.start()
                 return await conversation.run()
@@ -129,14 +241,15 @@ class Call:
 
     def _first_heard(self) -> None:
         self.record.first_audio_in_at = utc_now()
-        self.phone.connected.set()
+        if self.record.answered_at is not None:
+            self.phone.connected.set()
         self.tell("call.first_audio_in")
 
     def _refuse(self, refusal: Rejected | Refused) -> Ending:
         if isinstance(refusal, Rejected):
             self.record.decision = refusal.decision.as_dict()
-        challenge = self._board.challenge(self._invite, refusal)
-        self.phone.refuse(refusal, challenge)
+        if self._invite is not None:
+            self.phone.refuse(refusal, self._board.challenge(self._invite, refusal))
         return ending_of(refusal)
 
     def _drained(self) -> Ending:
@@ -161,4 +274,4 @@ class Call:
         self.record.end(ending, figures)
         self._board.save(self.record)
         level = "warning" if ending.status is Status.FAILED else "info"
-        self._board.tell("call.ended", level=level, call_id=self.record.id, **self.record.summary())
+        self.tell("call.ended", level=level, **self.record.summary())

@@ -52,11 +52,18 @@ class Conversation:
                 raise Refused(EndReason.AGENT_UNREACHABLE, f"{url}: {error}") from error
 
     def begin(self) -> None:
-        """The call is answered: the agent's call begins."""
+        """The agent's call begins: with the answer, or while it rings where the agent hears early media."""
         self._begun = True
         if self._agent is not None:
             self._agent.begin()
             self._bridge.listen()
+
+    def answered(self) -> None:
+        """The call is answered, and the agent's call begins unless it has; what it says is heard from now on."""
+        if self._agent is not None and self._agent.begun:
+            self._agent.answered()
+        else:
+            self.begin()
 
     async def run(self) -> Ending:
         """Talk until the agent hangs up or dies, and say which."""

@@ -1,5 +1,6 @@
 """What a call leaves behind: its times, its decision, its media figures and its one ending."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -7,6 +8,7 @@ from typing import Literal
 
 from gateway.routing.decision import Reason
 from gateway.routing.inbound import InboundRoute
+from gateway.routing.outbound import OutboundRoute
 from gateway.store.calls import CallRow
 
 
@@ -28,7 +30,7 @@ class Status(StrEnum):
     NO_ANSWER = "no_answer"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    "The caller gave up before the answer."
+    "Given up before the answer: by the caller, or by whoever asked for the call."
 
 
 class EndReason(StrEnum):
@@ -37,6 +39,8 @@ class EndReason(StrEnum):
     USER_DISCONNECTED = "user_disconnected"
     AGENT_DISCONNECTED = "agent_disconnected"
     CALLER_CANCELLED = "caller_cancelled"
+    ENDED_BY_REQUEST = "ended_by_request"
+    "Somebody who may asked for its end: by the API, the dashboard, MQTT or the command line."
     MAX_DURATION = "max_duration"
     "The version's `max_call_duration_sec` is over."
     AGENT_UNREACHABLE = "agent_unreachable"
@@ -70,7 +74,7 @@ class EndReason(StrEnum):
     UNKNOWN = "unknown"
 
 
-By = Literal["caller", "callee", "agent", "gateway"]
+By = Literal["caller", "callee", "agent", "gateway", "request"]
 "Who ended the call."
 
 
@@ -134,11 +138,17 @@ class CallRecord:
     "When the agent's first audio left for the caller."
     ended_at: datetime | None = None
     ending: Ending | None = None
+    requested_by: str | None = None
+    "Who asked for an outbound call: `api:key_…`, `mqtt:…`, `cli:root`."
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
+    parent_call_id: str | None = None
+    batch_id: str | None = None
     media: dict[str, object] = field(default_factory=dict)
     "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
     ladder: list[Step] = field(default_factory=list)
 
-    def routed(self, route: InboundRoute) -> None:
+    def routed(self, route: InboundRoute | OutboundRoute) -> None:
         """Keep what the decision found."""
         self.workspace_id = route.workspace.id
         self.trunk_id = route.trunk.id
@@ -146,8 +156,9 @@ class CallRecord:
         self.agent_id = route.agent.id
         self.version_id = route.version.id
         self.version_number = route.version.number
-        self.to_number = route.called
-        self.from_number = route.caller or self.from_number
+        if isinstance(route, InboundRoute):
+            self.to_number = route.called
+            self.from_number = route.caller or self.from_number
         self.decision = route.decision.as_dict()
 
     def end(self, ending: Ending, media: dict[str, object]) -> None:
@@ -169,7 +180,8 @@ class CallRecord:
             "by": ending.by,
             "detail": ending.detail,
             "sip_status": ending.sip_status,
-            "refused": self.answered_at is None and ending.by == "gateway",
+            "direction": self.direction,
+            "refused": self.direction == "inbound" and self.answered_at is None and ending.by == "gateway",
             "from": self.from_number,
             "to": self.to_number,
             "duration_ms": self.duration_ms,
@@ -212,6 +224,11 @@ class CallRecord:
             duration_ms=self.duration_ms,
             media=self.media,
             ladder=[step.as_dict() for step in self.ladder],
+            requested_by=self.requested_by,
+            metadata=self.metadata,
+            notes=self.notes,
+            parent_call_id=self.parent_call_id,
+            batch_id=self.batch_id,
         )
 
     @property

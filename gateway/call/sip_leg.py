@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Literal
 
+from gateway.call.outcome import ending_of_refused
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused, answer_for, reason_header, retry_headers
@@ -14,29 +16,41 @@ from gateway.sip.dialog import Dialog
 from gateway.sip.events import (
     AckMissing,
     Acknowledged,
+    Answered,
     ByeReceived,
     Cancelled,
     Event,
     InfoReceived,
     ReinviteAnswered,
     ReinviteReceived,
+    Ringing,
 )
+from gateway.sip.events import Refused as InviteRefused
 
 Tell = Callable[..., None]
+Party = Literal["caller", "callee"]
 
 
 class SipLeg:
     """A dialog with the phone's side, and the audio that its offers and answers describe.
 
-    Verbs send at once. What the peer does arrives by `receive`; that it is gone is told to `end`.
+    The dialog comes with the caller's INVITE (`begin`), or with ours. Verbs send at once. What the peer does
+    arrives by `receive`; that it is gone is told to `end`.
     """
 
     def __init__(
-        self, dialog: Dialog, endpoint: SipEndpoint, end: Callable[[Ending], None], tell: Tell
+        self, party: Party, endpoint: SipEndpoint, end: Callable[[Ending], None], tell: Tell
     ) -> None:
-        self.dialog = dialog
+        self.party = party
+        "Who the phone is in this call."
+        self.ringing = asyncio.Event()
+        "Set when the callee rings, or has picked up at once."
+        self.picked_up = asyncio.Event()
+        "Set when the callee has answered our INVITE, and we have acknowledged that."
         self.connected = asyncio.Event()
-        "Set when the peer surely hears us: by its ACK, or its first audio."
+        "Set when the peer surely hears us: by its ACK or ours, or by its first audio."
+        self.on_ringing: Callable[[int, bool], None] = _no_ringing
+        "Called for each provisional answer of the callee, with its status and whether it brings audio."
         self.on_retune: Callable[[], None] = _nothing
         "Called after each negotiation within the call."
         self.on_hold: Callable[[bool], None] = _no_hold
@@ -44,10 +58,34 @@ class SipLeg:
         self._endpoint = endpoint
         self._end = end
         self._tell = tell
+        self._dialog: Dialog | None = None
         self._media: PhoneMedia | None = None
         self._offer_is_ours = False
         self._answer = b""
+        self._early_answer = False
         self._held = False
+
+    @property
+    def dialog(self) -> Dialog:
+        """The dialog, once there is one."""
+        assert self._dialog is not None, "the leg has no dialog yet"
+        return self._dialog
+
+    @property
+    def giving_up(self) -> bool:
+        """The call is over, and our INVITE still waits for its last answer."""
+        dialog = self._dialog
+        return dialog is not None and not dialog.incoming and dialog.state == "early"
+
+    def begin(self, dialog: Dialog) -> None:
+        """This is the dialog: the caller's INVITE made it, or ours did."""
+        self._dialog = dialog
+
+    def offer(self, media: PhoneMedia) -> bytes:
+        """Take the media of a call of ours, and make the offer for its INVITE."""
+        self._media = media
+        self._offer_is_ours = True
+        return media.offer()
 
     @property
     def media(self) -> PhoneMedia:
@@ -98,14 +136,28 @@ class SipLeg:
     def close(self, ending: Ending) -> None:
         """Hang up in the way that the dialog's state asks for, and free the media; right at any time."""
         now = self._endpoint.now()
-        if self.dialog.state == "confirmed":
-            self.dialog.bye(now, _reason(ending))
-        elif self.dialog.state == "early":
-            status = ending.sip_status or 487
-            self.dialog.refuse(now, status if status >= 300 else 487, headers=_reason_headers(ending))
-        self._endpoint.flush()
+        if self._dialog is not None:
+            self._leave(self._dialog, ending, now)
+            self._endpoint.flush()
         if self._media is not None:
             self._media.close(now)
+
+    def _leave(self, dialog: Dialog, ending: Ending, now: float) -> None:
+        reason = self._reason(ending)
+        if dialog.state == "confirmed":
+            dialog.bye(now, reason)
+        elif dialog.state == "early" and not dialog.incoming:
+            dialog.cancel(now, reason)
+        elif dialog.state == "early":
+            status = ending.sip_status or 487
+            headers = [] if reason is None else [("Reason", reason)]
+            dialog.refuse(now, status if status >= 300 else 487, headers=headers)
+
+    def _reason(self, ending: Ending) -> str | None:
+        """The `Reason` header of our BYE or CANCEL (RFC 3326): what a carrier's engineer will ask for."""
+        if ending.by == self.party:
+            return None
+        return f'Q.850;cause={ending.q850 or 16};text="{ending.reason}"'
 
     def figures(self) -> dict[str, object]:
         """What became of the audio, for the record; nothing where there was none."""
@@ -119,9 +171,14 @@ class SipLeg:
                     Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", "the caller gave up", 487)
                 )
             case ByeReceived():
-                self._end(
-                    Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "caller", "the caller hung up")
-                )
+                detail = f"the {self.party} hung up"
+                self._end(Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, self.party, detail))
+            case Ringing(_, status, body, _):
+                self._rings(status, body)
+            case Answered(_, body, _):
+                self._picks_up(body)
+            case InviteRefused():
+                self._end(ending_of_refused(event))
             case AckMissing():
                 detail = "our 200 was never acknowledged"
                 self._end(Ending(Status.FAILED, EndReason.NEVER_ACKNOWLEDGED, "gateway", detail, 200, 102))
@@ -136,6 +193,34 @@ class SipLeg:
             case _:
                 pass
 
+    def _rings(self, status: int, body: bytes) -> None:
+        """The callee's side is at work; an SDP in it is audio before the answer (RFC 3960)."""
+        early = bool(body) and self._hears_early(body)
+        self.ringing.set()
+        self.on_ringing(status, early)
+
+    def _hears_early(self, answer: bytes) -> bool:
+        try:
+            self.media.take_answer(answer, self._endpoint.now())
+        except ValueError:
+            return False  # what counts is the answer; that one will be held to what it says
+        self._early_answer = True
+        self._retuned()
+        return True
+
+    def _picks_up(self, answer: bytes) -> None:
+        """A 2xx is acknowledged at once; without an SDP, that of the early answer holds (RFC 3261 13.2.1)."""
+        now = self._endpoint.now()
+        self.dialog.ack(now)
+        self._endpoint.flush()
+        self._offer_is_ours = False
+        if (answer or not self._early_answer) and not self._apply(answer):
+            return
+        self.media.wait_anew(now)
+        self.ringing.set()
+        self.picked_up.set()
+        self.connected.set()
+
     def _acknowledged(self, body: bytes) -> None:
         if self._offer_is_ours:
             self._offer_is_ours = False
@@ -147,9 +232,7 @@ class SipLeg:
         try:
             self.media.take_answer(answer, self._endpoint.now())
         except ValueError as error:
-            detail = (
-                f"the answer to our offer: {error}" if answer else "the ACK brought no answer to our offer"
-            )
+            detail = f"the answer to our offer: {error}" if answer else "no answer to our offer came"
             self._end(Ending(Status.FAILED, EndReason.BAD_SESSION, "gateway", detail, 200, 95))
             return False
         self._retuned()
@@ -190,21 +273,13 @@ class SipLeg:
             self.media.on_digit(press.digit, press.duration_ms)
 
 
-def _reason(ending: Ending) -> str | None:
-    """The `Reason` header of our BYE (RFC 3326): what a carrier's engineer will ask for."""
-    if ending.by == "caller":
-        return None
-    return f'Q.850;cause={ending.q850 or 16};text="{ending.reason}"'
-
-
-def _reason_headers(ending: Ending) -> list[tuple[str, str]]:
-    reason = _reason(ending)
-    return [] if reason is None else [("Reason", reason)]
-
-
 def _nothing() -> None:
     """Before anyone listens."""
 
 
 def _no_hold(held: bool) -> None:
+    """Before anyone listens."""
+
+
+def _no_ringing(status: int, early: bool) -> None:
     """Before anyone listens."""

@@ -1,7 +1,7 @@
 """Every running call, and the parts of the gateway that calls are made of."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from gateway.agent.dialects import dialect_named
@@ -10,6 +10,7 @@ from gateway.call.admission import Admission, TrunkGate
 from gateway.call.bridge import Bridge
 from gateway.call.call import Call
 from gateway.call.conversation import Conversation
+from gateway.call.dialling import Headers, invite, target_of
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
 from gateway.call.refusal import Refused, answer_for
@@ -21,8 +22,10 @@ from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute, route_inbound
-from gateway.routing.limits import Lease, Limits, claims_of
-from gateway.settings import Config, ListenerSettings
+from gateway.routing.limits import INBOUND_BURST_SECONDS, Lease, Limits, claims_of
+from gateway.routing.outbound import OutboundRoute
+from gateway.routing.table import Trunk
+from gateway.settings import Config
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import DialogTerminated, Event, InviteReceived, OptionsAnswered
 from gateway.sip.message import Request
@@ -60,13 +63,29 @@ class Switchboard:
         """Calls between their first message and their ending."""
         return len(self._tasks)
 
+    @property
+    def draining(self) -> bool:
+        """No new calls are taken or placed any more."""
+        return self.endpoint.user_agent.draining
+
+    def running(self) -> list[CallRecord]:
+        """The live records of all running calls, oldest first."""
+        return [call.record for call in self._tasks.values()]
+
+    def hang_up(self, call_id: str, by: str) -> bool:
+        """End a running call, because somebody who may asked for it; False where no such call runs here."""
+        call = next((call for call in self._tasks.values() if call.record.id == call_id), None)
+        if call is not None:
+            call.hang_up(by)
+        return call is not None
+
     def on_event(self, event: Event) -> None:
         """Hand a SIP event to the call that it belongs to; an INVITE starts one."""
         match event:
             case InviteReceived():
                 self._start(event)
             case DialogTerminated(dialog, _):
-                self._calls.pop(dialog, None)
+                self._dialog_over(dialog)
             case OptionsAnswered():
                 pass
             case _:
@@ -145,24 +164,45 @@ class Switchboard:
             pass  # the line is worth telling without them
         return []
 
-    def lease(self, route: InboundRoute) -> Lease:
+    def lease(self, route: InboundRoute | OutboundRoute, patience: float = 0.0) -> Lease:
         """A place for the call under every limit that it falls under.
 
-        Raises `Rejected` where one is reached.
+        Raises `Rejected` where one is reached. An outbound call may wait for its trunk's pace for up to
+        `patience` seconds.
         """
         claims = claims_of(route.workspace, route.number, route.trunk)
-        return self._limits.take(claims, route.trunk, route.decision, self.endpoint.now())
+        burst = INBOUND_BURST_SECONDS if isinstance(route, InboundRoute) else 0.0
+        return self._limits.take(
+            claims,
+            route.trunk,
+            route.decision,
+            self.endpoint.now(),
+            burst_seconds=burst,
+            patience=patience,
+        )
 
-    def open_media(self, invite: InviteReceived, route: InboundRoute) -> PhoneMedia:
-        """An RTP port on the address that belongs to the listener the call came in by."""
-        listener = self._listener(invite.source)
+    def open_media(self, trunk: Trunk, peer: Target) -> PhoneMedia:
+        """An RTP port on the address that belongs to the listener by which the peer is spoken to."""
+        listener = self._listeners[peer.listener or ""]
         now = self.endpoint.now()
         try:
             port = self.ports.open(listener.media_bind, now)
         except NoPortFree as error:
             raise Refused(EndReason.NO_PORT_FREE, str(error)) from error
-        codecs = [CODECS[name] for name in route.trunk.codecs if name in CODECS]
+        codecs = [CODECS[name] for name in trunk.codecs if name in CODECS]
         return PhoneMedia(port, listener.media_advertised_host, codecs, self._config.media, now)
+
+    def target_of(self, route: OutboundRoute) -> Target:
+        """Where a call's INVITE goes; LocalProtocolError where no listener has the trunk's transport."""
+        return target_of(route.trunk, self.endpoint.user_agent)
+
+    def invite(self, call: Call, route: OutboundRoute, offer: bytes, headers: Headers) -> None:
+        """Send a call's INVITE by its trunk, and let the call have what becomes of it."""
+        dialog = invite(self.endpoint.user_agent, route, offer, headers, self.endpoint.now())
+        call.phone.begin(dialog)
+        call.record.sip_call_id = dialog.call_id
+        self._calls[dialog] = self._by_call_id[dialog.call_id] = call
+        self.endpoint.flush()
 
     @contextmanager
     def bridge(self, call: Call) -> Iterator[Bridge]:
@@ -176,19 +216,21 @@ class Switchboard:
             self.clock.leave(watch)
             bridge.stop()
 
-    def conversation(self, call: Call, route: InboundRoute, bridge: Bridge) -> Conversation:
+    def conversation(
+        self, call: Call, route: InboundRoute | OutboundRoute, bridge: Bridge
+    ) -> Conversation:
         """The agent side of a call."""
         version = route.version
         start = CallStart(
             call_id=call.record.id,
             stream_id=new_id("str"),
             account_id=route.workspace.id,
-            from_number=route.caller or route.caller_raw,
-            to_number=route.called,
+            from_number=call.record.from_number,
+            to_number=call.record.to_number,
             direction=call.record.direction,
             agent_id=route.agent.id,
             agent_version=version.number,
-            parameters=dict(version.parameters),
+            parameters={**dict(version.parameters), **_parameters(call.record.metadata)},
         )
 
         def dialect() -> Dialect:
@@ -215,7 +257,7 @@ class Switchboard:
         # The first two rungs went by before there was a call to keep them.
         record.step(False, "INVITE")
         record.step(True, "100 Trying")
-        call = Call(self, record, invite)
+        call = Call.inbound(self, record, invite)
         self._calls[invite.dialog] = self._by_call_id[request.call_id] = call
         self.save(record)
         call.tell(
@@ -226,17 +268,46 @@ class Switchboard:
             transport=invite.source.transport,
             sip_call_id=record.sip_call_id,
         )
-        task = asyncio.get_running_loop().create_task(call.run(), name=record.id)
+        self._run(call)
+
+    def place(
+        self, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers
+    ) -> None:
+        """Begin an outbound call that has been decided and has its places."""
+        call = Call.outbound(self, record, route, lease, headers)
+        self.save(record)
+        call.tell(
+            "call.created",
+            direction="outbound",
+            **{"from": record.from_number, "to": record.to_number},
+            by=record.requested_by,
+        )
+        self._run(call).add_done_callback(lambda _: lease.release())
+
+    def _run(self, call: Call) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(call.run(), name=call.record.id)
         self._tasks[task] = call
         task.add_done_callback(self._forget)
+        return task
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
         call = self._tasks.pop(task)
-        if self._by_call_id.get(call.record.sip_call_id) is call:
-            del self._by_call_id[call.record.sip_call_id]
+        call.abandon()
+        if not call.phone.giving_up:
+            self._forget_messages(call)
 
-    def _listener(self, source: Target) -> ListenerSettings:
-        return self._listeners[source.listener or ""]
+    def _forget_messages(self, call: Call) -> bool:
+        """No more rungs for this call's ladder; whether there could have been until now."""
+        if self._by_call_id.get(call.record.sip_call_id) is not call:
+            return False
+        del self._by_call_id[call.record.sip_call_id]
+        return True
+
+    def _dialog_over(self, dialog: Dialog) -> None:
+        """A call that was given up while it rang has its last messages only now: a 487, or a late answer."""
+        call = self._calls.pop(dialog, None)
+        if call is not None and call.record.ending is not None and self._forget_messages(call):
+            self.save(call.record)
 
     def _watch(self, call: Call, now: float) -> None:
         """Once a second for each call: RTCP, and whether its media is still alive."""
@@ -245,11 +316,21 @@ class Switchboard:
         limit = self._config.media.no_media_seconds
         # Who has not acknowledged the answer is dealt with by the time that it has for that.
         if call.phone.connected.is_set() and media.silent_for(now) > limit:
-            detail = f"no RTP came from the caller for {limit:g} s"
+            detail = f"no RTP came from the {call.phone.party} for {limit:g} s"
             call.end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))
 
     def _tick_failed(self, error: Exception) -> None:
         self.tell("media.crashed", level="error", exc_info=error)
+
+
+def _parameters(metadata: Mapping[str, object]) -> dict[str, str]:
+    """What of a request's metadata an agent can be told in text; truth is written as JSON writes it."""
+    shown = {True: "true", False: "false"}
+    return {
+        name: shown[value] if isinstance(value, bool) else str(value)
+        for name, value in metadata.items()
+        if isinstance(value, str | int | float)
+    }
 
 
 def dialled(request: Request) -> str:

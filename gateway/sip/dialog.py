@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.sip.authorization import CREDENTIALS, Authorization
 from gateway.sip.calling import MAX_FORKS, Invitation, OutgoingInvite, OutgoingReinvite
+from gateway.sip.calling import Phase as Calling
 from gateway.sip.errors import LocalProtocolError
 from gateway.sip.events import (
     AckMissing,
@@ -186,6 +187,11 @@ class Dialog:
     def settled(self) -> bool:
         """No INVITE is in progress either way: `reinvite` is allowed."""
         return self.state == "confirmed" and not self.asked and not self._asking
+
+    @property
+    def progressing(self) -> bool:
+        """The INVITE of ours that begins the call has had a provisional answer, be it only 100."""
+        return self._outgoing is not None and self._outgoing.phase is not Calling.CALLING
 
     @property
     def _asking(self) -> bool:

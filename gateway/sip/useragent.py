@@ -192,6 +192,10 @@ class UserAgent:
         dialog.call(invitation, credentials, now)
         return dialog
 
+    def listener_for(self, target: Target) -> Listener:
+        """The listener that a request to `target` leaves by; LocalProtocolError where none has its transport."""
+        return self._core.listener_for(target)
+
     def options(self, request_uri: str, *, target: Target, from_: NameAddr | str, now: float) -> str:
         """Ask whether the peer is there; returns the Call-ID that `OptionsAnswered` will carry.
 

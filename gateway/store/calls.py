@@ -59,6 +59,8 @@ class CallRow:
     "Packets, loss, jitter and the like, each way."
     ladder: Sequence[Mapping[str, object]] = ()
     "The SIP messages of the call: `at`, `sent`, `line`."
+    requested_by: str | None = None
+    "Who asked for an outbound call: `api:key_…`, `mqtt:…`, `cli:root`."
     metadata: Mapping[str, object] = field(default_factory=dict)
     notes: Mapping[str, object] = field(default_factory=dict)
     parent_call_id: str | None = None

@@ -303,6 +303,7 @@ calls = sa.Table(
     sa.Column("latency_ms", sa.Integer),
     sa.Column("media", Json, nullable=False),
     sa.Column("ladder", Json, nullable=False),
+    sa.Column("requested_by", sa.Text),
     sa.Column("metadata", Json, nullable=False),
     sa.Column("notes", Json, nullable=False),
     sa.Column("parent_call_id", sa.Text),

@@ -8,18 +8,19 @@ effect on the next call and a burst of calls does not ask the database once each
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.routing.table import Agent, AgentVersion, PhoneNumber, RoutingTable, Trunk, Trunks, Workspace
+from gateway.routing.table import RoutingTable, Trunk, Trunks
 from gateway.store.book import read
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
-from gateway.store.schema import agents, meta, numbers, versions, workspaces
+from gateway.store.schema import meta
 from gateway.store.seal import SecretBox
+from gateway.store.tables import Calling, read_inbound, read_outbound
 from gateway.store.values import tail_of
 
 FRESH_SECONDS = 0.02
@@ -31,6 +32,11 @@ PATIENCE_SECONDS = 1.0
 
 T = TypeVar("T")
 
+TableKey = tuple[str | None, ...]
+"What a table was read for; work that is under way has a name of its own kind."
+Read = Callable[[AsyncConnection, Trunks, int], Awaitable[RoutingTable]]
+"Reads a table, given the trunks and the revision that it belongs to."
+
 
 class Snapshots:
     """What call control knows of the configuration."""
@@ -41,12 +47,12 @@ class Snapshots:
         self._box = box
         self._probe = Probe(database)
         self._cached_tables = cached_tables
-        self._tables: OrderedDict[str, RoutingTable] = OrderedDict()
+        self._tables: OrderedDict[TableKey, RoutingTable] = OrderedDict()
         self._trunks = Trunks()
         self._trunks_revision = -1
         self._revision = -1
         self._checked_at = float("-inf")
-        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._running: dict[TableKey, asyncio.Task[Any]] = {}
         self._poll: asyncio.Task[None] | None = None
         self._trouble = ""
         self.counters: Counter[str] = Counter(stale_table=0, missed_poll=0)
@@ -80,7 +86,7 @@ class Snapshots:
 
     async def refresh(self) -> None:
         """Read the trunks now, if anything changed."""
-        await self._once("revision", self._check_revision())
+        await self._once(("revision",), self._check_revision())
         if self._trunks_revision < self._revision:
             async with self._database.reading() as connection:
                 await self._load_trunks(connection, await _revision(connection))
@@ -88,22 +94,41 @@ class Snapshots:
     async def routing_table(self, called: str) -> RoutingTable:
         """What a decision about this dialled number needs; `StoreError` where nothing and nobody has it."""
         tail = tail_of(called)
-        if time.monotonic() - self._checked_at >= FRESH_SECONDS:
-            await self._patiently("revision", self._check_revision())
-        table = self._tables.get(tail)
-        if table is not None and table.revision >= self._revision:
-            self._tables.move_to_end(tail)
-            return table
-        return await self._patiently(tail, self._load_table(tail)) or self._make_do(tail)
 
-    def _make_do(self, tail: str) -> RoutingTable:
-        table = self._tables.get(tail)
+        async def read_it(connection: AsyncConnection, trunks: Trunks, revision: int) -> RoutingTable:
+            return await read_inbound(connection, self._box, tail, trunks, revision)
+
+        return await self._table(("called", tail), read_it)
+
+    async def outbound_table(
+        self, workspace_id: str, agent_id: str | None, from_number: str | None
+    ) -> RoutingTable:
+        """What a decision about a workspace's outbound call needs; `StoreError` as above."""
+        tail = None if from_number is None else tail_of(from_number)
+
+        async def read_it(connection: AsyncConnection, trunks: Trunks, revision: int) -> RoutingTable:
+            asked = Calling(workspace_id, agent_id, tail)
+            return await read_outbound(connection, self._box, asked, trunks, revision)
+
+        return await self._table(("calling", workspace_id, agent_id, tail), read_it)
+
+    async def _table(self, key: TableKey, read_it: Read) -> RoutingTable:
+        if time.monotonic() - self._checked_at >= FRESH_SECONDS:
+            await self._patiently(("revision",), self._check_revision())
+        table = self._tables.get(key)
+        if table is not None and table.revision >= self._revision:
+            self._tables.move_to_end(key)
+            return table
+        return await self._patiently(key, self._load_table(key, read_it)) or self._make_do(key)
+
+    def _make_do(self, key: TableKey) -> RoutingTable:
+        table = self._tables.get(key)
         if table is None:
-            raise StoreError(f"this number has not been called before, and {self._trouble}")
+            raise StoreError(f"this has not been asked before, and {self._trouble}")
         self.counters["stale_table"] += 1
         return table
 
-    async def _patiently(self, key: str, work: Coroutine[Any, Any, T]) -> T | None:
+    async def _patiently(self, key: TableKey, work: Coroutine[Any, Any, T]) -> T | None:
         """The outcome of some work, or None where it fails or takes too long; it then goes on by itself."""
         task = self._start(key, work)
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
@@ -115,21 +140,21 @@ class Snapshots:
         self._checked_at = time.monotonic() + PATIENCE_SECONDS
         return None
 
-    async def _once(self, key: str, work: Coroutine[Any, Any, T]) -> T:
+    async def _once(self, key: TableKey, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(self._start(key, work))
 
-    def _start(self, key: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _start(self, key: TableKey, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start some work, or join it where it is already running."""
         running = self._running.get(key)
         if running is not None:
             work.close()
             return running
-        task = asyncio.create_task(work, name=f"store-{key}")
+        task = asyncio.create_task(work, name=f"store-{key[0]}")
         self._running[key] = task
         task.add_done_callback(lambda done: self._finish(key, done))
         return task
 
-    def _finish(self, key: str, task: asyncio.Task[Any]) -> None:
+    def _finish(self, key: TableKey, task: asyncio.Task[Any]) -> None:
         self._running.pop(key, None)
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain of one that nobody waited for
@@ -146,13 +171,13 @@ class Snapshots:
             except StoreError:
                 self.counters["missed_poll"] += 1
 
-    async def _load_table(self, tail: str) -> RoutingTable:
+    async def _load_table(self, key: TableKey, read_it: Read) -> RoutingTable:
         async with self._database.reading() as connection:
             revision = await _revision(connection)
             if self._trunks_revision < revision:
                 await self._load_trunks(connection, revision)
-            table = await _read_table(connection, self._box, tail, self._trunks, revision)
-        self._keep(tail, table)
+            table = await read_it(connection, self._trunks, revision)
+        self._keep(key, table)
         return table
 
     async def _load_trunks(self, connection: AsyncConnection, revision: int) -> None:
@@ -162,10 +187,10 @@ class Snapshots:
             self._trunks_revision = revision
         self.changed(revision)
 
-    def _keep(self, tail: str, table: RoutingTable) -> None:
+    def _keep(self, key: TableKey, table: RoutingTable) -> None:
         self.changed(table.revision)
-        self._tables[tail] = table
-        self._tables.move_to_end(tail)
+        self._tables[key] = table
+        self._tables.move_to_end(key)
         if len(self._tables) > self._cached_tables:
             self._tables.popitem(last=False)
 
@@ -209,23 +234,3 @@ class Probe:
 async def _revision(connection: AsyncConnection) -> int:
     found = await connection.execute(sa.select(meta.c.value).where(meta.c.key == "revision"))
     return int(found.scalar_one())
-
-
-async def _read_table(
-    connection: AsyncConnection, box: SecretBox, tail: str, trunks: Trunks, revision: int
-) -> RoutingTable:
-    near = await read(connection, box, PhoneNumber, numbers.c.tail == tail)
-    assigned = {v for number in near for v in (number.inbound_version_id, number.outbound_version_id) if v}
-    own_versions = await read(connection, box, AgentVersion, versions.c.id.in_(assigned)) if assigned else []
-    speaking = {version.agent_id for version in own_versions}
-    own_agents = await read(connection, box, Agent, agents.c.id.in_(speaking)) if speaking else []
-    tenants = {number.workspace_id for number in near} | {t.workspace_id for t in trunks if t.workspace_id}
-    own_workspaces = await read(connection, box, Workspace, workspaces.c.id.in_(tenants)) if tenants else []
-    return RoutingTable(
-        trunks=trunks,
-        numbers=tuple(near),
-        versions=tuple(own_versions),
-        agents=tuple(own_agents),
-        workspaces=tuple(own_workspaces),
-        revision=revision,
-    )

@@ -67,6 +67,12 @@ class SqlStore:
         """What an inbound decision about this dialled number needs; see `Store.routing_table`."""
         return await self._snapshots.routing_table(called)
 
+    async def outbound_table(
+        self, workspace_id: str, agent_id: str | None, from_number: str | None
+    ) -> RoutingTable:
+        """What a decision about an outbound call needs; see `Store.outbound_table`."""
+        return await self._snapshots.outbound_table(workspace_id, agent_id, from_number)
+
     def trunks(self) -> Trunks:
         """All trunks as last seen."""
         return self._snapshots.trunks()

@@ -40,6 +40,7 @@ def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
             *dialect.mark_played("m"),
             *dialect.cleared(["m"], 20),
             *dialect.dropped(20),
+            *dialect.answered(),
             *dialect.hold(),
             *dialect.resume(),
             *dialect.quality({"in": {}, "out": {}}),

@@ -44,6 +44,7 @@ def all_frames(dialect: NativeDialect | TwilioDialect, call: CallStart) -> Itera
     yield from dialect.mark_played("greeting")
     yield from dialect.cleared([] if isinstance(dialect, TwilioDialect) else ["question 2"], 7300)
     yield from dialect.dropped(120)
+    yield from dialect.answered()
     yield from dialect.hold()
     yield from dialect.resume()
     yield from dialect.quality({"in": {"jitter_ms": 3.1, "concealed_ms": 20}, "out": {"mos": 4.4}})

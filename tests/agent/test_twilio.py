@@ -95,6 +95,7 @@ def test_sequence_numbers_have_no_gap(dialect: TwilioDialect) -> None:
         dialect.audio(b"\xff" * 160),
         *dialect.mark_played("a"),
         *dialect.cleared(["b", "c"], 400),
+        *dialect.answered(),
         *dialect.hold(),
         *dialect.resume(),
         *dialect.quality({"in": {}, "out": {}}),

@@ -1,0 +1,58 @@
+"""How an outbound call's INVITE is addressed: the trunk's host, the number as it wants it, who calls."""
+
+from dataclasses import replace
+
+from gateway.routing.number import format_for
+from gateway.routing.outbound import OutboundRoute
+from gateway.routing.table import Trunk
+from gateway.sip.dialog import Dialog
+from gateway.sip.grammar import format_host_port
+from gateway.sip.settings import Login
+from gateway.sip.target import Target
+from gateway.sip.useragent import UserAgent
+from gateway.store.rules import checked_host_port
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def target_of(trunk: Trunk, agent: UserAgent) -> Target:
+    """Where requests for a trunk go, and by which listener.
+
+    LocalProtocolError where no listener speaks the trunk's transport.
+    """
+    assert trunk.termination_uri is not None, "no route leads to a trunk without one"
+    host, port = checked_host_port("termination_uri", trunk.termination_uri)
+    target = Target(trunk.transport, host, port)
+    return replace(target, listener=agent.listener_for(target).name)
+
+
+def invite(agent: UserAgent, route: OutboundRoute, offer: bytes, headers: Headers, now: float) -> Dialog:
+    """Queue the INVITE of a call."""
+    trunk = route.trunk
+    target = target_of(trunk, agent)
+    caller = format_for(route.caller_id, trunk.outbound_format or trunk.number_format)
+    our_host = format_host_port(agent.listener_for(target).host, None)
+    return agent.invite(
+        request_uri(route.dialled, target),
+        target=target,
+        from_=f"<sip:{caller}@{our_host}>",
+        contact_user=caller,
+        body=offer,
+        headers=headers,
+        credentials=login(trunk),
+        now=now,
+    )
+
+
+def request_uri(user: str, target: Target) -> str:
+    """The Request-URI for a number at a trunk; UDP is what a URI means that names no transport."""
+    host = format_host_port(target.host, target.port)
+    transport = "" if target.transport == "UDP" else f";transport={target.transport.lower()}"
+    return f"sip:{user}@{host}{transport}"
+
+
+def login(trunk: Trunk) -> Login | None:
+    """What the trunk's challenges are answered with."""
+    if trunk.outbound_username is None or trunk.outbound_password is None:
+        return None
+    return Login(trunk.outbound_username, trunk.outbound_password.reveal(), trunk.outbound_realm)

@@ -1,0 +1,109 @@
+"""What a final answer to our INVITE means: the one table from SIP results to endings.
+
+After the reference platform's words for why a call was not connected. A status that says precisely what was
+wrong counts by itself; for a general one the Q.850 cause in a `Reason` header (RFC 3326) knows better.
+"""
+
+import re
+from collections.abc import Mapping
+
+from gateway.call.record import By, Ending, EndReason, Status
+from gateway.sip.events import Refused
+
+Outcome = tuple[Status, EndReason]
+
+BUSY = (Status.BUSY, EndReason.USER_BUSY)
+NOT_PICKED_UP = (Status.DID_NOT_PICK, EndReason.USER_DID_NOT_PICK_UP)
+UNREACHABLE = (Status.NO_ANSWER, EndReason.USER_UNREACHABLE)
+UNALLOCATED = (Status.FAILED, EndReason.UNALLOCATED_PHONE_NUMBER)
+INVALID = (Status.FAILED, EndReason.INVALID_PHONE_NUMBER)
+FORBIDDEN = (Status.FAILED, EndReason.DESTINATION_FORBIDDEN)
+AUTH_FAILED = (Status.FAILED, EndReason.SIP_AUTH_FAILED)
+TRUNK_UNREACHABLE = (Status.FAILED, EndReason.SIP_TRUNK_UNREACHABLE)
+NETWORK = (Status.FAILED, EndReason.NETWORK_FAILURE)
+UNKNOWN = (Status.FAILED, EndReason.UNKNOWN)
+
+PRECISE: Mapping[int, Outcome] = {
+    401: AUTH_FAILED,
+    404: UNALLOCATED,
+    407: AUTH_FAILED,
+    410: UNALLOCATED,
+    484: INVALID,
+    486: BUSY,
+    600: BUSY,
+    603: BUSY,
+    604: UNALLOCATED,
+}
+"SIP statuses that leave no question."
+
+BY_CAUSE: Mapping[int, Outcome] = {
+    1: UNALLOCATED,
+    3: UNREACHABLE,
+    17: BUSY,
+    18: NOT_PICKED_UP,
+    19: NOT_PICKED_UP,
+    20: UNREACHABLE,
+    21: BUSY,
+    22: UNALLOCATED,
+    27: UNREACHABLE,
+    28: INVALID,
+    34: NETWORK,
+    38: NETWORK,
+    41: NETWORK,
+    42: NETWORK,
+    44: NETWORK,
+    47: NETWORK,
+    52: FORBIDDEN,
+    55: FORBIDDEN,
+    57: FORBIDDEN,
+    102: NOT_PICKED_UP,
+}
+"ITU-T Q.850 causes that say why the callee was not reached."
+
+GENERAL: Mapping[int, Outcome] = {
+    403: FORBIDDEN,
+    408: NOT_PICKED_UP,
+    480: UNREACHABLE,
+    487: NOT_PICKED_UP,
+    488: (Status.FAILED, EndReason.NO_COMMON_CODEC),
+    606: (Status.FAILED, EndReason.NO_COMMON_CODEC),
+}
+"What these mean where no cause says more; the rest by their class."
+
+_CAUSE = re.compile(r"(?i)\bQ\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})\b")
+
+
+def q850_cause(reason_header: str | None) -> int | None:
+    """The Q.850 cause in the text of a `Reason` header, where there is one."""
+    found = _CAUSE.search(reason_header or "")
+    return int(found[1]) if found else None
+
+
+def meaning(status: int, cause: int | None) -> Outcome:
+    """The status and end reason that a final answer of 300 or more stands for; unknown ones have a name too."""
+    if status in PRECISE:
+        return PRECISE[status]
+    if cause in BY_CAUSE:
+        return BY_CAUSE[cause]
+    if status in GENERAL:
+        return GENERAL[status]
+    return NETWORK if status >= 500 else UNKNOWN
+
+
+def ending_of_refused(event: Refused) -> Ending:
+    """The ending of a call that was not answered; what never reached the callee's side ended with us."""
+    if not event.headers:
+        status, reason = TRUNK_UNREACHABLE
+        detail = f"the trunk did not answer: {event.reason_phrase or 'no response'}"
+        return Ending(status, reason, "gateway", detail, event.status, 27)
+    cause = q850_cause(event.reason_header)
+    status, reason = meaning(event.status, cause)
+    by: By = "callee" if status in {Status.BUSY, Status.DID_NOT_PICK} else "gateway"
+    return Ending(status, reason, by, _detail(event, cause), event.status, cause)
+
+
+def _detail(event: Refused, cause: int | None) -> str:
+    said = f"{event.status} {event.reason_phrase}".rstrip()[:120]
+    if 300 <= event.status < 400:
+        return f"the trunk answered {said}; calls are not redirected"
+    return f"the trunk answered {said}" + ("" if cause is None else f", Q.850 cause {cause}")

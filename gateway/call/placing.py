@@ -1,0 +1,102 @@
+"""Asking for an outbound call: decided, given its places, recorded and begun, in this order.
+
+Single calls, batches, MQTT and the dashboard all come by here. Whoever is refused learns why before anything
+was recorded or sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway.call.record import CallRecord, EndReason, Status, utc_now
+from gateway.call.refusal import Refused
+from gateway.call.switchboard import Switchboard
+from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
+from gateway.routing.plan import NumberingPlan
+from gateway.settings import OutboundSettings
+from gateway.sip.errors import LocalProtocolError
+from gateway.store import Store, StoreError
+from gateway.store.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """Somebody asks for an outbound call."""
+
+    route: OutboundRequest
+    "What the decision is made about."
+    by: str
+    "Who asks, for the record and the log: `api:key_…`, `mqtt:…`, `cli:root`."
+    id: str = ""
+    "`call_…`, given ahead by whoever has to find the call again; empty: a new one."
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    "Kept in the record; its texts, numbers and truths are the agent's parameters."
+    notes: Mapping[str, object] = field(default_factory=dict)
+    headers: Sequence[tuple[str, str]] = ()
+    "SIP headers of the requester's own, as `custom_headers.check_headers` returned them."
+    batch_id: str | None = None
+    parent_call_id: str | None = None
+
+
+class Placing:
+    """Places outbound calls on a switchboard."""
+
+    def __init__(
+        self, settings: OutboundSettings, store: Store, board: Switchboard, plan: NumberingPlan
+    ) -> None:
+        self.plan = plan
+        self._settings = settings
+        self._store = store
+        self._board = board
+
+    async def decide(self, request: OutboundRequest) -> OutboundRoute:
+        """Whether and how a call would go out, without placing it.
+
+        Raises `Rejected` with the decision, or `Refused` where there is nothing to decide from.
+        """
+        try:
+            table = await self._store.outbound_table(
+                request.workspace_id, request.agent_id, request.from_number
+            )
+        except StoreError as error:
+            raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
+        return route_outbound(table, request, plan=self.plan, now_utc=utc_now())
+
+    async def place(self, request: CallRequest) -> CallRecord:
+        """Decide, take the places, record the call and begin to dial; the record is live from here on.
+
+        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`; nothing was recorded then.
+        """
+        self._open_for_calls()
+        route = await self.decide(request.route)
+        self._open_for_calls()
+        self._has_a_way_out(route)
+        lease = self._board.lease(route, patience=self._settings.queue_seconds)
+        route = replace(route, decision=lease.decision)
+        record = CallRecord(
+            id=request.id or new_id("call"),
+            direction="outbound",
+            sip_call_id="",
+            from_number=route.caller_id,
+            to_number=route.destination.e164,
+            created_at=utc_now(),
+            status=Status.CREATED,
+            requested_by=request.by,
+            metadata=request.metadata,
+            notes=request.notes,
+            parent_call_id=request.parent_call_id,
+            batch_id=request.batch_id,
+        )
+        record.routed(route)
+        self._board.place(record, route, lease, tuple(request.headers))
+        return record
+
+    def _open_for_calls(self) -> None:
+        if self._board.draining:
+            raise Refused(EndReason.GATEWAY_DRAINED, "the gateway is draining and places no new calls")
+
+    def _has_a_way_out(self, route: OutboundRoute) -> None:
+        try:
+            self._board.target_of(route)
+        except LocalProtocolError as error:
+            detail = f"trunk “{route.trunk.name}” goes by {route.trunk.transport}: {error} (sip.listeners)"
+            raise Refused(EndReason.SIP_TRUNK_UNREACHABLE, detail) from error
