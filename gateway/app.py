@@ -34,6 +34,7 @@ from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
+from gateway.numbering import load_plan
 from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
 from gateway.sip.digest import Authenticator
 from gateway.sip.errors import RemoteProtocolError
@@ -74,7 +75,7 @@ class Gateway:
         self._open.push_async_callback(dialer.close)
         self.switchboard = Switchboard(config, self.store, self.bus, dialer)
         await self._start_sip()
-        self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan())
+        self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan(config.outbound))
         self._open.push_async_callback(self.switchboard.close)
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)

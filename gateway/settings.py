@@ -282,6 +282,10 @@ class OutboundSettings(Section):
     "PEM file with the certificate chain that we show to carriers that ask for one by TLS."
     private_key: OptionalPath = None
     "PEM file with the private key of that certificate."
+    countries_file: OptionalPath = None
+    "CSV file with the countries and their numbers. Empty: the one that ships with the gateway."
+    special_ranges_file: OptionalPath = None
+    "CSV file with premium, satellite and shared-cost ranges. Empty: the one that ships with the gateway."
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> "OutboundSettings":
@@ -338,15 +342,6 @@ class LimitsSettings(Section):
     "Call records held in memory while the database is away; the rest waits in the journal on disk."
     cached_tables: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     "Dialled numbers whose routing table is kept in memory."
-
-
-class OutboundSettings(Section):
-    """`[outbound]`: the calls that are placed."""
-
-    countries_file: OptionalPath = None
-    "CSV file with the countries and their numbers. Empty: the one that ships with the gateway."
-    special_ranges_file: OptionalPath = None
-    "CSV file with premium, satellite and shared-cost ranges. Empty: the one that ships with the gateway."
 
 
 class PlivoSettings(Section):
@@ -425,7 +420,6 @@ class Config(Section):
     agents: AgentsSettings = AgentsSettings()
     security: SecuritySettings = SecuritySettings()
     limits: LimitsSettings = LimitsSettings()
-    outbound: OutboundSettings = OutboundSettings()
     providers: ProvidersSettings = ProvidersSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
     demo: DemoSettings = DemoSettings()

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers
-from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
+from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
 from gateway.call.refusal import Refused, ending_of
-from gateway.call.sip_leg import SipLeg
+from gateway.call.sip_leg import Party, SipLeg
 from gateway.call.until import Ended, until
 from gateway.routing.decision import Rejected
-from gateway.routing.inbound import InboundRoute
 from gateway.routing.limits import Lease
 from gateway.routing.outbound import OutboundRoute
 from gateway.sip.events import Event, InviteReceived
 
 if TYPE_CHECKING:
     from gateway.call.switchboard import Switchboard
+
 
 class Call:
     """One phone call, from its first message to its one ending.
@@ -30,7 +30,7 @@ class Call:
 
     def __init__(self, board: "Switchboard", record: CallRecord) -> None:
         self.record = record
-        party = "caller" if record.direction == "inbound" else "callee"
+        party: Party = "caller" if record.direction == "inbound" else "callee"
         self.phone = SipLeg(party, board.endpoint, self.end, self.tell)
         self._board = board
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -146,11 +146,11 @@ class Call:
             self._answered(conversation)
             return await self._talk(route, bridge, conversation)
 
-    def _routed(self, route: InboundRoute | OutboundRoute) -> None:
+    def _routed(self, route: Route) -> None:
         self.record.routed(route)
         self.tell("call.routed", trunk=route.trunk.name, agent=route.agent.name, version=route.version.number)
 
-    def _talk_by(self, bridge: Bridge, route: InboundRoute | OutboundRoute) -> Conversation:
+    def _talk_by(self, bridge: Bridge, route: Route) -> Conversation:
         """The agent's side, and who hears of what happens on the phone's."""
         conversation = self._conversation = self._board.conversation(self, route, bridge)
         self.phone.on_retune = bridge.retune
@@ -184,7 +184,7 @@ class Call:
         self.phone.on_ringing = ringing
 
     async def _reach(self, route: OutboundRoute, conversation: Conversation) -> None:
-        """Until the callee has picked up and the agent is there; who does not pick up in time ends the call."""
+        """Until the callee has picked up and the agent is there; who lets it ring too long ends the call."""
         with self._ring_limit(route.ring_seconds):
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._open_agent(conversation))
@@ -223,7 +223,7 @@ class Call:
         self._board.save(self.record)
         self.tell("call.answered", codec=self.phone.media.codec.name)
 
-    async def _talk(self, route: InboundRoute | OutboundRoute, bridge: Bridge, conversation: Conversation) -> Ending:
+    async def _talk(self, route: Route, bridge: Bridge, conversation: Conversation) -> Ending:
         try:
             limit = min(route.max_seconds, self._board.max_call_seconds)
             async with asyncio.timeout(limit):

@@ -59,7 +59,7 @@ class Conversation:
             self._bridge.listen()
 
     def answered(self) -> None:
-        """The call is answered, and the agent's call begins unless it has; what it says is heard from now on."""
+        """The call is answered: the agent's call begins, or has, and what it says is heard from now on."""
         if self._agent is not None and self._agent.begun:
             self._agent.answered()
         else:

@@ -80,10 +80,10 @@ def q850_cause(reason_header: str | None) -> int | None:
 
 
 def meaning(status: int, cause: int | None) -> Outcome:
-    """The status and end reason that a final answer of 300 or more stands for; unknown ones have a name too."""
+    """The status and end reason that a final answer of 300 or more stands for; none is without a name."""
     if status in PRECISE:
         return PRECISE[status]
-    if cause in BY_CAUSE:
+    if cause is not None and cause in BY_CAUSE:
         return BY_CAUSE[cause]
     if status in GENERAL:
         return GENERAL[status]

@@ -64,7 +64,7 @@ class Placing:
     async def place(self, request: CallRequest) -> CallRecord:
         """Decide, take the places, record the call and begin to dial; the record is live from here on.
 
-        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`; nothing was recorded then.
+        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`, with nothing recorded.
         """
         self._open_for_calls()
         route = await self.decide(request.route)

@@ -11,6 +11,9 @@ from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.store.calls import CallRow
 
+Route = InboundRoute | OutboundRoute
+"Where a call goes: which trunk, number and agent version."
+
 
 class Status(StrEnum):
     """Where a call stands; the reference platform's words."""
@@ -148,7 +151,7 @@ class CallRecord:
     "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
     ladder: list[Step] = field(default_factory=list)
 
-    def routed(self, route: InboundRoute | OutboundRoute) -> None:
+    def routed(self, route: Route) -> None:
         """Keep what the decision found."""
         self.workspace_id = route.workspace.id
         self.trunk_id = route.trunk.id

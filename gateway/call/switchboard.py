@@ -12,7 +12,7 @@ from gateway.call.call import Call
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers, invite, target_of
 from gateway.call.phone_media import PhoneMedia
-from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
+from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
 from gateway.call.refusal import Refused, answer_for
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
@@ -164,7 +164,7 @@ class Switchboard:
             pass  # the line is worth telling without them
         return []
 
-    def lease(self, route: InboundRoute | OutboundRoute, patience: float = 0.0) -> Lease:
+    def lease(self, route: Route, patience: float = 0.0) -> Lease:
         """A place for the call under every limit that it falls under.
 
         Raises `Rejected` where one is reached. An outbound call may wait for its trunk's pace for up to
@@ -216,9 +216,7 @@ class Switchboard:
             self.clock.leave(watch)
             bridge.stop()
 
-    def conversation(
-        self, call: Call, route: InboundRoute | OutboundRoute, bridge: Bridge
-    ) -> Conversation:
+    def conversation(self, call: Call, route: Route, bridge: Bridge) -> Conversation:
         """The agent side of a call."""
         version = route.version
         start = CallStart(
@@ -270,9 +268,7 @@ class Switchboard:
         )
         self._run(call)
 
-    def place(
-        self, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers
-    ) -> None:
+    def place(self, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers) -> None:
         """Begin an outbound call that has been decided and has its places."""
         call = Call.outbound(self, record, route, lease, headers)
         self.save(record)

@@ -193,7 +193,7 @@ class UserAgent:
         return dialog
 
     def listener_for(self, target: Target) -> Listener:
-        """The listener that a request to `target` leaves by; LocalProtocolError where none has its transport."""
+        """Which one a request to `target` leaves by; LocalProtocolError where none has its transport."""
         return self._core.listener_for(target)
 
     def options(self, request_uri: str, *, target: Target, from_: NameAddr | str, now: float) -> str:

@@ -22,7 +22,7 @@ class Store(Protocol):
     async def outbound_table(
         self, workspace_id: str, agent_id: str | None, from_number: str | None
     ) -> RoutingTable:
-        """What a decision about a workspace's outbound call needs, as fresh and as lasting as the one above."""
+        """What a decision about a workspace's outbound call needs; as fresh and lasting as the one above."""
         ...
 
     def trunks(self) -> Trunks:

@@ -32,10 +32,16 @@ PATIENCE_SECONDS = 1.0
 
 T = TypeVar("T")
 
-TableKey = tuple[str | None, ...]
+TableKey = tuple[str, *tuple[str | None, ...]]
 "What a table was read for; work that is under way has a name of its own kind."
 Read = Callable[[AsyncConnection, Trunks, int], Awaitable[RoutingTable]]
 "Reads a table, given the trunks and the revision that it belongs to."
+
+
+_NEW = {
+    "called": "this number has not been called before",
+    "calling": "no call like this one was asked for before",
+}
 
 
 class Snapshots:
@@ -124,7 +130,7 @@ class Snapshots:
     def _make_do(self, key: TableKey) -> RoutingTable:
         table = self._tables.get(key)
         if table is None:
-            raise StoreError(f"this has not been asked before, and {self._trouble}")
+            raise StoreError(f"{_NEW[key[0]]}, and {self._trouble}")
         self.counters["stale_table"] += 1
         return table
 

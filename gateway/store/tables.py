@@ -1,4 +1,4 @@
-"""What one routing decision needs, read from the database: a table for a dialled number, or for a call out."""
+"""What one routing decision needs, read from the database: about a dialled number, or about a call out."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,8 @@ async def read_outbound(
 ) -> RoutingTable:
     """All trunks; the workspace; the agents that may speak with all their versions, and their numbers."""
     own = numbers.c.workspace_id == asked.workspace_id
-    named = [] if asked.tail is None else await read(connection, box, PhoneNumber, own, numbers.c.tail == asked.tail)
+    ending = numbers.c.tail == asked.tail
+    named = await read(connection, box, PhoneNumber, own, ending) if asked.tail else []
     assigned = {number.outbound_version_id for number in named if number.outbound_version_id}
     speakers = sa.select(versions.c.agent_id).where(versions.c.id.in_(assigned))
     may_speak = agents.c.id.in_(speakers) if asked.agent_id is None else _either(asked.agent_id, speakers)

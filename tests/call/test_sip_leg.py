@@ -42,7 +42,8 @@ class Line:
         event = self.user_agent.next_event()
         assert isinstance(event, InviteReceived)
         self.dialog: Dialog = event.dialog
-        self.leg = SipLeg(self.dialog, self, self.endings.append, _tell)  # type: ignore[arg-type]
+        self.leg = SipLeg("caller", self, self.endings.append, _tell)  # type: ignore[arg-type]
+        self.leg.begin(self.dialog)
 
     def now(self) -> float:
         """As an endpoint's."""

@@ -12,6 +12,7 @@ from gateway.store import snapshot
 from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
 from gateway.store.sql import SqlStore, open_store
+from gateway.store.tables import read_inbound
 from gateway.store.values import tail_of
 from tests.store.furnished import Furnished
 
@@ -120,14 +121,14 @@ async def test_burst_of_calls_asks_once(
 ) -> None:
     """A hundred calls at the same moment to one number read its table once."""
     reads = 0
-    real = snapshot._read_table
+    real = read_inbound
 
     async def counting(*arguments: object) -> object:
         nonlocal reads
         reads += 1
         return await real(*arguments)  # type: ignore[arg-type]  # passed through as they came
 
-    monkeypatch.setattr(snapshot, "_read_table", counting)
+    monkeypatch.setattr(snapshot, "read_inbound", counting)
     tables = await asyncio.gather(*(store.routing_table("+442079460018") for _ in range(100)))
     assert reads == 1
     assert all(table is tables[0] for table in tables)
