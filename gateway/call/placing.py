@@ -59,7 +59,8 @@ class Placing:
             )
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
-        return route_outbound(table, request, plan=self.plan, now_utc=utc_now())
+        decks = self._store.rate_decks()
+        return route_outbound(table, request, plan=self.plan, now_utc=utc_now(), decks=decks)
 
     async def place(self, request: CallRequest) -> CallRecord:
         """Decide, take the places, record the call and begin to dial; the record is live from here on.

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.routing.decision import Reason
 from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
+from gateway.routing.rating import Charge, Quote
 from gateway.store.calls import CallRow
 
 Route = InboundRoute | OutboundRoute
@@ -147,6 +148,10 @@ class CallRecord:
     notes: Mapping[str, object] = field(default_factory=dict)
     parent_call_id: str | None = None
     batch_id: str | None = None
+    quote: Quote | None = None
+    "What an outbound call costs; None: nothing is charged."
+    paid_seconds: float | None = None
+    "Connected seconds that are charged at most: those that the wallet could pay; None: all of them."
     media: dict[str, object] = field(default_factory=dict)
     "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
     ladder: list[Step] = field(default_factory=list)
@@ -162,6 +167,8 @@ class CallRecord:
         if isinstance(route, InboundRoute):
             self.to_number = route.called
             self.from_number = route.caller or self.from_number
+        else:
+            self.quote = route.quote
         self.decision = route.decision.as_dict()
 
     def end(self, ending: Ending, media: dict[str, object]) -> None:
@@ -232,7 +239,30 @@ class CallRecord:
             notes=self.notes,
             parent_call_id=self.parent_call_id,
             batch_id=self.batch_id,
+            **self._price(),
         )
+
+    @property
+    def charge(self) -> Charge | None:
+        """What the call came to; None: it goes on, or nothing is charged."""
+        if self.quote is None or self.ended_at is None:
+            return None
+        connected = None if self.answered_at is None else self.duration_ms / 1000
+        if connected is not None and self.paid_seconds is not None:
+            connected = min(connected, self.paid_seconds)
+        return self.quote.charge(connected)
+
+    def _price(self) -> dict[str, Any]:
+        quote, charge = self.quote, self.charge
+        if quote is None:
+            return {}
+        return {
+            "price": None if charge is None else charge.price,
+            "billed_seconds": None if charge is None else charge.billed_seconds,
+            "currency": quote.currency,
+            "rate": quote.per_minute,
+            "rate_prefix": quote.prefix,
+        }
 
     @property
     def duration_ms(self) -> int:

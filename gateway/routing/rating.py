@@ -95,6 +95,10 @@ class Quote:
         price = self.per_minute * self.billed_seconds(connected) / 60 + self.connection_fee
         return price.quantize(MINOR_UNIT, ROUND_HALF_UP)
 
+    def charge(self, connected: float | None) -> "Charge":
+        """What a call that has ended costs; None: it was never answered."""
+        return Charge(self.billed_seconds(connected), self.price(connected))
+
     def affordable_seconds(self, balance: Decimal) -> float:
         """How long a call may last before it costs more than the balance; 0.0: not even its first step."""
         if self.per_minute <= 0:
@@ -116,6 +120,14 @@ class Quote:
             "destination": self.destination,
             "why": self.why,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call came to."""
+
+    billed_seconds: int
+    price: Decimal
 
 
 def quote_by_prefix(number: E164, deck: RateDeck, workspace: Workspace) -> Quote | None:
