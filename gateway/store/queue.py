@@ -27,8 +27,8 @@ class Queued:
 class DiskQueue:
     """Items in an SQLite file of their own, synced before `append` returns.
 
-    Every method blocks on the disk: call them in a thread, one at a time. `StoreError` where the disk refuses;
-    then nothing has changed.
+    Every method blocks on the disk: call them in a thread, one at a time. `StoreError` where the disk
+    refuses; then nothing has changed.
     """
 
     def __init__(self, path: Path, max_items: int, max_bytes: int) -> None:
@@ -44,7 +44,7 @@ class DiskQueue:
         "And how long they are together."
 
     def open(self) -> bool:
-        """Take up what an earlier run left; False where that could not be read and was moved out of the way."""
+        """Take up what an earlier run left; False where that could not be read, and was moved aside."""
         try:
             self._connect()
         except sqlite3.DatabaseError as error:
