@@ -42,7 +42,7 @@ def test_only_calls_have_events_there(name: str) -> None:
 
 
 def test_the_workspace_is_remembered_until_the_call_ends() -> None:
-    """An inbound call has no workspace before it is routed; afterwards all its events go to that workspace."""
+    """An inbound call has no workspace before it is routed; from then on its events go there."""
     events = CallEvents(TOPICS)
     told = [
         event("call.received", call_id="call_1"),
