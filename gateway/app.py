@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import RedirectResponse
 from prometheus_client import CollectorRegistry
 
 from gateway import __version__
@@ -43,6 +44,8 @@ from gateway.sip.message import Request
 from gateway.sip.settings import Settings
 from gateway.sip.target import Target
 from gateway.store import open_store
+from gateway.web.dashboard import dashboard
+from gateway.web.parts import Parts
 
 TOKEN_FILE = "operator.token"  # noqa: S105 - the name of a file
 "In the data directory: what `gateway tail` shows to be let in."
@@ -166,8 +169,10 @@ class Gateway:
         http = self.config.http
         token = operator_token(self.config.gateway.data_dir)
         self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
-        app = Bounds(application(self._routers(token)), http.max_body_bytes, self.bus.tell)
-        self.http = HttpServer(app, http.bind, http.port)
+        app = application(self._routers(token))
+        self._mount_dashboard(app)
+        bounded = Bounds(app, http.max_body_bytes, self.bus.tell)
+        self.http = HttpServer(bounded, http.bind, http.port)
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
 
@@ -179,6 +184,14 @@ class Gateway:
             operations(self.bus, self.registry, self._ready, token),
             calls(gate, Lookup(self.store, self.config.gateway.name)),
         ]
+
+    def _mount_dashboard(self, app: FastAPI) -> None:
+        if self.config.web.dashboard == "off":
+            return
+        parts = Parts(self.config, self.store, self.switchboard, self.placing, self.bus.tell)
+        site = dashboard(parts)
+        app.mount(site.root, site.app)
+        app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
 
     async def _ready(self) -> str | None:
         return self._not_ready or await self.store.healthy()

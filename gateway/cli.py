@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.commands import agents, calls, keys, numbers, rates, trunks, workspaces
+from gateway.commands import accounts, agents, calls, keys, numbers, rates, trunks, workspaces
 from gateway.commands.check import check
 from gateway.commands.explain import explain
 from gateway.commands.history import history
@@ -36,6 +36,7 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rates.app, name="rates")
+app.add_typer(accounts.app, name="accounts")
 app.command()(history)
 
 DEMO_SEED = Path(__file__).parent.parent / "config" / "demo.toml"

@@ -5,6 +5,7 @@ The gateway with embedded defaults, a sample agent beside it, and one real call 
 
 import asyncio
 import contextlib
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ async def run_demo(config: Config, to: str, from_: str, out: Path, once: bool) -
     with open_log(out) as log:
         gateway = Gateway(config, log_sink(config.log.level, "json", log))
         async with _running(gateway), _sample_agent(console):
-            console.print(_welcome(gateway))
+            console.print(_welcome(gateway, await _login(gateway)))
             report = await _call(gateway, to, from_)
             row = await _record(gateway)
             echo = find_echo(report.said, report.heard)
@@ -154,10 +155,27 @@ def _write_sounds(out: Path, report: CallReport) -> None:
         (out / name).write_bytes(wav_bytes(ULAW_8K, audio))
 
 
-def _welcome(gateway: Gateway) -> Panel:
+async def _login(gateway: Gateway) -> str:
+    """How to get into the dashboard; the first start makes the account."""
+    accounts = gateway.store.accounts
+    if await accounts.list_all():
+        return "log in as before; `gateway accounts password NAME` sets another password"
+    password = secrets.token_urlsafe(9)
+    workspace = (await gateway.store.configuration.workspaces.list_all())[0]
+    account = await accounts.add(workspace.id, "demo", password, "demo")
+    return f"log in as {account.name} with the password {password}"
+
+
+def _welcome(gateway: Gateway, login: str) -> Panel:
     sip = ", ".join(f"{one.transport.lower()}:{one.host}:{one.port}" for one in gateway.endpoint.listeners)
     http = f"http://{gateway.config.http.bind}:{gateway.http.port}"
-    return Panel(f"SIP   {sip}\nHTTP  {http}/healthz  {http}/metrics", title="Trunkline is up", expand=False)
+    lines = (
+        f"SIP        {sip}",
+        f"HTTP       {http}/healthz  {http}/metrics",
+        f"Dashboard  {http}/dashboard/",
+        f"           {login}",
+    )
+    return Panel("\n".join(lines), title="Trunkline is up", expand=False)
 
 
 def _show(console: Console, report: CallReport, row: CallRow | None, echo: Echo | None, out: Path) -> None:

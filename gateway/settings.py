@@ -319,6 +319,17 @@ class OutboundSettings(Section):
         return self
 
 
+class WebSettings(Section):
+    """`[web]`: the dashboard, on the HTTP port."""
+
+    dashboard: Literal["on", "off"] = "on"
+    "on: the dashboard is served at /dashboard. off: there is none."
+    public_url: Annotated[str, Field(max_length=255, pattern=r"^(https?://[^/\\s]+)?$")] = ""
+    "Where people reach the dashboard, such as https://voice.example.com. Empty: as their browser says."
+    session_hours: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = 12.0
+    "Hours after which somebody who logged in has to do so again."
+
+
 class StoreSettings(Section):
     """`[store]`: the database."""
 
@@ -497,6 +508,7 @@ class Config(Section):
     media: MediaSettings = MediaSettings()
     outbound: OutboundSettings = OutboundSettings()
     http: HttpSettings = HttpSettings()
+    web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()
     agents: AgentsSettings = AgentsSettings()
     mqtt: MqttSettings = MqttSettings()

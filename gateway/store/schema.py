@@ -351,3 +351,29 @@ for _name, _column in (("ix_calls_open", calls.c.workspace_id), ("ix_calls_left_
         sqlite_where=calls.c.ended_at.is_(None),
         postgresql_where=calls.c.ended_at.is_(None),
     )
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    _id(),
+    _workspace(),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    _text("password_hash"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("seen_at", UtcTime),
+)
+"Who may log in to the dashboard; `password_hash` is scrypt's."
+
+web_sessions = sa.Table(
+    "web_sessions",
+    metadata,
+    _id(),
+    _workspace(),
+    sa.Column("account_id", sa.ForeignKey("accounts.id"), index=True),
+    sa.Column("key_id", sa.Text, index=True),
+    _text("name"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False, index=True),
+    sa.Column("notice", Json),
+)
+"Who is logged in to the dashboard; `id` is the SHA-256 of the cookie's token."

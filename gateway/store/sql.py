@@ -10,6 +10,7 @@ from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
 from gateway.settings import Config
 from gateway.store import call_table
+from gateway.store.accounts import Accounts, WebSessions
 from gateway.store.book import Book
 from gateway.store.calls import CallFilter, CallPage, CallRow
 from gateway.store.configuration import Configuration
@@ -17,6 +18,7 @@ from gateway.store.database import Database
 from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
 from gateway.store.loaded_decks import LoadedDecks
+from gateway.store.number_list import NumberList
 from gateway.store.requests import Requests
 from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
@@ -42,6 +44,9 @@ class SqlStore:
         book = Book(database, box, self._snapshots.changed)
         self.configuration = Configuration(book)
         self.requests = Requests(database, config.gateway.name)
+        self.accounts = Accounts(database)
+        self.web_sessions = WebSessions(database)
+        self.number_list = NumberList(database, box)
 
     async def start(self) -> None:
         """Begin to serve calls: read the trunks, take in the journal of an earlier run, write records."""

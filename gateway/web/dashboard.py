@@ -1,0 +1,26 @@
+"""The table of pages: what there is to look at and to do."""
+
+from starlette.responses import Response
+
+from gateway.web import agents, login, number, numbers
+from gateway.web.page import Page, Visit, get
+from gateway.web.parts import Parts
+from gateway.web.site import Site
+
+
+async def _home(visit: Visit) -> Response:
+    return await visit.go("/numbers")
+
+
+PAGES: tuple[Page, ...] = (
+    get("/", _home),
+    *login.PAGES,
+    *numbers.PAGES,
+    *number.PAGES,
+    *agents.PAGES,
+)
+
+
+def dashboard(parts: Parts) -> Site:
+    """The dashboard, to be mounted at its `root`."""
+    return Site(parts, PAGES)

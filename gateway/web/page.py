@@ -1,0 +1,128 @@
+"""What a page is made from: one visit of somebody, and the table row that says who answers it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from gateway.routing.table import Workspace
+from gateway.store.accounts import WebSession
+from gateway.store.errors import InvalidInput, NotFound
+from gateway.web.forms import Form
+
+if TYPE_CHECKING:
+    from gateway.web.site import Site
+
+Kind = Literal["good", "bad"]
+
+THEME_COOKIE = "trunkline_theme"
+THEMES = ("light", "dark")
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request of somebody who is logged in, within their workspace and nowhere else."""
+
+    site: "Site"
+    request: Request
+    session: WebSession
+    workspace: Workspace
+    csrf: str
+    "What every form of the page carries."
+    query: Form
+    form: Form
+    "What was posted; empty for a GET."
+    notice: Mapping[str, str] | None = None
+    "What this page says once, left by the one before."
+    path: Mapping[str, str] = field(default_factory=dict)
+    "The named parts of the address."
+
+    @property
+    def by(self) -> str:
+        """Who changes things, for the history."""
+        return self.session.by
+
+    @property
+    def theme(self) -> str:
+        """Light or dark as this browser has chosen; empty: as its system has it."""
+        return theme_of(self.request)
+
+    @property
+    def back(self) -> str:
+        """This page's own path within the dashboard."""
+        url = self.request.url
+        return url.path.removeprefix(self.site.root) + (f"?{url.query}" if url.query else "")
+
+    def page(self, template: str, section: str, status: int = 200, **values: object) -> HTMLResponse:
+        """A whole page; `section` is what the navigation marks."""
+        return self.site.html(template, status, visit=self, section=section, **values)
+
+    def part(self, template: str, **values: object) -> HTMLResponse:
+        """A piece of a page, for the script that asks for it."""
+        return self.site.html(template, 200, visit=self, section="", **values)
+
+    def url(self, path: str, **query: object) -> str:
+        """An address within the dashboard."""
+        given = {name: value for name, value in query.items() if value not in (None, "")}
+        return f"{self.site.root}{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
+
+    async def go(self, path: str, say: str = "", kind: Kind = "good", **query: object) -> Response:
+        """Send the browser on, and have the next page say something."""
+        if say:
+            notice = {"kind": kind, "text": say}
+            await self.site.parts.store.web_sessions.say_next(self.session.id, notice)
+        return RedirectResponse(self.url(path, **query), 303)
+
+    def own(self, kind: str, object_id: str, workspace_id: str | None) -> None:
+        """Hold what was asked for to this workspace: what belongs to another one is not there."""
+        if workspace_id != self.workspace.id:
+            raise NotFound(kind, object_id, f"there is no such {kind}")
+
+
+Act = Callable[[Visit], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One row of the table of pages."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    act: Act
+
+
+def get(path: str, act: Act) -> Page:
+    """A page that is looked at."""
+    return Page("GET", path, act)
+
+
+def post(path: str, act: Act) -> Page:
+    """Something that is done; who asks has to be logged in and to have our form."""
+    return Page("POST", path, act)
+
+
+def complaint(error: InvalidInput) -> str:
+    """A refusal as a sentence for the page: the field's name as people read it, and what would be right."""
+    field_name = error.field.replace("_", " ")
+    right = error.right
+    if right[:1].isupper():
+        return right
+    given = f" “{error.given}”" if error.given else ""
+    return f"{field_name[:1].upper()}{field_name[1:]}{given} {right}."
+
+
+def theme_of(request: Request) -> str:
+    """What this browser has chosen; empty: as its system has it."""
+    given = request.cookies.get(THEME_COOKIE, "")
+    return given if given in THEMES else ""
+
+
+def safe_path(given: str) -> str:
+    """A path within the dashboard to go back to; never an address elsewhere."""
+    usable = (
+        given.startswith("/") and not given.startswith("//") and "\\" not in given and given.isprintable()
+    )
+    return given if usable else "/"

@@ -1,0 +1,24 @@
+"""What the pages are made from: the parts of the gateway that the dashboard looks at and acts on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.call.placing import Placing
+from gateway.call.record import utc_now
+from gateway.call.switchboard import Switchboard
+from gateway.settings import Config
+from gateway.store.sql import SqlStore
+from gateway.store.writer import Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The gateway as the dashboard sees it."""
+
+    config: Config
+    store: SqlStore
+    switchboard: Switchboard
+    placing: Placing
+    tell: Tell
+    now: Callable[[], datetime] = field(default=utc_now)

@@ -1,0 +1,108 @@
+"""Templates to HTML, and how values are written in them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import phonenumbers
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gateway.web import words
+
+NONE = Markup('<span class="none">–</span>')
+
+
+def environment() -> Environment:
+    """The templates; all that they show is escaped, save our own markup; an unknown name is an error."""
+    made = Environment(
+        loader=PackageLoader("gateway.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        number=number, moment=moment, day=day, span=span, money=money, shown=shown, badge=badge, clock=clock
+    )
+    made.globals.update(say=words.say)
+    return made
+
+
+def number(e164: str | None) -> Markup | str:
+    """A telephone number as people read it, `+44 20 7946 0018`; what is none stays as it is."""
+    if not e164:
+        return NONE
+    try:
+        parsed = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return e164
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return Markup('<span class="tel">{}</span>').format(written)
+
+
+def moment(at: datetime | str | None) -> Markup:
+    """A time to the second, in UTC; the browser adds its own zone's when asked."""
+    if at is None or at == "":
+        return NONE
+    if isinstance(at, str):
+        at = datetime.fromisoformat(at)
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
+
+
+def day(at: datetime | None) -> Markup:
+    """A day."""
+    return (
+        NONE
+        if at is None
+        else Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%d %b %Y}")
+    )
+
+
+def clock(at: datetime | str | None) -> str:
+    """The time of a day with its milliseconds: for steps that are close together."""
+    if at is None or at == "":
+        return "–"
+    found = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{found.astimezone(UTC):%H:%M:%S}.{found.microsecond // 1000:03}"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time: `0:07`, `12:34`, `1:02:03`."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+SIGNS = {"INR": "₹", "EUR": "€", "GBP": "£", "USD": "$"}
+
+
+def money(amount: Decimal | str | None, currency: str | None, least: int = 2) -> Markup | str:
+    """An amount with its currency and at least so many decimals."""
+    if amount is None:
+        return NONE
+    found = Decimal(amount).normalize()
+    decimals = max(least, -int(found.as_tuple().exponent))
+    sign = SIGNS.get(currency or "")
+    return f"{sign}{found:.{decimals}f}" if sign else f"{found:.{decimals}f} {currency or ''}".strip()
+
+
+def shown(value: object) -> Markup | str:
+    """A value that can be missing."""
+    if value is None or value == "":
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or NONE
+    return str(value)
+
+
+def badge(word: str | None) -> Markup:
+    """A status as a coloured word; the colour says nothing that the word does not."""
+    if not word:
+        return NONE
+    return Markup('<span class="badge {}">{}</span>').format(words.tone(word), words.say(word))
