@@ -249,8 +249,14 @@ class MediaSettings(Section):
     "Seconds without RTP from the caller after which a call that is not on hold is ended."
     quarantine_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 5.0
     "Seconds for which a freed port pair is not used again, so that late packets find nobody."
-    reorder_ms: Annotated[int, Field(ge=0, le=500)] = 60
-    "Milliseconds that a packet waits for an earlier one that is missing, before the loss is concealed."
+    reorder_ms: Annotated[int, Field(ge=0, le=500)] = 120
+    "Most milliseconds that a packet waits for an earlier one; the wait follows what the network does."
+    stall_ms: Annotated[int, Field(ge=70, le=1000)] = 200
+    "Most milliseconds that audio may stay away before the agent hears silence; learnt likewise, from 70 up."
+    comfort_noise: Literal["off", "accept", "offer"] = "accept"
+    "Comfort noise (RFC 3389) from carriers: off, accept where they offer it, or offer it as well."
+    one_way_seconds: Seconds = 10.0
+    "Seconds of media in one direction only after which call.one_way warns, once a call."
     ssrc_change_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
     "Seconds of silence of the locked SSRC after which another from the same source is taken."
     rtcp_seconds: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = 5.0

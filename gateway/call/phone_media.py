@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
 from gateway.media.dtmf import DIGITS
@@ -51,7 +52,9 @@ class PhoneMedia:
         self._host = host
         self._settings = settings
         self._capabilities = Capabilities(
-            tuple(codecs), event_payload_type=settings.telephone_event_payload_type
+            tuple(codecs),
+            event_payload_type=settings.telephone_event_payload_type,
+            comfort_noise=settings.comfort_noise,
         )
         self._session_id = random.getrandbits(62)
         self._version = 0
@@ -219,6 +222,8 @@ class PhoneMedia:
         self.may_send = negotiated.direction.sends and negotiated.remote is not None
         self._waiting_since = now
         self._payload_types = frozenset(number for number, _ in negotiated.receives)
+        if negotiated.comfort_noise:
+            self._payload_types |= {comfort_noise.PAYLOAD_TYPE}
         if self._receiver is None:
             self.format = negotiated.codec.format
             self._begin(negotiated, now)
@@ -237,6 +242,7 @@ class PhoneMedia:
             on_digit=self._press,
             clock_rate=negotiated.codec.clock_rate,
             max_wait_ms=self._settings.reorder_ms,
+            max_stall_ms=self._settings.stall_ms,
             ssrc_silence_ms=round(self._settings.ssrc_change_seconds * 1000),
         )
         self._sender = RtpSender(

@@ -142,11 +142,27 @@ def _whole_samples(convert: Converter) -> Converter:
     return whole
 
 
-def attenuated(audio: bytes, gain: float, audio_format: AudioFormat) -> bytes:
-    """The same audio, `gain` times as loud (0 to 1)."""
-    decode, encode = _DECODE[audio_format.encoding], _ENCODE[audio_format.encoding]
-    samples = audioop.mul(decode(audio) if decode else audio, 2, gain)
+def to_l16(audio: bytes, audio_format: AudioFormat) -> bytes:
+    """The same audio as `l16`, at its own rate."""
+    decode = _DECODE[audio_format.encoding]
+    return decode(audio) if decode else audio
+
+
+def from_l16(samples: bytes, audio_format: AudioFormat) -> bytes:
+    """The reverse of `to_l16`."""
+    encode = _ENCODE[audio_format.encoding]
     return encode(samples) if encode else samples
+
+
+def amplified(samples: bytes, gain: float) -> bytes:
+    """The same `l16`, `gain` times as loud."""
+    return audioop.mul(samples, 2, gain)
+
+
+def best_fit(samples: bytes, like: bytes) -> int:
+    """Where in `l16` the part begins that is most like another, shorter piece, in samples from the start."""
+    offset, _ = audioop.findfit(samples, like)
+    return offset
 
 
 def loudness(audio: bytes, audio_format: AudioFormat) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gateway.media import comfort_noise
 from gateway.media.codecs import CODECS, Codec
 from gateway.media.session_description import (
     MAX_PORT,
@@ -59,6 +60,9 @@ class Capabilities:
     prefer: Literal["ours", "theirs"] = "theirs"
     """Whose order of codecs decides an answer. The offerer lists the one it prefers first and the answerer
     SHOULD follow (RFC 3264 section 6.1); a trunk whose carrier transcodes badly may want its own order."""
+    comfort_noise: Literal["off", "accept", "offer"] = "off"
+    """Whether the peer may send comfort noise (RFC 3389) when it asks to, or is asked to. One that may stops
+    sending in pauses; some stop anyway, and then at least say what the pause should sound like."""
     rtcp_mux: bool = False
     "Whether RTCP may share the RTP port when the peer offers that, and whether we offer it (RFC 5761)."
 
@@ -90,6 +94,8 @@ class Negotiated:
     media_index: int
     "Which `m=` line the audio is."
     rtcp_mux: bool
+    comfort_noise: bool = False
+    "The peer may send comfort noise. We send none: our packets never stop."
 
     @property
     def remote(self) -> tuple[str, int] | None:
@@ -149,6 +155,7 @@ def make_answer(
         direction,
         capabilities.ptime_ms,
         rtcp_mux=capabilities.rtcp_mux and stream.media.flag("rtcp-mux"),
+        noise=capabilities.comfort_noise != "off" and _has_noise(stream.encodings),
     )
     streams = [_refused(media) for media in offer.media]
     streams[stream.index] = _answered_audio(stream.media, negotiated, port)
@@ -182,6 +189,7 @@ def apply_answer(
         offer.direction_of(ours),
         _milliseconds(ours, "ptime") or LONGEST_PTIME,
         rtcp_mux=ours.flag("rtcp-mux") and stream.media.flag("rtcp-mux"),
+        noise=_has_noise(ours.encodings()) and _has_noise(stream.encodings),
     )
 
 
@@ -306,6 +314,11 @@ def _event_payload_type(encodings: dict[int, RtpMap], clock_rate: int) -> int | 
     return next(found, None)
 
 
+def _has_noise(encodings: dict[int, RtpMap]) -> bool:
+    encoding = encodings.get(comfort_noise.PAYLOAD_TYPE)
+    return encoding is not None and encoding.matches(comfort_noise.NAME, comfort_noise.CLOCK_RATE)
+
+
 def _answered_formats(stream: _Stream, capabilities: Capabilities) -> _Formats:
     """One codec and the events beside it, under the offer's payload types (RFC 3264 section 6.1)."""
     common = _common(stream.encodings, capabilities.codecs)
@@ -334,7 +347,7 @@ def _agreed_formats(ours: dict[int, RtpMap], theirs: dict[int, RtpMap], codecs: 
 
 
 def _negotiated(
-    stream: _Stream, formats: _Formats, wanted: Direction, ptime_ms: int, *, rtcp_mux: bool
+    stream: _Stream, formats: _Formats, wanted: Direction, ptime_ms: int, *, rtcp_mux: bool, noise: bool
 ) -> Negotiated:
     return Negotiated(
         codec=formats.codec,
@@ -350,6 +363,7 @@ def _negotiated(
         on_hold=not stream.direction.receives,
         media_index=stream.index,
         rtcp_mux=rtcp_mux,
+        comfort_noise=noise,
     )
 
 
@@ -383,6 +397,8 @@ def _offered_audio(
 ) -> MediaDescription:
     known = _known_encodings(previous)
     payload_types = {_payload_type_of(codec, known): _rtpmap(codec) for codec in capabilities.codecs}
+    if capabilities.comfort_noise == "offer":
+        payload_types[comfort_noise.PAYLOAD_TYPE] = _NOISE
     if capabilities.telephone_event:
         events = RtpMap(TELEPHONE_EVENT, capabilities.codecs[0].clock_rate)
         wanted = _event_payload_type(known, events.clock_rate) or capabilities.event_payload_type
@@ -402,12 +418,17 @@ def _payload_type_of(codec: Codec, known: dict[int, RtpMap]) -> int:
     return next((one for one, _ in _common(known, (codec,))), codec.payload_type)
 
 
+_NOISE = RtpMap(comfort_noise.NAME, comfort_noise.CLOCK_RATE)
+
+
 def _rtpmap(codec: Codec) -> RtpMap:
     return RtpMap(codec.name, codec.clock_rate)
 
 
 def _answered_audio(offered: MediaDescription, negotiated: Negotiated, port: int) -> MediaDescription:
     payload_types = {negotiated.payload_type: _rtpmap(negotiated.codec)}
+    if negotiated.comfort_noise:
+        payload_types[comfort_noise.PAYLOAD_TYPE] = _NOISE
     if negotiated.event_payload_type is not None:
         events = RtpMap(TELEPHONE_EVENT, negotiated.codec.clock_rate)
         payload_types[negotiated.event_payload_type] = events

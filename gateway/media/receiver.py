@@ -1,12 +1,14 @@
 """The receiving end of an RTP stream: packets as they come in, audio in real time out."""
 
 import struct
-from collections import deque
 from collections.abc import Mapping
 
+from gateway.media import comfort_noise
 from gateway.media.codecs import Codec
 from gateway.media.dtmf import EventDetector, OnDigit
 from gateway.media.packet import RtpPacket, sequence_distance, timestamp_distance
+from gateway.media.patience import Patience
+from gateway.media.quality import Bursts, LossRuns
 from gateway.media.rtcp import ReportBlock
 from gateway.media.timeline import Sink, Timeline
 
@@ -19,9 +21,11 @@ _UNMARKED = 0xFF7F
 _NEVER = -1
 "In place of an SSRC or a first word: nothing equals it."
 
-_COMFORT_NOISE = 13
 _FURTHEST = 3000
 "Steps in sequence numbers beyond which it is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."
+
+_SHORTEST_WAIT, _FIRST_WAIT = 0.02, 0.06
+"Seconds that a gap stays open in a network that never reorders, and before anything is known of it."
 
 _REPLACEABLE = 25
 "Packets for which the old stream stays replaceable behind a negotiation: half a second of 20 ms ones."
@@ -49,10 +53,11 @@ class RtpReceiver:
         "_highest",
         "_jitter",
         "_longest",
-        "_max_wait",
+        "_losses",
         "_missed",
         "_next",
         "_other_at",
+        "_patience",
         "_payload_type",
         "_plain",
         "_rate",
@@ -63,6 +68,8 @@ class RtpReceiver:
         "_stray",
         "_timeline",
         "_transit",
+        "_waited",
+        "dtx",
         "duplicate",
         "first_at",
         "ignored_payload_type",
@@ -84,22 +91,25 @@ class RtpReceiver:
         sink: Sink,
         on_digit: OnDigit = lambda digit, duration_ms: None,
         clock_rate: int = 8000,
-        max_wait_ms: int = 60,
+        max_wait_ms: int = 120,
+        max_stall_ms: int = 200,
         ssrc_silence_ms: int = 300,
     ) -> None:
-        """`max_wait_ms`: how long a gap may stay open before it is concealed.
+        """`max_wait_ms`: how long a gap may stay open at most before it is concealed.
 
+        How long it does follows what lately paid off, from `_SHORTEST_WAIT` up.
+        `max_stall_ms`: how late audio may be, likewise, before the sender counts as pausing.
         `ssrc_silence_ms`: how long a stream has to be silent before another may take its place.
         """
         self._clock_rate = clock_rate
         self._rate = float(clock_rate)
         self._longest = 200 * clock_rate // 1000
-        self._max_wait = max_wait_ms / 1000
+        self._patience = Patience(_SHORTEST_WAIT, max_wait_ms / 1000, _FIRST_WAIT)
         self._ssrc_silence = ssrc_silence_ms / 1000
         self._codecs = dict(payload_types)
         self._event_payload_type = event_payload_type
         self._payload_type, codec = next(iter(self._codecs.items()))
-        self._timeline = Timeline(sink, codec.format, clock_rate)
+        self._timeline = Timeline(sink, codec.format, clock_rate, max_stall_ms / 1000)
         self._digits = EventDetector(on_digit, clock_rate)
 
         self._ssrc = _NEVER
@@ -110,8 +120,11 @@ class RtpReceiver:
         self._held: dict[int, tuple[RtpPacket, float]] = {}
         self._gap = False
         "Whether packets before the next one were given up."
-        self._missed: deque[int] = deque(maxlen=_MOST_MISSED)
-        "Extended sequence numbers that were given up and may still come."
+        self._missed: dict[int, float] = {}
+        "Extended sequence numbers that were given up and may still come, and when the one behind them came."
+        self._losses = LossRuns()
+        self._waited = 0.0
+        "Seconds that packets were held back for others before them, all together."
         self._stray = _Stray()
         self._replaceable_until = 0
         "Count of packets up to which another stream may take over."
@@ -138,6 +151,8 @@ class RtpReceiver:
         self.ssrc_ignored = 0
         "Packets of other streams while this one was alive."
         self.malformed = 0
+        self.dtx = False
+        "Whether the newest packet was comfort noise: the sender says that it is silent on purpose."
         self.restarts = 0
         "How often the stream was left for one with another SSRC or sequence."
 
@@ -168,6 +183,7 @@ class RtpReceiver:
                 self.packets += 1
                 self.octets += size
                 timeline.media = media + size
+                timeline.before = timeline.last
                 timeline.last = payload
                 timeline.heard_at = now
                 timeline.give(payload)
@@ -209,12 +225,19 @@ class RtpReceiver:
             self.malformed += 1
         elif packet.ssrc == self._ssrc:
             self._place(packet, now)
-        elif packet.payload_type not in self._codecs and packet.payload_type != self._event_payload_type:
+        elif not self._knows(packet.payload_type):
             self.ignored_payload_type += 1
         elif self._replaceable(now):
             self._adopt(packet, now)
         else:
             self.ssrc_ignored += 1
+
+    def _knows(self, payload_type: int) -> bool:
+        return (
+            payload_type in self._codecs
+            or payload_type == self._event_payload_type
+            or payload_type == comfort_noise.PAYLOAD_TYPE
+        )
 
     def _replaceable(self, now: float) -> bool:
         """Whether a packet of another SSRC begins the stream that is followed from here on."""
@@ -260,6 +283,7 @@ class RtpReceiver:
             self._measure(packet.timestamp, now)
         if position < self._highest:
             self.reordered += 1
+            self._patience.came(now - self._gap_since(), now)
         else:
             self._highest = position
         self._held[position] = packet, now
@@ -270,7 +294,7 @@ class RtpReceiver:
             self.duplicate += 1
             self._outside(packet, now, packets=5, seconds=0.06)
             return
-        self._missed.remove(position)
+        self._patience.came(now - self._missed.pop(position), now)
         self._count(packet)
         self.late += 1
         if packet.payload_type == self._event_payload_type:
@@ -308,19 +332,27 @@ class RtpReceiver:
         self._plain = _NEVER if held else _VERSION | self._payload_type
 
     def _overdue(self, now: float) -> bool:
-        _, arrived_at = next(iter(self._held.values()))
-        return now - arrived_at >= self._max_wait or len(self._held) > _MOST_HELD
+        return now - self._gap_since() >= self._patience.wait(now) or len(self._held) > _MOST_HELD
+
+    def _gap_since(self) -> float:
+        """When the oldest packet came that is held back."""
+        return next(iter(self._held.values()))[1]
 
     def _give_up(self) -> None:
         """Go on behind the gap."""
         resume = min(self._held)
-        self._missed.extend(range(max(self._next, resume - _MOST_MISSED), resume))
+        since = self._gap_since()
+        self._missed |= dict.fromkeys(range(max(self._next, resume - _MOST_MISSED), resume), since)
+        while len(self._missed) > _MOST_MISSED:
+            del self._missed[next(iter(self._missed))]
+        self._losses.add(self._next, resume)
         self._next = resume
         self._gap = True
 
     def _take(self, packet: RtpPacket, arrived_at: float, now: float) -> None:
         """A packet whose turn it is."""
         self._next += 1
+        self._waited += now - arrived_at
         codec = self._codecs.get(packet.payload_type)
         if codec is None:
             self._take_other(packet, now)
@@ -331,15 +363,19 @@ class RtpReceiver:
         if packet.payload:
             prompt = arrived_at == now
             self._timeline.take(packet.payload, packet.timestamp, now, lost=self._gap, prompt=prompt)
-            self._gap = False
+            self._gap = self.dtx = False
 
     def _take_other(self, packet: RtpPacket, now: float) -> None:
-        """What comes in the place of audio: to the agent it is silence."""
+        """What comes in the place of audio: to the agent it is silence, or what the sender calls that."""
+        noise = None
         if packet.payload_type == self._event_payload_type:
             self._digits.receive(packet.timestamp, packet.payload, packet.marker, now)
-        elif packet.payload_type != _COMFORT_NOISE:
+        elif packet.payload_type == comfort_noise.PAYLOAD_TYPE:
+            noise = comfort_noise.level_in(packet.payload)
+            self.dtx = True
+        else:
             self.ignored_payload_type += 1
-        self._timeline.keep_up(now)
+        self._timeline.pause(now, noise)
 
     @property
     def ssrc(self) -> int | None:
@@ -360,6 +396,25 @@ class RtpReceiver:
     def lost(self) -> int:
         """Packets that never came."""
         return max(0, self.expected - self.packets + len(self._held))
+
+    @property
+    def unheard(self) -> int:
+        """Packets that never came, or too late to be heard."""
+        return self._losses.lost
+
+    @property
+    def bursts(self) -> Bursts:
+        """Where those were."""
+        return self._losses.summary(self.expected)
+
+    @property
+    def mean_wait_ms(self) -> float:
+        """Milliseconds that a packet was held back for others before it, on average."""
+        return 1000 * self._waited / self.packets if self.packets else 0.0
+
+    def wait_ms(self, now: float) -> float:
+        """Milliseconds that a gap would stay open now: the delay of the jitter buffer when it has to act."""
+        return 1000 * self._patience.wait(now)
 
     @property
     def jitter(self) -> float:

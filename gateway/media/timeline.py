@@ -3,19 +3,22 @@
 from collections.abc import Callable
 from math import inf
 
-from gateway.media.audio import AudioFormat, attenuated, converter, loudness
+from gateway.media.audio import AudioFormat, converter, from_l16, loudness, to_l16
+from gateway.media.comfort_noise import ComfortNoise
+from gateway.media.concealment import Continuation, bytes_of, joined, lengthened, shortened
 from gateway.media.packet import timestamp_distance
+from gateway.media.patience import Patience
 
 Sink = Callable[[bytes], None]
-
-_FADE = (0.8, 0.5, 0.2)
-"How loud the last 20 ms are repeated in place of the first, second and third lost 20 ms."
 
 _SILENT = 200
 "Root mean square below which nobody misses a frame: about -44 dB of full scale."
 
 _SETTLED = 50
-"Packets in a row that have to lag before it is the sender's clock and not the network."
+"Packets in a row that have to be off before it is the sender's clock and not the network."
+
+_PERSISTS = 0.1
+"Seconds for which a jump of the delay has to last: a burst behind a stall is over sooner."
 
 
 class Timeline:
@@ -24,32 +27,42 @@ class Timeline:
     Its *lag* is how far the samples given are behind the clock just before a packet is taken;
     negative, the audio runs ahead. Timestamps say how much is missing between two packets; the
     clock alone says how much of that to fill in, since senders pause with running or with halted
-    timestamps, and jump. What comes in a burst behind an outage that was already filled would make
-    the audio run ahead for ever: the excess is discarded.
+    timestamps, and jump.
 
-    `RtpReceiver` itself reads and moves `media`, `early`, `late`, `last` and `heard_at` for a
-    packet that is exactly the expected one.
+    What is off is put right where nobody hears it: a silent packet is left out or given twice. Where
+    the sender is never silent, one period of its voice is taken out, or put in, with a cross-fade. Only
+    what is far off, by a burst behind an outage or a jump of the delay, is cut.
+
+    `RtpReceiver` itself reads and moves `media`, `early`, `late`, `last`, `before` and `heard_at` for
+    a packet that is exactly the expected one.
     """
 
     __slots__ = (
+        "_ahead_firm",
         "_ahead_hard",
         "_ahead_soft",
-        "_convert",
+        "_cut",
         "_done",
         "_format",
         "_frame",
+        "_going_on",
+        "_lag_firm",
         "_lag_hard",
         "_lag_held",
         "_lag_soft",
-        "_lagging",
-        "_lagging_at",
+        "_late_since",
         "_longest_fill",
+        "_noise",
+        "_off",
+        "_off_at",
         "_offset",
         "_origin",
         "_rate",
         "_silence",
         "_sink",
         "_sink_format",
+        "_stalls",
+        "before",
         "concealed",
         "discarded",
         "early",
@@ -63,20 +76,34 @@ class Timeline:
     )
 
     QUIET = 0.07
-    "Seconds without audio after which `tick` fills in silence: longer than a packet of 60 ms."
+    "Seconds without audio after which `tick` may fill in silence: longer than a packet of 60 ms."
 
     give: Sink
     "Where audio in the codec of the moment goes."
 
-    def __init__(self, sink: Sink, sink_format: AudioFormat, clock_rate: int) -> None:
+    def __init__(
+        self, sink: Sink, sink_format: AudioFormat, clock_rate: int, longest_stall: float = 0.2
+    ) -> None:
+        """`longest_stall`: how late audio may be, in seconds, before it is given up for silence."""
         per_ms = clock_rate // 1000
         self._rate = clock_rate
         self._frame = 20 * per_ms
         self._longest_fill = 1000 * per_ms
-        self._ahead_soft, self._ahead_hard = 40 * per_ms, 80 * per_ms
-        self._lag_soft, self._lag_hard, self._lag_held = 60 * per_ms, 100 * per_ms, 120 * per_ms
+        self._ahead_soft, self._ahead_firm, self._ahead_hard = 40 * per_ms, 80 * per_ms, 160 * per_ms
+        self._lag_soft, self._lag_firm, self._lag_hard = 60 * per_ms, 100 * per_ms, 200 * per_ms
+        self._lag_held = 120 * per_ms
         self._sink = sink
         self._sink_format = sink_format
+        self._stalls = Patience(self.QUIET, longest_stall, self.QUIET)
+        "How long a sender may be silent before it is taken for a pause."
+        self._going_on: Continuation | None = None
+        "What was made up since the last packet."
+        self._cut: bytes | None = None
+        "The first packet that was left out since the last one."
+        self._noise: ComfortNoise | None = None
+        "What the sender wants its pause to sound like."
+        self.last = self.before = b""
+        "The newest audio, and what came before it."
         self.switch(sink_format)
         self.media = 0
         "Extended timestamp that the next packet should carry."
@@ -88,15 +115,16 @@ class Timeline:
         "A packet is plain while its transit, the clock in samples minus `media`, is above this …"
         self.late = -inf
         "… and below this."
-        self.last = b""
-        "The newest audio."
         self.heard_at = inf
         self._done = 0
         "Samples filled since the last packet: that much of the next gap in the timestamps is done."
-        self._lagging = 0
-        self._lagging_at = 0
+        self._off = 0
+        "Packets in a row that were off."
+        self._off_at = 0
+        self._late_since = 0.0
+        "When the first of them came."
         self.concealed = 0
-        "Samples made up for lost packets."
+        "Samples made up for lost packets, and for ones that were late in the middle of a word."
         self.filled = 0
         "Samples of silence for pauses of the sender."
         self.inserted = 0
@@ -126,6 +154,8 @@ class Timeline:
         """Take audio in another format from here on; the sink's stays what it was."""
         self._format = audio_format
         self._silence = audio_format.silence(20)
+        self.last = self.before = b""
+        self._going_on = self._cut = self._noise = None
         convert = converter(audio_format, self._sink_format)
         sink = self._sink
         self.give = sink if convert is None else lambda audio: sink(convert(audio))
@@ -134,27 +164,29 @@ class Timeline:
         """One packet in sequence. `lost`: some before it never came; `prompt`: it was not held back."""
         self._bridge(timestamp, now, lost)
         lag = self._lag(now)
-        if prompt and lag > self._lag_hard:
+        settled = self._settled(lag, len(payload), now)
+        if prompt and lag > self._lag_hard and now - self._late_since >= _PERSISTS:
             self._fill(lag - self._lag_soft)
-        if lag < -self._ahead_hard or (lag < -self._ahead_soft and self._silent(payload)):
-            self.discarded += len(payload)
-            self._offset -= len(payload)
+        if lag < 0:
+            self._give_early(payload, lag, settled=settled)
         else:
-            if prompt and lag > self._lag_soft and self._settled(len(payload)) and self._silent(payload):
-                self.inserted += self._emit(payload)
-            self.give(payload)
+            self._give_late(payload, lag, settled=settled and prompt)
         self.media += len(payload)
-        self.last = payload
+        self.before, self.last = self.last, payload
         self.heard_at = now
+        self._noise = None
         self._bound()
 
-    def keep_up(self, now: float) -> None:
-        """Fill in silence up to now: something came in the place of audio."""
-        self._fill(self._lag(now))
+    def pause(self, now: float, noise_level: int | None = None) -> None:
+        """Fill in silence up to now: something came in the place of audio, maybe noise of this level."""
+        if noise_level is not None and (self._noise is None or self._noise.level != noise_level):
+            self._noise = ComfortNoise(noise_level, self._format)
+        self._fill(self._lag(now), amid_word=False)
 
     def tick(self, now: float, *, audio_at_hand: bool) -> None:
-        """Fill in silence when no audio was taken for `QUIET`; later when some waits for its turn."""
-        if now - self.heard_at > self.QUIET:
+        """Fill in silence when no audio was taken for a while; later when some waits for its turn."""
+        quiet = now - self.heard_at
+        if quiet > self.QUIET and (self._done or self._noise or quiet > self._stalls.wait(now)):
             lag = self._lag(now)
             allowed = self._lag_held if audio_at_hand else self._lag_soft
             if lag > allowed:
@@ -165,6 +197,9 @@ class Timeline:
 
     def _bound(self) -> None:
         """Say anew which packets are plain."""
+        if self._going_on is not None or self._cut is not None:
+            self.early = inf  # the next packet has to be joined to what came in between
+            return
         right_on_time = self._origin + self._offset
         self.early = right_on_time - self._ahead_soft
         self.late = right_on_time + self._lag_soft
@@ -172,6 +207,8 @@ class Timeline:
     def _bridge(self, timestamp: int, now: float, lost: bool) -> None:
         """Give what is missing between the last packet and this one, as far as the clock agrees."""
         gap = timestamp_distance(self.media & 0xFFFFFFFF, timestamp)
+        if gap == 0 and not lost and self.last:
+            self._stalls.came(now - self.heard_at, now)
         owed = min(gap - self._done, int(self._lag(now)) + self._ahead_soft, self._longest_fill)
         if owed > 0 and lost:
             self._conceal(owed)
@@ -181,27 +218,72 @@ class Timeline:
         self.media += gap
         self._offset -= gap
 
+    def _give_early(self, payload: bytes, lag: float, *, settled: bool) -> None:
+        """Audio ahead of the clock: left out where it is silent, or far ahead; else made shorter."""
+        if lag < -self._ahead_hard or (lag < -self._ahead_soft and self._silent(payload)):
+            self.discarded += len(payload)
+            self._offset -= len(payload)
+            self._cut = self._cut or payload
+            return
+        if lag < -self._ahead_firm and settled:
+            shorter = from_l16(shortened(to_l16(payload, self._format), self._rate), self._format)
+            self.discarded += len(payload) - len(shorter)
+            self._offset -= len(payload) - len(shorter)
+            payload = shorter
+        self.give(self._joined(payload))
+
+    def _give_late(self, payload: bytes, lag: float, *, settled: bool) -> None:
+        """Audio behind the clock: given twice where it is silent; where it never is, made longer."""
+        if settled and lag > self._lag_soft and self._silent(payload):
+            self.inserted += self._emit(payload)
+        elif settled and lag > self._lag_firm and self._going_on is None:
+            longer = lengthened(self._history(), to_l16(payload, self._format), self._rate)
+            added = len(longer) // 2 - len(payload)
+            self.inserted += added
+            self._offset += added
+            self.give(from_l16(longer, self._format))
+            return
+        self.give(self._joined(payload))
+
+    def _joined(self, payload: bytes) -> bytes:
+        """The packet, its beginning grown out of what was made up, or left out, before it."""
+        going_on, cut = self._going_on, self._cut
+        if going_on is None and cut is None:
+            return payload
+        self._going_on = self._cut = None
+        samples = to_l16(payload, self._format)
+        if going_on is not None:
+            samples = going_on.joined(samples)
+        elif cut is not None:
+            samples = joined(to_l16(cut, self._format), samples, self._rate)
+        return from_l16(samples, self._format)
+
     def _conceal(self, samples: int) -> None:
+        """Let the newest sound go on, and die away."""
         self.concealed += samples
-        for gain in _FADE:
-            if samples <= 0 or not self.last:
-                break
-            samples -= self._emit(attenuated(self.last[-self._frame :], gain, self._format)[:samples])
+        if self._going_on is None:
+            self._going_on = Continuation(self._history(), self._rate)
         for start in range(0, samples, self._frame):
-            self._emit(self._silence[: samples - start])
+            made = bytes_of(self._going_on.more(min(self._frame, samples - start)))
+            self._emit(from_l16(made, self._format))
 
     def _be_silent(self, samples: int) -> None:
         self.filled += samples
         for start in range(0, samples, self._frame):
-            self._emit(self._silence[: samples - start])
+            count = min(self._frame, samples - start)
+            self._emit(self._noise.more(count) if self._noise else self._silence[:count])
 
-    def _fill(self, samples: float) -> None:
-        """Silence of as many whole frames as fit, before the packet to come."""
+    def _fill(self, samples: float, *, amid_word: bool = True) -> None:
+        """As many whole frames as fit, before the packet to come: silence, unless it may be amid a word."""
         whole = int(min(samples, self._longest_fill)) // self._frame * self._frame
-        if whole > 0:
+        if whole <= 0:
+            return
+        if amid_word and self._noise is None and (self._going_on or not self._silent(self.last)):
+            self._conceal(whole)
+        else:
             self._be_silent(whole)
-            self._done += whole
-            self.early = inf  # the next packet has to look at how much was done
+        self._done += whole
+        self.early = inf  # the next packet has to look at how much was done
 
     def _emit(self, audio: bytes) -> int:
         """Give audio that no timestamp stands for."""
@@ -209,11 +291,18 @@ class Timeline:
         self.give(audio)
         return len(audio)
 
-    def _silent(self, payload: bytes) -> bool:
-        return loudness(payload, self._format) < _SILENT
+    def _history(self) -> bytes:
+        return to_l16((self.before + self.last)[-2 * self._frame :], self._format)
 
-    def _settled(self, size: int) -> bool:
-        """Whether packets have lagged so long that the sender's clock is to blame."""
-        self._lagging = self._lagging + 1 if self._lagging_at == self.media else 1
-        self._lagging_at = self.media + size
-        return self._lagging > _SETTLED
+    def _silent(self, payload: bytes) -> bool:
+        return not payload or loudness(payload, self._format) < _SILENT
+
+    def _settled(self, lag: float, size: int, now: float) -> bool:
+        """Whether packets have been off for so long that the sender's clock is to blame."""
+        off = lag > self._lag_soft or lag < -self._ahead_soft
+        goes_on = off and self._off > 0 and self._off_at == self.media
+        self._off = (self._off if goes_on else 0) + off
+        self._off_at = self.media + size
+        if not goes_on:
+            self._late_since = now
+        return self._off > _SETTLED

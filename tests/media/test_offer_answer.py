@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -600,3 +601,28 @@ def seconds_to_refuse(data: bytes) -> float:
     with pytest.raises(NotAcceptable):
         answer(SessionDescription.parse(data))
     return time.process_time() - began
+
+
+WITH_NOISE = "m=audio 4000 RTP/AVP 0 13 101\na=rtpmap:101 telephone-event/8000\n"
+
+
+@pytest.mark.parametrize(("wish", "taken"), [("off", False), ("accept", True), ("offer", True)])
+def test_comfort_noise_that_is_offered(wish: Literal["off", "accept", "offer"], taken: bool) -> None:
+    """It is taken where it may be (RFC 3389), with or without its line in the offer, and never made up."""
+    capabilities = Capabilities((PCMU,), comfort_noise=wish)
+    answer, negotiated = make_answer(describe(WITH_NOISE), capabilities, OURS, PORT, 1, 0)
+    assert negotiated.comfort_noise is taken
+    assert (b"a=rtpmap:13 CN/8000" in bytes(answer)) is taken
+    plain, negotiated = make_answer(describe("m=audio 4000 RTP/AVP 0\n"), capabilities, OURS, PORT, 1, 0)
+    assert not negotiated.comfort_noise
+    assert b"CN" not in bytes(plain)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_comfort_noise_that_we_offer(answered: bool) -> None:
+    """It holds where the answer has it too."""
+    offer = make_offer(Capabilities((PCMU,), comfort_noise="offer"), OURS, PORT, 1, 0)
+    assert b"a=rtpmap:13 CN/8000" in bytes(offer)
+    theirs = describe(WITH_NOISE if answered else WITH_NOISE.replace(" 13", ""))
+    assert apply_answer(offer, theirs).comfort_noise is answered
+    assert b"CN" not in bytes(make_offer(Capabilities((PCMU,), comfort_noise="accept"), OURS, PORT, 1, 0))

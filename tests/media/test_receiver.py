@@ -110,7 +110,7 @@ class TestOrder:
         assert len(listener.audio) == 20 * 160
         made_up = bytes(listener.audio[5 * 160 : 6 * 160])
         assert 0 < loudness(made_up, PCMU.format) < loudness(LOUD, PCMU.format)
-        assert listener.audio[6 * 160 :] == LOUD * 14
+        assert listener.audio[6 * 160 + 40 :] == (LOUD * 14)[40:], "5 ms grow out of what was made up"
         assert listener.receiver.lost == 1
         assert listener.receiver.concealed_ms == 20
 
@@ -206,6 +206,7 @@ class TestRealTime:
     def test_a_pause_with_running_timestamps_is_filled(self) -> None:
         """Silence suppression: the agent hears silence while it lasts, and no sample too many."""
         arrivals = [arrival for n, arrival in enumerate(stream(200)) if not 50 <= n < 150]
+        arrivals[49] = arrivals[49][0], bytes(packet(49, QUIET))
         arrivals = [
             (at, bytes(replace(RtpPacket.parse(data), sequence=n))) for n, (at, data) in enumerate(arrivals)
         ]
@@ -253,7 +254,7 @@ class TestRealTime:
         ]
         listener = Listener()
         listener.hear(arrivals)
-        assert listener.furthest <= 110
+        assert listener.furthest <= 170
         assert listener.audio.endswith(spoken(*range(200, 250)))
         assert listener.receiver.discarded_ms > 1500
         assert listener.receiver.lost == 0
@@ -267,7 +268,7 @@ class TestRealTime:
         listener.hear(arrivals)
         assert listener.receiver.discarded_ms == 0
         assert listener.audio.startswith(spoken(*range(50)))
-        assert listener.audio.endswith(spoken(*range(50, 100)))
+        assert listener.audio.endswith(spoken(*range(50, 100))[40:])
 
     @pytest.mark.parametrize("parts_per_million", [-200, 200])
     @pytest.mark.parametrize("pauses", [True, False])
@@ -338,16 +339,56 @@ class TestRealTime:
         assert listener.audio == said
         assert listener.receiver.lost == 0
 
-    def test_comfort_noise_is_silence(self) -> None:
-        """Payload type 13 stands for the time that it covers (RFC 3389)."""
+    @pytest.mark.parametrize("level", [30, 45, 64, 78])
+    def test_comfort_noise_is_noise(self, level: int) -> None:
+        """Payload type 13 stands for the time that it covers, as loud as it says (RFC 3389 section 3)."""
         arrivals: list[Arrival] = []
         for n, (at, data) in enumerate(stream(100)):
             quiet = 30 <= n < 60
-            arrivals.append((at, bytes(packet(n, b"\x40", payload_type=13)) if quiet else data))
+            arrivals.append((at, bytes(packet(n, bytes([level]), payload_type=13)) if quiet else data))
         listener = Listener()
         listener.hear(arrivals)
-        assert listener.audio == spoken(*range(30)) + b"\xff" * 4800 + spoken(*range(60, 100))
+        noise = bytes(listener.audio[4800:9600])
+        assert listener.audio == spoken(*range(30)) + noise + spoken(*range(60, 100))
+        wanted = 32767 * 10 ** (-level / 20)
+        assert loudness(noise, PCMU.format) == pytest.approx(wanted, rel=0.15, abs=4)
+        assert len({noise[start : start + 160] for start in range(0, 4800, 160)}) > (25 if level < 60 else 1)
         assert listener.receiver.ignored_payload_type == 0
+
+    def test_a_sender_that_stops_in_pauses_loses_nothing(self) -> None:
+        """Discontinuous transmission: one packet of comfort noise, then nothing; no loss, no hole.
+
+        The noise goes on by the clock for as long as nothing comes, and speech begins where it should.
+        """
+        arrivals = stream(50)
+        noise = packet(50, b"\x2d", payload_type=13)
+        arrivals.append((101.0, bytes(noise)))
+        arrivals += [
+            (
+                105.0 + 0.02 * n,
+                bytes(packet(51 + n, b"\x20" * 160, timestamp=0xFFFFF800 + 40000 + 160 * n & 0xFFFFFFFF)),
+            )
+            for n in range(50)
+        ]
+        listener = Listener()
+        listener.hear(arrivals)
+        receiver = listener.receiver
+        assert (receiver.lost, receiver.unheard, receiver.concealed_ms, receiver.late) == (0, 0, 0, 0)
+        assert receiver.filled_ms == 4000
+        assert len(listener.audio) == 300 * 160
+        assert listener.furthest <= 81
+        pause = [bytes(listener.audio[start : start + 160]) for start in range(8000, 40000, 160)]
+        levels = [loudness(frame, PCMU.format) for frame in pause]
+        assert all(130 < level < 240 for level in levels), "-45 dBov is 184"
+        assert not receiver.dtx
+
+    def test_a_silent_sender_is_known_to_be_silent_on_purpose(self) -> None:
+        """After comfort noise, until it speaks again."""
+        listener = Listener()
+        listener.hear([*stream(10), (100.2, bytes(packet(10, b"\x2d", payload_type=13)))], until=101.0)
+        assert listener.receiver.dtx
+        listener.receiver.receive(bytes(packet(11)), 101.0)
+        assert not listener.receiver.dtx
 
     def test_silence_goes_on_for_as_long_as_nothing_comes(self) -> None:
         """The agent's clock runs through a pause of minutes, and a stall of ours is made up for."""
@@ -560,7 +601,7 @@ class TestIdentity:
         """Whatever comes, the agent gets no more than time allows."""
         listener = Listener()
         listener.hear([(100 + 0.005 * n, data) for n, data in enumerate(datagrams)], until=101.0)
-        assert not listener.behind or min(listener.behind) >= -120
+        assert not listener.behind or min(listener.behind) >= -190
 
 
 class TestReports:
