@@ -71,12 +71,6 @@ class SipLeg:
         assert self._dialog is not None, "the leg has no dialog yet"
         return self._dialog
 
-    @property
-    def giving_up(self) -> bool:
-        """The call is over, and our INVITE still waits for its last answer."""
-        dialog = self._dialog
-        return dialog is not None and not dialog.incoming and dialog.state == "early"
-
     def begin(self, dialog: Dialog) -> None:
         """This is the dialog: the caller's INVITE made it, or ours did."""
         self._dialog = dialog

@@ -289,7 +289,8 @@ class Switchboard:
     def _forget(self, task: "asyncio.Task[None]") -> None:
         call = self._tasks.pop(task)
         call.abandon()
-        if not call.phone.giving_up:
+        given_up = call.record.direction == "outbound" and call.record.answered_at is None
+        if not given_up or call not in self._calls.values():
             self._forget_messages(call)
 
     def _forget_messages(self, call: Call) -> bool:

@@ -14,6 +14,7 @@ from gateway.net.sip import Binding, SipEndpoint
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import Answered, Event, InviteReceived, Refused, ReinviteAnswered
 from gateway.sip.message import Request, Response, parse_message
+from gateway.sip.screening import Gatekeeper
 from gateway.sip.settings import Login, Settings
 from gateway.sip.target import Target
 from gateway.telephone import AnybodyMayCall, Literals
@@ -214,6 +215,28 @@ class Leg:
         self.dialog.cancel(self._phone.now())
         self._phone.flush()
 
+    @property
+    def invitation(self) -> Request:
+        """The INVITE that came."""
+        return self.dialog.request
+
+    def ring(self, status: int = 180, sdp: bytes = b"") -> None:
+        """Answer provisionally; an SDP says where our audio goes before the answer."""
+        self.dialog.ring(self._phone.now(), status, sdp)
+        self._phone.flush()
+
+    def accept(self, body: bytes | None = None) -> None:
+        """Pick up; RTP goes where the offer says."""
+        self._phone.sound.remote = media_address(self.invitation.body)
+        answer = sdp(self._phone.sound.port, self._phone.host, "0 101") if body is None else body
+        self.dialog.accept(self._phone.now(), answer)
+        self._phone.flush()
+
+    def refuse(self, status: int, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Do not pick up."""
+        self.dialog.refuse(self._phone.now(), status, headers=headers)
+        self._phone.flush()
+
     def info(self, content_type: str, body: bytes) -> None:
         """Send an INFO."""
         self.dialog.info(self._phone.now(), content_type, body)
@@ -231,18 +254,23 @@ class Phone:
     """A telephone on a loopback address, with one RTP socket."""
 
     def __init__(
-        self, host: str = "127.0.0.1", tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
+        self,
+        host: str = "127.0.0.1",
+        tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
+        gatekeeper: Gatekeeper | None = None,
     ) -> None:
         self.host = host
         self.sound = Sound(host)
         self.trace: list[tuple[float, bool, bytes]] = []
+        self.calls: list[Leg] = []
+        "Those that came in."
         self._legs: dict[Dialog, Leg] = {}
         transports: list[tuple[str, ssl.SSLContext | None]] = [("UDP", None), ("TCP", None)]
         if tls is not None:
             transports.append(("TLS", tls[0]))
         self.endpoint = SipEndpoint(
             [Binding(f"phone-{name}", name, host, 0, tls=context) for name, context in transports],
-            AnybodyMayCall(),
+            gatekeeper or AnybodyMayCall(),
             lambda: secrets.token_hex(8),
             Literals(),
             self._event,
@@ -292,6 +320,16 @@ class Phone:
         self.flush()
         return leg
 
+    def uri(self, transport: str = "UDP") -> str:
+        """`host:port` of this phone, for those that call it."""
+        (port,) = [one.port for one in self.endpoint.listeners if one.transport == transport]
+        return f"{self.host}:{port}"
+
+    async def called(self, count: int = 1) -> Leg:
+        """Wait for the phone to be called, for the so-and-so-manieth time."""
+        await until(lambda: len(self.calls) >= count)
+        return self.calls[count - 1]
+
     def received(self, what: str) -> list[Request | Response]:
         """Messages that came of this method, or with this status."""
         messages = [parse_message(data) for _, sent, data in self.trace if not sent]
@@ -304,10 +342,14 @@ class Phone:
         await until(holds)
 
     def _event(self, event: Event) -> None:
-        assert not isinstance(event, InviteReceived), "nobody calls this phone"
-        leg = self._legs.get(getattr(event, "dialog", None))  # type: ignore[arg-type]
-        if leg is not None:
-            leg.take(event)
+        if isinstance(event, InviteReceived):
+            self._legs[event.dialog] = leg = Leg(self)
+            leg.dialog = event.dialog
+            self.calls.append(leg)
+            return
+        known = self._legs.get(getattr(event, "dialog", None))  # type: ignore[arg-type]
+        if known is not None:
+            known.take(event)
 
     def _trace(self, sent: bool, data: bytes, peer: Target) -> None:
         self.trace.append((self.endpoint.now(), sent, data))

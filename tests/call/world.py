@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app import Gateway
+from gateway.call.dialling import Headers
+from gateway.call.placing import CallRequest
+from gateway.call.record import CallRecord
 from gateway.config import load_config
 from gateway.events.bus import Event
+from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Agent, AgentVersion, Dialect, PhoneNumber, Trunk, Workspace
 from gateway.sip.target import Target
 from gateway.store.calls import CallFilter, CallRow
@@ -17,6 +21,7 @@ from tests.call.phone import until
 from tests.call.runtime import Runtime
 
 NUMBER = "+12125550101"
+CALLEE = "+442079460018"
 
 QUICK = {
     "SIP__T1_MS": "50",
@@ -69,6 +74,28 @@ class World:
         await self.gateway.store.configuration.numbers.add(number, "test")
         return published
 
+    async def way_out(self, termination_uri: str, **fields: Any) -> PhoneNumber:
+        """A number that calls go out from by the trunk, which leads there; the workspace may call anybody."""
+        book = self.gateway.store.configuration
+        await book.workspaces.change(self.workspace.id, {"kyc_verified": True}, "test")
+        await self.change_trunk(termination_uri=termination_uri)
+        published = await self.version(**fields)
+        number = PhoneNumber(
+            new_id("phn"),
+            self.workspace.id,
+            NUMBER,
+            sip_trunk_enabled=True,
+            trunk_id=self.trunk.id,
+            outbound_version_id=published.id,
+        )
+        return await book.numbers.add(number, "test")
+
+    async def place(self, to: str = CALLEE, *, headers: Headers = (), **fields: Any) -> CallRecord:
+        """Ask for a call from the number."""
+        extra = {name: fields.pop(name) for name in ("metadata", "notes", "id") if name in fields}
+        asked = OutboundRequest(self.workspace.id, to, **{"from_number": NUMBER, **fields})
+        return await self.gateway.placing.place(CallRequest(asked, "test", headers=headers, **extra))
+
     async def version(self, *, publish: bool = True, **fields: Any) -> AgentVersion:
         """An agent with one version; the runtime's URL unless told otherwise."""
         book = self.gateway.store.configuration
@@ -102,7 +129,7 @@ class World:
 
     async def records(self) -> list[CallRow]:
         """The records of all calls, oldest first, when there was one and all are over."""
-        await self.hears("call.received")
+        await until(lambda: self.told("call.received") or self.told("call.created"))
         async with asyncio.timeout(10):
             await self.gateway.switchboard.quiet()
         await self.gateway.store.flush()
