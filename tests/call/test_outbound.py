@@ -277,7 +277,9 @@ async def test_credentials(world: World, make_phone: MakePhone, stale: bool) -> 
     doorkeeper.stale_once = stale
     phone = await make_phone(gatekeeper=doorkeeper)
     await world.way_out(phone.uri())
-    await world.change_trunk(auth_mode="userpass", outbound_username="ali", outbound_password=Secret("open sesame"))
+    await world.change_trunk(
+        auth_mode="userpass", outbound_username="ali", outbound_password=Secret("open sesame")
+    )
     await world.place()
     leg = await phone.called()
     assert len(phone.received("INVITE")) == 2 + stale
@@ -294,7 +296,11 @@ async def test_credentials_that_do_not_help(
     await world.way_out(phone.uri())
     if login is not None:
         username, password = login
-        fields = {"auth_mode": "userpass", "outbound_username": username, "outbound_password": Secret(password)}
+        fields = {
+            "auth_mode": "userpass",
+            "outbound_username": username,
+            "outbound_password": Secret(password),
+        }
         await world.change_trunk(**fields)
     await world.place()
     row = await world.ended("failed", "sip_auth_failed", "gateway")
