@@ -18,19 +18,21 @@ from prometheus_client import CollectorRegistry
 
 from gateway import __version__
 from gateway.api.bounds import Bounds
-from gateway.api.calls import calls
+from gateway.api.call_events import CallStreams
+from gateway.api.calls import CallParts, calls
 from gateway.api.description import application
 from gateway.api.keys import KeyGate
 from gateway.api.operations import operations
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
+from gateway.call.once import Once
 from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
 from gateway.events.bus import EventBus, Sink
-from gateway.events.link import BrokerLink
 from gateway.events.log import log_sink
 from gateway.events.metrics import LiveFigures, Metrics
+from gateway.events.recall import Recall
 from gateway.net.agent import AgentDialer
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
@@ -62,7 +64,7 @@ class Gateway:
         self.endpoint: SipEndpoint
         self.placing: Placing
         self.http: HttpServer
-        self.link: BrokerLink | None = None
+        self._recall = Recall()
         self._open = AsyncExitStack()
         self._stop = asyncio.Event()
         self._not_ready: str | None = "starting"
@@ -73,9 +75,9 @@ class Gateway:
         config = self.config
         config.gateway.data_dir.mkdir(parents=True, exist_ok=True)
         self.bus.add(Metrics(self.registry).hear)
+        self.bus.add(self._recall.hear)
         self.store = await open_store(config, self.bus.tell)
         self._open.push_async_callback(self.store.close)
-        await self._start_link()
         await self._close_left_over()
         dialer = AgentDialer(config.agents)
         self._open.push_async_callback(dialer.close)
@@ -104,8 +106,7 @@ class Gateway:
         self._not_ready = "draining"
         seconds = self.config.sip.drain_seconds
         self.bus.tell("gateway.draining", calls=self.switchboard.active, seconds=seconds)
-        leaving = [self.link.drain()] if self.link is not None else []
-        await asyncio.gather(*leaving, self.switchboard.drain(seconds))
+        await self.switchboard.drain(seconds)
 
     def stop(self) -> None:
         """Begin to drain; a second time changes nothing."""
@@ -116,13 +117,6 @@ class Gateway:
         await self._open.aclose()
         self.bus.tell("gateway.stopped")
 
-    async def _start_link(self) -> None:
-        """Before there are calls, since their events go out by it, and closed after the last of them."""
-        if self.config.mqtt.url:
-            self.link = BrokerLink(self.config, self.bus)
-            await self.link.open()
-            self._open.push_async_callback(self.link.close)
-
     async def _close_left_over(self) -> None:
         from gateway.call.record import utc_now
 
@@ -130,6 +124,7 @@ class Gateway:
         for call_id in left:
             detail = "the gateway was killed while this call was running"
             self.bus.tell("call.closed_at_start", level="warning", call_id=call_id, detail=detail)
+        await self.store.requests.let_go()
 
     async def _start_sip(self) -> None:
         config = self.config
@@ -182,7 +177,7 @@ class Gateway:
         gate = KeyGate(there, token, self.config.http.requests_per_minute)
         return [
             operations(self.bus, self.registry, self._ready, token),
-            calls(gate, Lookup(self.store, self.config.gateway.name)),
+            calls(gate, self._call_parts()),
         ]
 
     def _mount_dashboard(self, app: FastAPI) -> None:
@@ -192,6 +187,17 @@ class Gateway:
         site = dashboard(parts)
         app.mount(site.root, site.app)
         app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
+
+    def _call_parts(self) -> CallParts:
+        lookup = Lookup(self.switchboard.running, self.store, self.config.gateway.name)
+        return CallParts(
+            once=Once(self.placing, self.store.requests, lookup),
+            lookup=lookup,
+            board=self.switchboard,
+            streams=CallStreams(self.bus, self._recall, lookup, self.config.http.max_followers),
+            agents=self.store.configuration.agents,
+            allowed_headers=self.config.outbound.headers,
+        )
 
     async def _ready(self) -> str | None:
         return self._not_ready or await self.store.healthy()
@@ -205,10 +211,6 @@ class Gateway:
             "sip_transactions": agent.transaction_count,
             "media_clock_skipped_beats": board.clock.skipped_beats,
             "sip_connections_refused": self.endpoint.streams.refused,
-            "mqtt_connected": self.link is not None and self.link.broker.is_connected,
-            "mqtt_waiting": 0 if self.link is None else self.link.outbox.waiting,
-            "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],
-            "mqtt_dropped": 0 if self.link is None else self.link.outbox.counters["dropped"],
         }
 
     def _unknown_source(self, source: Target, request: Request, count: int) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from gateway import __version__
 from gateway.commands import accounts, agents, calls, keys, numbers, rates, trunks, workspaces
+from gateway.commands.call import call
 from gateway.commands.check import check
 from gateway.commands.explain import explain
 from gateway.commands.history import history
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(explain)
+app.command()(call)
 app.command()(tail)
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(trunks.app, name="trunks")

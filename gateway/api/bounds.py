@@ -1,5 +1,8 @@
 """What every request passes before and after the routes: the bound of its body, our own mistakes, headers."""
 
+import asyncio
+from contextlib import suppress
+
 from fastapi import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -7,6 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api.rate import Standing
 from gateway.api.refusal import Answer
 from gateway.store.writer import Tell
+
+READ_OFF_BYTES = 4_194_304
+READ_OFF_SECONDS = 2.0
 
 
 class Bounds:
@@ -25,6 +31,7 @@ class Bounds:
         scope.setdefault("state", {})
         answer = _Answering(scope, send)
         if _announced(scope) > self._max_body_bytes:
+            await _read_off(receive)
             await self._too_large().response()(scope, receive, answer)
             return
         try:
@@ -52,6 +59,8 @@ class Bounds:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._max_body_bytes:
+                if message.get("more_body"):
+                    await _read_off(receive)
                 refusal = self._too_large()
                 raise HTTPException(413, refusal.message, dict(refusal.headers))
             return message
@@ -75,6 +84,18 @@ class _Answering:
             headers = [*message.get("headers", []), *added, (b"x-content-type-options", b"nosniff")]
             message = {**message, "headers": headers}
         await self._send(message)
+
+
+async def _read_off(receive: Receive) -> None:
+    """Take what is still being sent, within bounds: whoever is cut off in it never reads our answer."""
+    left = READ_OFF_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_OFF_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 def _announced(scope: Scope) -> int:

@@ -51,6 +51,8 @@ class CallItem(BaseModel):
     "Why it ended; null while it goes on."
     ended_by: str | None
     "`caller`, `callee`, `agent`, `gateway` or `request`."
+    sentiment: str
+    "Always `unknown`: the gateway judges no call."
     metadata: dict[str, Any]
     "What the request for the call said."
     notes: dict[str, Any]
@@ -120,6 +122,18 @@ class CallDetail(CallItem):
     "What was charged for."
 
 
+class CallCreated(CallDetail):
+    """A call that was placed."""
+
+    to_phone_number: Annotated[str, Field(examples=["+14155550100"])]
+    "Whom it calls: `to_number` by the name that the request's answer has for it."
+
+
+def call_created(row: CallRow) -> dict[str, Any]:
+    """The answer to a request for a call."""
+    return call_detail(row) | {"to_phone_number": row.to_number}
+
+
 def call_item(row: CallRow) -> dict[str, Any]:
     """A call as lists show it."""
     return {
@@ -140,6 +154,7 @@ def call_item(row: CallRow) -> dict[str, Any]:
         "latency_ms": row.latency_ms,
         "end_reason": row.end_reason,
         "ended_by": row.ended_by,
+        "sentiment": "unknown",
         "metadata": dict(row.metadata),
         "notes": dict(row.notes),
         "batch_call_id": row.batch_id,

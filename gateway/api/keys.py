@@ -5,6 +5,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -16,7 +17,7 @@ from gateway.store.configuration import Configuration
 KEY = re.compile(r"(key_[0-9a-z]{1,40}):([A-Za-z0-9_-]{1,128})")
 OPERATOR = "operator"
 WORKSPACE_HEADER = "X-Workspace"
-"With the operator's token: the workspace to act in, by id or name. Needless where there is only one."
+"With the operator's token: the workspace to act in, id or name, percent-encoded; not needed with only one."
 USER_HEADER = "X-Operator"
 "With the operator's token: the name of whoever is at the terminal, for the history."
 USER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -63,7 +64,9 @@ class KeyGate:
         return Caller(key.workspace_id, key.id, f"api:{key.id}")
 
     async def _operator(self, request: Request) -> Caller:
-        workspace = await self._configuration.workspaces.find(request.headers.get(WORKSPACE_HEADER))
+        given = request.headers.get(WORKSPACE_HEADER)
+        name = None if given is None else unquote(given)
+        workspace = await self._configuration.workspaces.find(name)
         user = USER.fullmatch(request.headers.get(USER_HEADER, ""))
         return Caller(workspace.id, OPERATOR, f"cli:{user[0]}" if user else OPERATOR)
 

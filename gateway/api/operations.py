@@ -1,19 +1,15 @@
 """What an operator's tools ask: is it alive, is it ready, how is it doing, what is happening."""
 
-import asyncio
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import orjson
 from fastapi import APIRouter, Header, HTTPException, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from gateway.events.bus import Event, EventBus
-
-KEEP_ALIVE_SECONDS = 15.0
-"An event stream says something at least so often, so that a dead follower is noticed."
+from gateway.api.event_stream import MEDIA_TYPE, STILL_HERE, next_event, server_sent
+from gateway.events.bus import EventBus
 
 Readiness = Callable[[], Awaitable[str | None]]
 "None when calls can be taken, else why not."
@@ -48,7 +44,7 @@ def operations(bus: EventBus, registry: CollectorRegistry, ready: Readiness, tok
             raise HTTPException(
                 401, "a bearer token is needed: `operator.token` in the data directory holds it"
             )
-        return StreamingResponse(_stream(bus, call_id), media_type="text/event-stream")
+        return StreamingResponse(_stream(bus, call_id), media_type=MEDIA_TYPE)
 
     return router
 
@@ -57,15 +53,5 @@ async def _stream(bus: EventBus, call_id: str | None) -> AsyncIterator[bytes]:
     with bus.follow(call_id) as follower:
         yield b": following\n\n"
         while True:
-            try:
-                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                    event = await follower.next()
-            except TimeoutError:
-                yield b": still here\n\n"
-            else:
-                yield _server_sent(event)
-
-
-def _server_sent(event: Event) -> bytes:
-    fields = {"event": event.name, "level": event.level, "time": event.time, **event.fields}
-    return b"event: %b\ndata: %b\n\n" % (event.name.encode(), orjson.dumps(fields, default=str))
+            event = await next_event(follower)
+            yield STILL_HERE if event is None else server_sent(event)

@@ -1,5 +1,6 @@
 """The one place where a refusal becomes an HTTP answer: `{statusCode, message, error}`, and why."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -104,7 +105,11 @@ class Answer:
         headers = dict(self.headers)
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, round(self.retry_after)))
-        content = orjson.dumps(self.body(), default=str)
+        try:
+            content = orjson.dumps(self.body(), default=str)
+        except TypeError:
+            # Half a character or a number beyond 64 bits, said back to whoever sent it.
+            content = json.dumps(self.body(), default=str).encode()
         return Response(content, self.status, headers, media_type="application/json")
 
 

@@ -1,23 +1,35 @@
 """Finding a call's record, whether it is being lived, has just ended, or is long over."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from gateway.call.record import CallRecord
 from gateway.store import CallRow, SqlStore
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Looks for records in the store."""
+    """Looks for records among the running calls and in the store."""
 
+    running: Callable[[], Iterable[CallRecord]]
+    "The live records of the calls on this gateway."
     store: SqlStore
     instance: str
     "The name of this gateway."
 
     async def find(self, call_id: str, workspace_id: str) -> CallRow | None:
         """The record as it stands, or None where the workspace has no such call."""
+        row = self._running(call_id) or await self._kept(call_id)
+        return row if row is not None and row.workspace_id == workspace_id else None
+
+    def _running(self, call_id: str) -> CallRow | None:
+        found = next((record for record in self.running() if record.id == call_id), None)
+        return None if found is None else found.row()
+
+    async def _kept(self, call_id: str) -> CallRow | None:
         row = await self.store.get_call(call_id)
-        if row is None or (row.ended_at is None and row.instance == self.instance):
-            # Its last state may still be on the way to the database.
+        if row is None or (row.ended_at is None and row.instance in ("", self.instance)):
+            # It has ended here, and its last state is still on the way to the database.
             await self.store.flush()
             row = await self.store.get_call(call_id)
-        return row if row is not None and row.workspace_id == workspace_id else None
+        return row

@@ -68,12 +68,13 @@ def run(config: Path | None, as_json: bool, work: Work) -> None:
 async def _run(config: Config, output: Output, work: Work) -> None:
     store = await open_store(config, serving=False)
     try:
-        await work(Session(config, store, output, f"cli:{_user()}"))
+        await work(Session(config, store, output, f"cli:{user_name()}"))
     finally:
         await store.close()
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who is at the terminal."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -71,6 +71,16 @@ class Agents:
         """All versions of an agent, oldest first."""
         return await self.book.read(AgentVersion, versions.c.agent_id == agent_id)
 
+    async def versions_named(self, text: str, workspace_id: str) -> tuple[str, ...]:
+        """The ids of a workspace's versions with this text in their name: `Front desk/3`, in any case."""
+        names = {agent.id: agent.name for agent in await self.list_all(workspace_id)}
+        within = versions.c.agent_id.in_(
+            agents.select().with_only_columns(agents.c.id).where(agents.c.workspace_id == workspace_id)
+        )
+        found = await self.book.read(AgentVersion, within)
+        wanted = text.lower()
+        return tuple(v.id for v in found if wanted in f"{names.get(v.agent_id)}/{v.number}".lower())
+
     async def version(self, version_id: str) -> AgentVersion:
         """One version by its id."""
         return await self.book.get(AgentVersion, version_id)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from gateway.routing.table import Workspace
+from gateway.routing.table import NumberStatus, Workspace
 from gateway.store.keys import ApiKey
+from tests.api.carrier import Carrier
 from tests.whole.conftest import House, Open, agents, open_house  # noqa: F401  fixtures
 
 # Fixtures are arguments by their names.
@@ -58,3 +59,31 @@ async def api(open_house: Open) -> AsyncIterator[Api]:
     await house.furnish()
     async for made in opened(house):
         yield made
+
+
+@pytest.fixture
+async def carrier() -> AsyncIterator[Carrier]:
+    """A carrier that answers."""
+    made = Carrier()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def furnish_out(house: House, carrier: Carrier) -> None:
+    """Let the number of a furnished house place calls through a carrier."""
+    there = house.store.configuration
+    await there.workspaces.change("org_test", {"kyc_verified": True, "sip_byoc_enabled": True}, "test")
+    await there.trunks.change("trunk_test", {"termination_uri": carrier.uri}, "test")
+    linked = {"sip_trunk_enabled": True, "trunk_id": "trunk_test", "status": NumberStatus.ACTIVE}
+    await there.numbers.change("phn_test", linked, "test")
+    version = (await there.agents.versions("agent_test"))[0]
+    await there.numbers.assign("phn_test", "outbound", version.id, "test")
+    await house.store.refresh()
+
+
+@pytest.fixture
+async def out(api: Api, carrier: Carrier) -> Api:
+    """The API of a gateway whose number may call out through the carrier."""
+    await furnish_out(api.house, carrier)
+    return api

@@ -1,0 +1,124 @@
+"""One call's events as a stream: what has happened so far, then what happens, to its ending."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+
+from gateway.api.event_stream import STILL_HERE, next_event, server_sent
+from gateway.api.refusal import Answer, Declined
+from gateway.call.lookup import Lookup
+from gateway.events.bus import Event, EventBus
+from gateway.events.recall import ENDING, Recall
+from gateway.store.calls import CallRow
+
+LOOK_SECONDS = 1.0
+"How often the record of a call that runs on another gateway is looked at."
+PRIVATE = {"exc_info"}
+"Fields that say how the gateway is made: for its log alone."
+
+
+class CallStreams:
+    """The streams that are open, bounded in number."""
+
+    def __init__(self, bus: EventBus, recall: Recall, lookup: Lookup, limit: int) -> None:
+        self._bus = bus
+        self._recall = recall
+        self._lookup = lookup
+        self._limit = limit
+        self._open = 0
+
+    def stream(self, row: CallRow, after: int) -> AsyncIterator[bytes]:
+        """A call's events without the first `after`; raises `Declined` where too many streams are open."""
+        if self._open >= self._limit:
+            message = f"Too many event streams: {self._limit} are open"
+            raise Declined(Answer(429, message, "too_many_streams", retry_after=5))
+        return self._counted(self._events(row), after)
+
+    async def _counted(self, events: AsyncIterator[Event | None], after: int) -> AsyncIterator[bytes]:
+        self._open += 1
+        try:
+            number = 0
+            yield b": following\n\n"
+            async for event in events:
+                if event is None:
+                    yield STILL_HERE
+                    continue
+                number += 1
+                if number > after:
+                    yield server_sent(event, number)
+        finally:
+            self._open -= 1
+
+    async def _events(self, row: CallRow) -> AsyncIterator[Event | None]:
+        with self._bus.follow(row.id) as follower:
+            # No await between these two: nothing can happen that is in neither, or in both.
+            past = self._recall.of(row.id)
+            if past is None:
+                async for event in self._from_record(row):
+                    yield event
+                return
+            for event in past:
+                yield _public(event)
+            over = bool(past) and past[-1].name == ENDING
+            while not over:
+                happened = await next_event(follower)
+                yield None if happened is None else _public(happened)
+                over = happened is not None and happened.name == ENDING
+
+    async def _from_record(self, row: CallRow) -> AsyncIterator[Event | None]:
+        """The call is over, or runs on another gateway: its record says what has happened."""
+        told = 0
+        looked = 0
+        current: CallRow | None = row
+        while current is not None:
+            happened = list(recorded(current))
+            for event in happened[told:]:
+                yield event
+            told = max(told, len(happened))
+            if current.ended_at is not None or current.workspace_id is None:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+            looked += 1
+            if looked % 15 == 0:
+                yield None
+            current = await self._lookup.find(row.id, current.workspace_id)
+
+
+def recorded(row: CallRow) -> Iterator[Event]:
+    """A call's events as far as its record tells them."""
+    begin = "call.received" if row.direction == "inbound" else "call.created"
+    numbers = {"from": row.from_number, "to": row.to_number}
+    yield _event(row, begin, row.created_at, direction=row.direction, **numbers)
+    moments = [
+        ("call.ringing", row.ringing_at),
+        ("call.answered", row.answered_at),
+        ("call.first_audio_in", row.first_audio_in_at),
+        ("call.first_audio_out", row.first_audio_out_at),
+    ]
+    for at, name in sorted((at, name) for name, at in moments if at is not None):
+        yield _event(row, name, at)
+    if row.ended_at is not None:
+        yield _event(
+            row,
+            ENDING,
+            row.ended_at,
+            status=row.status,
+            reason=row.end_reason,
+            by=row.ended_by,
+            detail=row.detail,
+            sip_status=row.sip_status,
+            **numbers,
+            duration_ms=row.duration_ms,
+            decision=row.decision,
+        )
+
+
+def _event(row: CallRow, name: str, at: datetime, **fields: object) -> Event:
+    return Event(name, {"call_id": row.id, **fields}, "info", at)
+
+
+def _public(event: Event) -> Event:
+    if not PRIVATE & event.fields.keys():
+        return event
+    fields = {name: value for name, value in event.fields.items() if name not in PRIVATE}
+    return Event(event.name, fields, event.level, event.time)

@@ -1,0 +1,92 @@
+"""Calls as a CSV file, written while it is read."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+
+import orjson
+
+from gateway.api.call_shape import call_detail
+from gateway.api.refusal import Problem, invalid
+from gateway.store.calls import MAX_PAGE, CallFilter
+from gateway.store.protocol import Store
+
+MAX_ROWS = 10_000
+COLUMNS = (
+    "id",
+    "createdAt",
+    "type",
+    "call_direction",
+    "from_number",
+    "to_number",
+    "status",
+    "end_reason",
+    "ended_by",
+    "detail",
+    "duration",
+    "duration_ms",
+    "latency_ms",
+    "agent_id",
+    "agent_version_id",
+    "agent_version_number",
+    "answeredAt",
+    "endedAt",
+    "sip_status",
+    "sip_call_id",
+    "trunk_id",
+    "number_id",
+    "batch_call_id",
+    "parent_call_id",
+    "price",
+    "currency",
+    "rate",
+    "rate_prefix",
+    "billed_seconds",
+    "metadata",
+    "notes",
+)
+"Every column there is, in the order of a file that names none."
+
+
+def chosen_columns(given: str | None) -> Sequence[str]:
+    """The columns that a request asks for; raises `Declined` for one that there is not."""
+    if not given:
+        return COLUMNS
+    wanted = tuple(dict.fromkeys(part.strip() for part in given.split(",") if part.strip()))
+    if not wanted or not set(wanted) <= set(COLUMNS):
+        raise invalid(Problem("columns", given[:200], f"should be any of {', '.join(COLUMNS)}"))
+    return wanted
+
+
+async def exported(store: Store, which: CallFilter | None, columns: Sequence[str]) -> AsyncIterator[bytes]:
+    """The file, a page at a time, up to `MAX_ROWS` rows; None: the file has no rows."""
+    yield _line(columns)
+    left = MAX_ROWS
+    which = which and replace(which, offset=0)
+    while which is not None and left > 0:
+        page = await store.list_calls(replace(which, limit=min(MAX_PAGE, left)))
+        rows = map(call_detail, page.calls)
+        yield b"".join(_line([_cell(row, column) for column in columns]) for row in rows)
+        left -= len(page.calls)
+        if page.next is None:
+            return
+        which = replace(which, after=page.next)
+
+
+def _cell(row: Mapping[str, object], column: str) -> str:
+    value = row[column]
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return orjson.dumps(value, default=str).decode() if value else ""
+    text = str(value)
+    # What begins so is a formula to a spreadsheet, and strangers choose what stands in From.
+    dangerous = text[:1] in "=-@\t\r" or (text[:1] == "+" and not text[1:].isdigit())
+    return "'" + text if text and dangerous else text
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue().encode()

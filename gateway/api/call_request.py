@@ -1,0 +1,93 @@
+"""What a request for a call may say, and the call that it stands for."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gateway.api.keys import Caller
+from gateway.call.custom_headers import check_headers
+from gateway.call.placing import CallRequest
+from gateway.routing.outbound import MAX_SECONDS, OutboundRequest
+
+MAX_NOTES = 15
+
+
+def _json(value: dict[str, Any]) -> dict[str, Any]:
+    """What can be kept and said back: no number beyond 64 bits, no half a character."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"should be an object of JSON that can be kept: {error}") from None
+    return value
+
+
+def _notes(value: dict[str, Any]) -> dict[str, Any]:
+    if len(value) > MAX_NOTES:
+        raise ValueError(f"should have at most {MAX_NOTES} keys, not {len(value)}")
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_json)]
+
+
+class CallBody(BaseModel):
+    """A request for a call."""
+
+    model_config = ConfigDict(
+        title="CallRequest",
+        strict=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        # The rules, not the schema, say what is wrong with a missing number: it is the first of them.
+        json_schema_extra={"required": ["phone_number"]},
+    )
+
+    phone_number: Annotated[
+        str | None, Field(max_length=256, examples=["+14155550100"], json_schema_extra={"type": "string"})
+    ] = None
+    "Whom to call, as `+`, calling code and number."
+    agent_id: Annotated[str | None, Field(max_length=64, examples=["agent_01m85m1gbt83exwnbdjt8m8z3n"])] = (
+        None
+    )
+    "The agent that speaks. May be left out where `from_number` is given: then it is that number's."
+    agent_version_number: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    "A published version of the agent; without it the latest published one."
+    metadata: JsonObject = {}
+    "Kept in the record; its texts, numbers and truths are the agent's parameters."
+    notes: Annotated[
+        JsonObject, AfterValidator(_notes), Field(json_schema_extra={"maxProperties": MAX_NOTES})
+    ] = {}
+    "Kept in the record, up to 15 keys."
+    from_number: Annotated[str | None, Field(max_length=256, examples=["+12025550101"])] = None
+    "The number that is shown: one that the workspace owns or has verified. Without it, one of the agent's."
+    ring_duration_sec: Annotated[int | None, Field(ge=1, le=600)] = None
+    "How long it may ring; without it, as the version says."
+    max_call_duration_sec: Annotated[int | None, Field(ge=1, le=MAX_SECONDS)] = None
+    "How long the call may last; only ever shortens what the version allows."
+    headers: dict[str, str] = {}
+    "SIP headers for the INVITE; the operator decides which names are allowed."
+
+    def canonical(self) -> bytes:
+        """The same bytes for the same request, however it was written."""
+        return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
+
+
+def call_request(body: CallBody, caller: Caller, allowed_headers: Sequence[str]) -> CallRequest:
+    """The call that a request asks for; raises `InvalidInput` for a header that may not be set."""
+    return CallRequest(
+        route=OutboundRequest(
+            workspace_id=caller.workspace_id,
+            destination=body.phone_number,
+            agent_id=body.agent_id,
+            version_number=body.agent_version_number,
+            from_number=body.from_number,
+            ring_seconds=body.ring_duration_sec,
+            max_seconds=body.max_call_duration_sec,
+        ),
+        by=caller.by,
+        metadata=body.metadata,
+        notes=body.notes,
+        headers=check_headers(body.headers, allowed_headers),
+    )

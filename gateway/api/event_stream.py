@@ -1,0 +1,29 @@
+"""Events as server-sent events (the WHATWG's HTML standard, section 9.2)."""
+
+import asyncio
+
+import orjson
+
+from gateway.events.bus import Event, Follower
+
+MEDIA_TYPE = "text/event-stream"
+KEEP_ALIVE_SECONDS = 15.0
+"A stream says something at least so often, so that a dead follower is noticed."
+STILL_HERE = b": still here\n\n"
+
+
+async def next_event(follower: Follower) -> Event | None:
+    """The next event, or None when it is time to say that we are still here."""
+    try:
+        async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+            return await follower.next()
+    except TimeoutError:
+        return None
+
+
+def server_sent(event: Event, number: int | None = None) -> bytes:
+    """An event on the wire; `number` becomes its id, by which a follower can go on where it was cut off."""
+    fields = {"event": event.name, "level": event.level, "time": event.time, **event.fields}
+    numbered = b"" if number is None else b"id: %d\n" % number
+    data = orjson.dumps(fields, default=str)
+    return b"%bevent: %b\ndata: %b\n\n" % (numbered, event.name.encode(), data)

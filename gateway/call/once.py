@@ -1,0 +1,91 @@
+"""Placing a call once, however often it is asked for: HTTP and MQTT both deliver some requests twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+
+from gateway.call.lookup import Lookup
+from gateway.call.placing import CallRequest, Placing
+from gateway.call.record import EndReason
+from gateway.call.refusal import Refused
+from gateway.store import CallRow, Conflict, StoreError, new_id
+from gateway.store.requests import Requests
+
+WAIT_SECONDS = 15.0
+"How long a request waits for another one under its key that is being decided."
+LOOK_SECONDS = 0.05
+RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The call that a request has led to."""
+
+    call: CallRow
+    again: bool
+    "True: an earlier request under the same key has placed it."
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Places each request for a call once."""
+
+    placing: Placing
+    requests: Requests
+    lookup: Lookup
+
+    async def place(self, request: CallRequest, key: str | None, body: bytes) -> Placed:
+        """Place a call, or find the one that was placed under the same key.
+
+        Raises what `Placing.place` does, and `Conflict` where the key was used with another body. A refused
+        request leaves the key free.
+        """
+        if key is None:
+            return Placed((await self.placing.place(request)).row(), again=False)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return await self._under(key, request, body)
+        except TimeoutError:
+            refused = Refused(
+                EndReason.STORE_UNAVAILABLE, "another request under this key is still being decided"
+            )
+            refused.retry_after = RETRY_SECONDS
+            raise refused from None
+
+    async def _under(self, key: str, request: CallRequest, body: bytes) -> Placed:
+        workspace_id = request.route.workspace_id
+        while True:
+            there = await self.requests.reserve(workspace_id, key, body, request.id or new_id("call"))
+            # Also what was taken over may have been placed, by a gateway that died right after.
+            found = await self.lookup.find(there.call_id, workspace_id)
+            if found is not None:
+                if there.ours:
+                    await self._done(workspace_id, key)
+                return Placed(found, again=True)
+            if there.ours:
+                return await self._first(key, replace(request, id=there.call_id))
+            if there.done:
+                right = f"stands for {there.call_id}, of which no record is left; take a fresh key"
+                raise Conflict("Idempotency-Key", key, right)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _first(self, key: str, request: CallRequest) -> Placed:
+        async with self._freed_when_refused(key, request):
+            record = await self.placing.place(request)
+        await self._done(request.route.workspace_id, key)
+        return Placed(record.row(), again=False)
+
+    async def _done(self, workspace_id: str, key: str) -> None:
+        # The call is under way whatever the database does; without this mark it is found by its record.
+        with suppress(StoreError):
+            await self.requests.done(workspace_id, key)
+
+    @asynccontextmanager
+    async def _freed_when_refused(self, key: str, request: CallRequest) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                await self.requests.release(request.route.workspace_id, key)
+            raise
