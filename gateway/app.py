@@ -30,6 +30,7 @@ from gateway.call.once import Once
 from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
 from gateway.events.bus import EventBus, Sink
+from gateway.events.link import BrokerLink
 from gateway.events.log import log_sink
 from gateway.events.metrics import LiveFigures, Metrics
 from gateway.events.recall import Recall
@@ -65,6 +66,7 @@ class Gateway:
         self.placing: Placing
         self.http: HttpServer
         self._recall = Recall()
+        self.link: BrokerLink | None = None
         self._open = AsyncExitStack()
         self._stop = asyncio.Event()
         self._not_ready: str | None = "starting"
@@ -78,6 +80,7 @@ class Gateway:
         self.bus.add(self._recall.hear)
         self.store = await open_store(config, self.bus.tell)
         self._open.push_async_callback(self.store.close)
+        await self._start_link()
         await self._close_left_over()
         dialer = AgentDialer(config.agents)
         self._open.push_async_callback(dialer.close)
@@ -106,7 +109,8 @@ class Gateway:
         self._not_ready = "draining"
         seconds = self.config.sip.drain_seconds
         self.bus.tell("gateway.draining", calls=self.switchboard.active, seconds=seconds)
-        await self.switchboard.drain(seconds)
+        leaving = [self.link.drain()] if self.link is not None else []
+        await asyncio.gather(*leaving, self.switchboard.drain(seconds))
 
     def stop(self) -> None:
         """Begin to drain; a second time changes nothing."""
@@ -116,6 +120,13 @@ class Gateway:
         """Close every part, in the reverse order of its start."""
         await self._open.aclose()
         self.bus.tell("gateway.stopped")
+
+    async def _start_link(self) -> None:
+        """Before there are calls, since their events go out by it, and closed after the last of them."""
+        if self.config.mqtt.url:
+            self.link = BrokerLink(self.config, self.bus)
+            await self.link.open()
+            self._open.push_async_callback(self.link.close)
 
     async def _close_left_over(self) -> None:
         from gateway.call.record import utc_now
@@ -211,6 +222,10 @@ class Gateway:
             "sip_transactions": agent.transaction_count,
             "media_clock_skipped_beats": board.clock.skipped_beats,
             "sip_connections_refused": self.endpoint.streams.refused,
+            "mqtt_connected": self.link is not None and self.link.broker.is_connected,
+            "mqtt_waiting": 0 if self.link is None else self.link.outbox.waiting,
+            "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],
+            "mqtt_dropped": 0 if self.link is None else self.link.outbox.counters["dropped"],
         }
 
     def _unknown_source(self, source: Target, request: Request, count: int) -> None:

@@ -4,11 +4,13 @@
 under a key is what an error message about it says, so it is written for whoever edits the file.
 """
 
+import re
 from base64 import b64decode
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -52,6 +54,29 @@ def _check_store_url(secret: SecretStr) -> SecretStr:
     if text:
         parse_store_url(text)
     return secret
+
+
+def _check_broker_url(text: str) -> str:
+    if not text:
+        return text
+    right = "should be mqtt://host, mqtts://host, or either with :port"
+    try:
+        parts = urlsplit(text)
+        bare = parts.port != 0 and not (parts.path.strip("/") or parts.query or parts.fragment)
+    except ValueError:
+        raise ValueError(right) from None
+    if parts.username is not None:
+        raise ValueError(f"{right}; user name and password have keys of their own")
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not bare:
+        raise ValueError(right)
+    return text
+
+
+def _check_prefix(text: str) -> str:
+    levels = text.split("/")
+    if len(text) > 128 or not all(re.fullmatch(r"[A-Za-z0-9._-]+", level) for level in levels):
+        raise ValueError("should be levels of letters, digits, . _ and -, such as trunkline or acme/voice")
+    return text
 
 
 def _check_key(secret: SecretStr) -> SecretStr:
@@ -318,6 +343,62 @@ class StoreSettings(Section):
     "Where the database is. Empty: the SQLite file trunkline.db in gateway.data_dir."
 
 
+class MqttSettings(Section):
+    """`[mqtt]`: an MQTT 5 broker, for requests and events. Off unless `url` is set."""
+
+    url: Annotated[str, AfterValidator(_check_broker_url)] = ""
+    "mqtt://host:1883, or mqtts://host:8883 for TLS. Empty: no MQTT."
+    ca: OptionalPath = None
+    "PEM file with the authorities of the broker's certificate. Empty: those of the system."
+    certificate: OptionalPath = None
+    "PEM file with our own certificate chain, where the broker asks for one."
+    private_key: OptionalPath = None
+    "PEM file with that certificate's private key."
+    username: Annotated[str, Field(max_length=1024)] = ""
+    "User name for the broker. Empty: none is given."
+    password: OptionalSecret = None
+    "Password for the broker. Better kept in the environment than in this file."
+    client_id: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    "Client identifier; no two clients of a broker may share one. Empty: trunkline- and gateway.name."
+    prefix: Annotated[str, AfterValidator(_check_prefix)] = "trunkline"
+    "What all topics begin with."
+    share_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "trunkline"
+    "Group of the shared subscription: gateways in one group share the requests between them."
+    workspaces: tuple[str, ...] = ()
+    "Ids of workspaces whose requests need no API key, since the broker's access rules vouch for them."
+    requests_at_once: Annotated[int, Field(ge=0, le=1000)] = 20
+    "Requests that the broker may give this gateway before it has answered one. 0: it takes none."
+    wait_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 10.0
+    "Seconds that a request waits while a limit is reached, before it is answered with 429."
+    max_request_bytes: Annotated[int, Field(ge=256, le=1_048_576)] = 65_536
+    "Bytes of the largest request."
+    session_seconds: Annotated[int, Field(ge=0, le=4_294_967_295)] = 86_400
+    "Seconds for which the broker keeps requests for this gateway while it is away."
+    keepalive_seconds: Annotated[int, Field(ge=5, le=3600)] = 30
+    "Seconds between signs of life; the last will goes out after one and a half times as long without one."
+    queue_events: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000
+    "Messages that wait on disk while the broker is away; of more, the oldest are dropped."
+    queue_bytes: Annotated[int, Field(ge=65_536, le=17_179_869_184)] = 67_108_864
+    "Bytes of them."
+
+    @model_validator(mode="after")
+    def _files_fit(self) -> "MqttSettings":
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key should be given together, or neither")
+        if (self.ca or self.certificate) and self.url.startswith("mqtt:"):
+            raise ValueError("ca, certificate and private_key are for mqtts:// alone")
+        if self.password is not None and not self.username:
+            raise ValueError("password should come with a username")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int, bool]:
+        """Host and port of the broker, and whether it is TLS; asked only where `url` is set."""
+        parts = urlsplit(self.url)
+        tls = parts.scheme == "mqtts"
+        return parts.hostname or "", parts.port or (8883 if tls else 1883), tls
+
+
 class AgentsSettings(Section):
     """`[agents]`: the WebSocket connections to agent runtimes."""
 
@@ -436,6 +517,7 @@ class Config(Section):
     web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()
     agents: AgentsSettings = AgentsSettings()
+    mqtt: MqttSettings = MqttSettings()
     security: SecuritySettings = SecuritySettings()
     limits: LimitsSettings = LimitsSettings()
     providers: ProvidersSettings = ProvidersSettings()
@@ -457,3 +539,8 @@ class Config(Section):
     def journal_file(self) -> Path:
         """Where call records wait while the database is away."""
         return self.gateway.data_dir / f"calls-{self.gateway.name}.jsonl"
+
+    @property
+    def outbox_file(self) -> Path:
+        """Where messages wait while the MQTT broker is away."""
+        return self.gateway.data_dir / f"mqtt-{self.gateway.name}.queue"
