@@ -17,7 +17,7 @@ ROWS = (
     ("app", "telephone", "speech"),
     ("api", "web", "batch"),
     ("call", "events", "provisioning"),
-    ("net", "store", "providers", "numbering"),
+    ("net", "store", "recordings", "providers", "numbering"),
     ("sip", "media", "routing", "agent"),
 )
 "From the top down. A row may import those below it and, unless it is the last, its own."

@@ -59,7 +59,8 @@ class MediaClock:
         self._timer: Timer | None = None
         self._loop: Timers | None = None
         self._due = 0.0
-        self._beat = 0
+        self.beat = 0
+        "Beats since the start, those that a stall cost us too: time, in steps of `GRID`."
         self.skipped_beats = 0
         "Beats that a stalled loop cost us, since the start."
 
@@ -98,17 +99,17 @@ class MediaClock:
         behind = int((now - self._due) / GRID)
         if behind > MAX_CATCH_UP:
             self.skipped_beats += behind
-            self._beat += behind
+            self.beat += behind
             self._due += behind * GRID
         while self._due <= now:
             self._strike(now)
-            self._beat += 1
+            self.beat += 1
             self._due += GRID
         self._timer = loop.call_at(self._due, self._run)
 
     def _strike(self, now: float) -> None:
         for period, wheel in self._wheels.items():
-            for beat in wheel[self._beat % period]:
+            for beat in wheel[self.beat % period]:
                 try:
                     beat.tick(now)
                 except Exception as error:

@@ -9,6 +9,7 @@ from gateway.routing.assignment import number_is_ready, owner, published_version
 from gateway.routing.decision import Decision, Reason, Rejected, Trail
 from gateway.routing.near import carries, near_numbers, near_sources, readings_in_table
 from gateway.routing.number import NumberFormat, Reading, normalise
+from gateway.routing.recording import NOT_RECORDED, RecordingRule, recording_rule
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, RoutingTable, Trunk, Trunks, Workspace
 
 MAX_NAMES = 3
@@ -90,6 +91,7 @@ class InboundRoute:
     "E.164"
     max_seconds: float
     decision: Decision
+    recording: RecordingRule = NOT_RECORDED
 
 
 def route_inbound(
@@ -115,6 +117,7 @@ def route_inbound(
     version = _answering_version(trail, table, number)
     agent, workspace = owner(trail, table, number, version)
     caller_raw, caller_e164 = _caller(trail, trunk, caller, asserted)
+    recording = recording_rule(trail, number, version, trunk, "inbound")
     summary = f"{number.e164} is answered by version {version.number} of agent “{agent.name}”"
     return InboundRoute(
         trunk=trunk,
@@ -127,6 +130,7 @@ def route_inbound(
         called=number.e164,
         max_seconds=float(version.max_call_duration_sec),
         decision=trail.decided(summary),
+        recording=recording,
     )
 
 

@@ -18,6 +18,7 @@ from gateway.routing.destination import Destination, validate_destination
 from gateway.routing.number import format_for
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.rating import Quote, RateDecks, quote_by_prefix, quote_flat
+from gateway.routing.recording import NOT_RECORDED, RecordingRule, recording_rule
 from gateway.routing.table import (
     Agent,
     AgentVersion,
@@ -61,6 +62,7 @@ class OutboundRoute:
     paid_seconds: float | None
     "How long the balance lasts; None: there is no wallet."
     decision: Decision
+    recording: RecordingRule = NOT_RECORDED
 
 
 def route_outbound(
@@ -96,6 +98,7 @@ def route_outbound(
     trunk = _trunk(trail, table, number)
     quote = _quote(trail, destination, number, trunk, workspace, decks)
     paid_seconds = _paid_seconds(trail, quote, balance)
+    recording = recording_rule(trail, number, version, trunk, "outbound")
     how = f"by trunk “{trunk.name}”, as version {version.number} of agent “{agent.name}”"
     return OutboundRoute(
         trunk=trunk,
@@ -111,6 +114,7 @@ def route_outbound(
         quote=quote,
         paid_seconds=paid_seconds,
         decision=trail.decided(f"{number.e164} calls {destination.e164} {how}"),
+        recording=recording,
     )
 
 

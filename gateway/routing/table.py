@@ -25,6 +25,7 @@ __all__ = [
     "NumberFormat",
     "NumberStatus",
     "PhoneNumber",
+    "RecordingMode",
     "RentalStatus",
     "RoutingTable",
     "Secret",
@@ -106,6 +107,17 @@ class Dialect(StrEnum):
     NATIVE = "native"
 
 
+class RecordingMode(StrEnum):
+    """Which calls are recorded."""
+
+    OFF = "off"
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    BOTH = "both"
+    ON_DEMAND = "on_demand"
+    "Those for which the agent, or somebody by the API, asks for it."
+
+
 @dataclass(frozen=True, slots=True)
 class Increment:
     """How connected time is rounded up for billing: `60/60` bills whole minutes, `6/6` tenths of one."""
@@ -176,6 +188,8 @@ class Trunk:
     "Numbers of this provider (`plivo`) that have no trunk of their own go out by this one."
     flat_rate: Decimal | None = None
     "Price of a minute by this trunk; None: the workspace's SIP flat rate."
+    recording: RecordingMode | None = None
+    "Of calls whose number and version say nothing; None: not recorded."
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,10 @@ class PhoneNumber:
     is_default: bool = False
     channel_limit: int | None = None
     "Calls at once to and from this number; None: no limit."
+    recording: RecordingMode | None = None
+    "None: as the agent version says, or else the trunk."
+    recording_announcement: str | None = None
+    "WAV file that the caller hears before a recording begins; None: the version's."
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +262,9 @@ class AgentVersion:
     "The agent hears what the far end plays before the answer (outbound)."
     fallback_url: str | None = None
     fallback_wav: str | None = None
+    recording: RecordingMode | None = None
+    "Of calls whose number says nothing; None: as the trunk says."
+    recording_announcement: str | None = None
     published_at: datetime | None = None
 
 
@@ -283,6 +304,8 @@ class Workspace:
     sip_flat_rate: Decimal | None = None
     "Price of a minute by a SIP trunk that has no rate of its own."
     billing_increment: Increment = Increment()
+    recording_keep_days: int | None = None
+    "Days that recordings are kept; None: as the gateway is configured."
     enabled_prefixes: Mapping[str, PrefixMap[NetworkGroup]] = field(init=False, repr=False, compare=False)
     "What the enabled network groups open, by country; an empty prefix opens the whole country."
 

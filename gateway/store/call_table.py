@@ -1,8 +1,8 @@
 """Call records in the database: writing them in batches, reading them in pages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.calls import MAX_PAGE, CallFilter, CallPage, CallRow, Cursor
 from gateway.store.errors import InvalidInput
-from gateway.store.schema import calls
+from gateway.store.schema import calls, workspaces
 
 FIELDS = tuple(field.name for field in fields(CallRow))
 CLOSED = "failed"
 RESTARTED = "gateway_restarted"
 MAX_APART = 20
 "Values of one filter that get a query each; with more, one query that looks at all calls is cheaper."
+KEPT = ("saved", "recovered", "failed")
+"Statuses of recordings that may have something to be read."
 REPLACEMENT = "\ufffd"
 
 
@@ -54,7 +56,8 @@ def columns_of_call(saved: Saved) -> dict[str, Any]:
     columns = {name: getattr(saved.row, name) for name in FIELDS}
     for name in ("media", "metadata", "notes"):
         columns[name] = dict(columns[name])
-    columns["decision"] = None if saved.row.decision is None else dict(saved.row.decision)
+    for name in ("decision", "recording"):
+        columns[name] = None if columns[name] is None else dict(columns[name])
     columns["ladder"] = [dict(step) for step in saved.row.ladder]
     columns["saved"] = saved.order
     return columns if _is_clean(columns) else {name: _cleaned(value) for name, value in columns.items()}
@@ -112,6 +115,49 @@ async def close_open(connection: AsyncConnection, instance: str, now: datetime, 
     open_ones = (calls.c.instance == instance, calls.c.ended_at.is_(None))
     await connection.execute(calls.update().where(*open_ones).values(**ending))
     return ids
+
+
+async def change_recording(
+    connection: AsyncConnection, call_id: str, order: int, status: str, facts: Mapping[str, object]
+) -> bool:
+    """Say what became of a recording after its call; facts are added to those that there are.
+
+    False where there is no such call.
+    """
+    row = await get_call(connection, call_id)
+    if row is None:
+        return False
+    values = {"recording_status": status, "recording": {**(row.recording or {}), **facts}, "saved": order}
+    await connection.execute(calls.update().where(calls.c.id == call_id).values(**values))
+    return True
+
+
+async def expired_recordings(
+    connection: AsyncConnection, default_days: int | None, now: datetime, limit: int
+) -> list[CallRow]:
+    """Recordings older than their workspace, or else the gateway, keeps them; the oldest first."""
+    days = sa.select(workspaces.c.id, workspaces.c.recording_keep_days)
+    kept_by = {row.id: row.recording_keep_days for row in await connection.execute(days)}
+    expired: list[CallRow] = []
+    for workspace_id, own_days in kept_by.items():
+        keep = own_days or default_days
+        if keep and len(expired) < limit:
+            query = _kept(workspace_id, now - timedelta(days=keep)).limit(limit - len(expired))
+            expired += [_call_of(row) for row in await connection.execute(query)]
+    return expired
+
+
+def _kept(workspace_id: str, before: datetime) -> sa.Select[Any]:
+    """The recordings of a workspace that are there, of calls before this."""
+    return (
+        calls.select()
+        .where(
+            calls.c.recording_status.in_(KEPT),
+            calls.c.created_at < before,
+            calls.c.workspace_id == workspace_id,
+        )
+        .order_by(calls.c.created_at, calls.c.id)
+    )
 
 
 async def get_call(connection: AsyncConnection, call_id: str) -> CallRow | None:

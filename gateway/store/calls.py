@@ -73,6 +73,10 @@ class CallRow:
     rate_prefix: str | None = None
     "The prefix of the rate deck that matched."
     billed_seconds: int | None = None
+    recording_status: str | None = None
+    "`recording`, `saved`, `recovered`, `failed` or `deleted`; None: there never was one."
+    recording: Mapping[str, object] | None = None
+    "Where it is, how long, its pauses and the like: `docs/recording.md` lists the keys."
     instance: str = ""
     "The gateway that has, or had, the call; the store fills it in."
 

@@ -17,6 +17,7 @@ from gateway.routing.table import (
     Dialect,
     Increment,
     NumberStatus,
+    RecordingMode,
     RentalStatus,
     Secret,
     TrunkAuthMode,
@@ -180,6 +181,13 @@ def or_none(parse: Parse) -> Parse:
     return lambda value: None if value is None or value == "" else parse(value)
 
 
+RECORDING = Field(
+    or_none(one_of(RecordingMode)), "off, inbound, outbound, both or on_demand; empty: as the next one says"
+)
+"The number's counts before the version's, and that before the trunk's."
+
+ANNOUNCEMENT = Field(or_none(text), "WAV file that the caller hears before a recording begins")
+
 WORKSPACE = {
     "name": Field(text, "what people call it"),
     "kyc_verified": Field(flag, "whether it may call others than its verification number"),
@@ -193,6 +201,7 @@ WORKSPACE = {
     "currency": Field(text, "three letters, such as INR"),
     "sip_flat_rate": Field(or_none(money), "price of a minute by a SIP trunk"),
     "billing_increment": Field(increment, "rounding of connected seconds, such as 60/60"),
+    "recording_keep_days": Field(or_none(whole), "days that recordings are kept; empty: as configured"),
 }
 
 TRUNK = {
@@ -217,6 +226,7 @@ TRUNK = {
     "outbound_format": Field(or_none(number_format), "as number_format, where calls out differ"),
     "provider": Field(or_none(text), "numbers of this provider without a trunk go out by this one"),
     "flat_rate": Field(or_none(money), "price of a minute; empty: the workspace's"),
+    "recording": RECORDING,
 }
 
 VERSION = {
@@ -231,6 +241,8 @@ VERSION = {
     "early_media": Field(flag, "the agent hears what comes before the answer"),
     "fallback_url": Field(or_none(text), "runtime to go to when the first one fails"),
     "fallback_wav": Field(or_none(text), "sound file to play when it fails"),
+    "recording": RECORDING,
+    "recording_announcement": ANNOUNCEMENT,
 }
 
 DECK = {
@@ -249,5 +261,7 @@ NUMBER = {
     "sip_trunk_enabled": Field(flag, "the number is linked to a SIP trunk"),
     "is_default": Field(flag, "the workspace's default number"),
     "channel_limit": Field(or_none(whole), "calls at once; empty: no limit"),
+    "recording": RECORDING,
+    "recording_announcement": ANNOUNCEMENT,
 }
 "Beside these a number has a trunk, and an inbound and an outbound version, which are given by name."

@@ -1,5 +1,6 @@
 """What call control needs of a store."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -62,6 +63,14 @@ class Store(Protocol):
 
     async def list_calls(self, which: CallFilter) -> CallPage:
         """Calls, newest first unless the filter says otherwise."""
+        ...
+
+    async def change_recording(self, call_id: str, status: str, facts: Mapping[str, object]) -> bool:
+        """Say what became of a recording after its call; False where there is no such call."""
+        ...
+
+    async def expired_recordings(self, default_days: int | None, now: datetime, limit: int) -> list[CallRow]:
+        """Recordings older than their workspace, or else the gateway, keeps them; the oldest first."""
         ...
 
     async def healthy(self) -> str | None:

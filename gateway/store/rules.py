@@ -44,6 +44,7 @@ def checked_number(number: PhoneNumber) -> PhoneNumber:
     code, local = checked_e164("phone_number", number.e164)
     _check_text("nickname", number.nickname, 0)
     _check_text("provider", number.provider, 1)
+    _check_announcement(number.recording_announcement)
     _check_least("channel_limit", number.channel_limit, 1)
     for field in ("rental_expires_at", "renews_at"):
         moment = getattr(number, field)
@@ -134,10 +135,17 @@ def checked_version(version: AgentVersion) -> AgentVersion:
     _check_range("max_call_duration_sec", version.max_call_duration_sec, 60, 5400)
     _check_range("ring_duration_sec", version.ring_duration_sec, 1, 300)
     _check_headers(version)
+    _check_announcement(version.recording_announcement)
     if len(version.parameters) > MAX_PARAMETERS:
         right = f"should be at most {MAX_PARAMETERS}"
         raise InvalidInput("parameters", len(version.parameters), right)
     return version
+
+
+def _check_announcement(given: str | None) -> None:
+    """The file is read by the gateway, so it is looked for by `gateway check`, not here."""
+    if given is not None and (not given.lower().endswith(".wav") or _CONTROL.search(given)):
+        raise InvalidInput("recording_announcement", given, "should be the path of a WAV file")
 
 
 def _check_runtime_url(field: str, given: str) -> None:
@@ -168,6 +176,7 @@ def checked_workspace(workspace: Workspace) -> Workspace:
     _check_text("name", workspace.name, 1)
     _check_least("concurrency_limit", workspace.concurrency_limit, 1)
     _check_least("sip_flat_rate", workspace.sip_flat_rate, 0)
+    _check_least("recording_keep_days", workspace.recording_keep_days, 1)
     if not re.fullmatch(r"[A-Z]{3}", workspace.currency):
         raise InvalidInput(
             "currency", workspace.currency, "should be three capital letters, such as INR or EUR"

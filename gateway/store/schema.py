@@ -108,6 +108,7 @@ workspaces = sa.Table(
     _text("currency"),
     sa.Column("sip_flat_rate", Money),
     _text("billing_increment"),
+    sa.Column("recording_keep_days", sa.Integer),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
@@ -135,6 +136,7 @@ trunks = sa.Table(
     sa.Column("outbound_format", sa.Text),
     sa.Column("provider", sa.Text),
     sa.Column("flat_rate", Money),
+    sa.Column("recording", sa.Text),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.UniqueConstraint("workspace_id", "name"),
 )
@@ -167,6 +169,8 @@ versions = sa.Table(
     _flag("early_media"),
     sa.Column("fallback_url", sa.Text),
     sa.Column("fallback_wav", sa.Text),
+    sa.Column("recording", sa.Text),
+    sa.Column("recording_announcement", sa.Text),
     sa.Column("published_at", UtcTime),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.UniqueConstraint("agent_id", "number"),
@@ -193,6 +197,8 @@ numbers = sa.Table(
     sa.Column("outbound_version_id", sa.ForeignKey("agent_versions.id"), index=True),
     _flag("is_default"),
     sa.Column("channel_limit", sa.Integer),
+    sa.Column("recording", sa.Text),
+    sa.Column("recording_announcement", sa.Text),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("ix_phone_numbers_workspace_id_created_at_id", "workspace_id", "created_at", "id"),
 )
@@ -313,6 +319,8 @@ calls = sa.Table(
     sa.Column("rate", Money),
     sa.Column("rate_prefix", sa.Text),
     sa.Column("billed_seconds", sa.Integer),
+    sa.Column("recording_status", sa.Text),
+    sa.Column("recording", Json),
 )
 """`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
 
@@ -339,6 +347,13 @@ _call_index("batch_id")
 _call_index("sip_call_id")
 _call_index("parent_call_id")
 _call_index("workspace_id", sort="duration_ms")
+
+sa.Index(
+    "ix_calls_recorded",
+    *(calls.c[name] for name in ("recording_status", "created_at", "id")),
+    sqlite_where=calls.c.recording_status.is_not(None),
+    postgresql_where=calls.c.recording_status.is_not(None),
+)
 
 # `ended_at` is null throughout; naming it lets SQLite prefer these to the indexes over all calls.
 for _name, _column in (("ix_calls_open", calls.c.workspace_id), ("ix_calls_left_open", calls.c.instance)):

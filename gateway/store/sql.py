@@ -1,6 +1,7 @@
 """The store on an SQL database: what `protocol.Store` promises, and the configuration beside it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -112,6 +113,18 @@ class SqlStore:
         """Calls, newest first unless the filter says otherwise."""
         async with self._database.reading() as connection:
             return await call_table.list_calls(connection, which)
+
+    async def change_recording(self, call_id: str, status: str, facts: Mapping[str, object]) -> bool:
+        """Say what became of a recording after its call; False where there is no such call."""
+        await self._writer.flush()
+        async with self._database.writing() as connection:
+            order = self._writer.next_order()
+            return await call_table.change_recording(connection, call_id, order, status, facts)
+
+    async def expired_recordings(self, default_days: int | None, now: datetime, limit: int) -> list[CallRow]:
+        """Recordings older than their workspace, or else the gateway, keeps them; the oldest first."""
+        async with self._database.reading() as connection:
+            return await call_table.expired_recordings(connection, default_days, now, limit)
 
     async def healthy(self) -> str | None:
         """None when the database answers within a second, else what is wrong."""

@@ -17,6 +17,7 @@ from gateway.routing.table import (
     NetworkGroup,
     NumberStatus,
     PhoneNumber,
+    RecordingMode,
     RentalStatus,
     Secret,
     Trunk,
@@ -70,6 +71,7 @@ def trunk_of(row: Row, box: SecretBox) -> Trunk:
     if row["outbound_format"] is not None:
         given["outbound_format"] = NumberFormat.parse(row["outbound_format"])
     given["auth_mode"] = TrunkAuthMode(row["auth_mode"])
+    given["recording"] = _mode(row["recording"])
     given["password"] = box.open(row["sealed_password"])
     given["outbound_password"] = box.open(row["sealed_outbound_password"])
     return Trunk(**given)
@@ -89,6 +91,7 @@ def version_of(row: Row, box: SecretBox) -> AgentVersion:
     given["parameters"] = tuple((name, value) for name, value in row["parameters"])
     given["state"] = VersionState(row["state"])
     given["dialect"] = Dialect(row["dialect"])
+    given["recording"] = _mode(row["recording"])
     return AgentVersion(**given)
 
 
@@ -97,6 +100,7 @@ def number_of(row: Row, _box: SecretBox) -> PhoneNumber:
     given = _plain(PhoneNumber, row)
     given["status"] = NumberStatus(row["status"])
     given["rental_status"] = RentalStatus(row["rental_status"])
+    given["recording"] = _mode(row["recording"])
     return PhoneNumber(**given)
 
 
@@ -146,6 +150,10 @@ def _shown(name: str, found: object) -> object:
     if isinstance(found, datetime):
         return found.isoformat().replace("+00:00", "Z")
     return str(found)
+
+
+def _mode(found: str | None) -> RecordingMode | None:
+    return None if found is None else RecordingMode(found)
 
 
 def _plain(kind: type[Value], row: Row) -> dict[str, Any]:

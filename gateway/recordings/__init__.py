@@ -1,0 +1,1 @@
+"""Recordings of calls: written by one thread, kept in a store behind a small seam."""
