@@ -150,6 +150,8 @@ class CallRecord:
     batch_id: str | None = None
     quote: Quote | None = None
     "What an outbound call costs; None: nothing is charged."
+    prepaid: bool = False
+    "The workspace's wallet pays."
     paid_seconds: float | None = None
     "Connected seconds that are charged at most: those that the wallet could pay; None: all of them."
     media: dict[str, object] = field(default_factory=dict)
@@ -169,6 +171,7 @@ class CallRecord:
             self.from_number = route.caller or self.from_number
         else:
             self.quote = route.quote
+            self.prepaid = route.paid_seconds is not None
         self.decision = route.decision.as_dict()
 
     def end(self, ending: Ending, media: dict[str, object]) -> None:
@@ -262,6 +265,7 @@ class CallRecord:
             "currency": quote.currency,
             "rate": quote.per_minute,
             "rate_prefix": quote.prefix,
+            "prepaid": self.prepaid,
         }
 
     @property

@@ -77,6 +77,8 @@ class CallRow:
     "`recording`, `saved`, `recovered`, `failed` or `deleted`; None: there never was one."
     recording: Mapping[str, object] | None = None
     "Where it is, how long, its pauses and the like: `docs/recording.md` lists the keys."
+    prepaid: bool = False
+    "The price comes out of the workspace's wallet."
     instance: str = ""
     "The gateway that has, or had, the call; the store fills it in."
 

@@ -1,12 +1,13 @@
 """What call control needs of a store."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.calls import CallFilter, CallPage, CallRow
+from gateway.store.purses import Exchange, Hold, Purse
 
 
 class Store(Protocol):
@@ -39,6 +40,19 @@ class Store(Protocol):
 
         Costs nothing; a deck that was imported is in it within a second. Empty where there is none: then
         nothing is charged.
+        """
+        ...
+
+    async def purse(self, workspace_id: str) -> Purse | None:
+        """A workspace's wallet as it stands, but for what calls of this gateway hold; None: it has none."""
+        ...
+
+    async def exchange(
+        self, holds: Sequence[Hold], ended: Collection[str], workspace_ids: Collection[str]
+    ) -> Exchange:
+        """Tell what running calls of this gateway hold of their wallets, and learn how these stand.
+
+        `holds` are those that have changed; `ended` are calls to ask about whether their debit is there.
         """
         ...
 

@@ -227,6 +227,47 @@ rate_slices = sa.Table(
 """A deck, some hundred prefixes a row: each rate with its prefixes, amounts as text. A deck is only ever read
 and written whole, and with a row for each rate, reading 100 000 different ones took three times as long."""
 
+wallets = sa.Table(
+    "wallets",
+    metadata,
+    sa.Column("workspace_id", sa.ForeignKey("workspaces.id"), primary_key=True),
+    _text("currency"),
+    sa.Column("balance", Money, nullable=False),
+    _flag("is_open"),
+    sa.Column("opened_at", UtcTime, nullable=False),
+)
+"A closed wallet keeps its row: calls that began before may still have to be paid."
+
+wallet_entries = sa.Table(
+    "wallet_entries",
+    metadata,
+    _id(),
+    _text("workspace_id"),
+    sa.Column("at", UtcTime, nullable=False),
+    _text("kind"),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("balance", Money, nullable=False),
+    sa.Column("call_id", sa.Text, unique=True),
+    _text("by"),
+    _text("note"),
+    sa.Index("ix_wallet_entries_workspace_id_id", "workspace_id", "id"),
+)
+"Every change of a balance, never changed itself; `call_id` is unique, so that no call is paid for twice."
+
+wallet_holds = sa.Table(
+    "wallet_holds",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("workspace_id", sa.Text, nullable=False, index=True),
+    sa.Column("instance", sa.Text, nullable=False, index=True),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("price", Money, nullable=False),
+    sa.Column("billed_seconds", sa.Integer, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+"""What running calls have set aside: other gateways leave it alone. A call that ends because its gateway died
+is charged `price`, what it had come to."""
+
 changes = sa.Table(
     "changes",
     metadata,
@@ -321,6 +362,7 @@ calls = sa.Table(
     sa.Column("billed_seconds", sa.Integer),
     sa.Column("recording_status", sa.Text),
     sa.Column("recording", Json),
+    sa.Column("prepaid", sa.Boolean, nullable=False),
 )
 """`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
 

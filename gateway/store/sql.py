@@ -1,7 +1,7 @@
 """The store on an SQL database: what `protocol.Store` promises, and the configuration beside it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
 from gateway.settings import Config
-from gateway.store import call_table
+from gateway.store import call_table, purses
 from gateway.store.accounts import Accounts, WebSessions
 from gateway.store.book import Book
 from gateway.store.calls import CallFilter, CallPage, CallRow
@@ -20,11 +20,13 @@ from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
 from gateway.store.loaded_decks import LoadedDecks
 from gateway.store.number_list import NumberList
+from gateway.store.purses import Exchange, Hold, Purse
 from gateway.store.requests import Requests
 from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
 from gateway.store.seed import seed
 from gateway.store.snapshot import Snapshots
+from gateway.store.wallets import Wallets
 from gateway.store.writer import CallWriter, Tell
 
 CLOSE_SECONDS = 10.0
@@ -44,6 +46,7 @@ class SqlStore:
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
         self.configuration = Configuration(book)
+        self.wallets = Wallets(database)
         self.requests = Requests(database, config.gateway.name)
         self.accounts = Accounts(database)
         self.web_sessions = WebSessions(database)
@@ -91,6 +94,19 @@ class SqlStore:
         """All rate decks as last seen; see `Store.rate_decks`."""
         return self._decks.current
 
+    async def purse(self, workspace_id: str) -> Purse | None:
+        """A workspace's wallet; see `Store.purse`."""
+        async with self._database.reading() as connection:
+            found = await purses.read_purses(connection, self._instance, [workspace_id])
+        return found.get(workspace_id)
+
+    async def exchange(
+        self, holds: Sequence[Hold], ended: Collection[str], workspace_ids: Collection[str]
+    ) -> Exchange:
+        """Tell what running calls hold, and learn how their wallets stand; see `Store.exchange`."""
+        async with self._database.writing() as connection:
+            return await purses.exchange(connection, self._instance, holds, ended, workspace_ids)
+
     def save_call(self, row: CallRow) -> None:
         """Have this call saved soon; neither waits nor fails."""
         self._writer.save(replace(row, instance=self._instance))
@@ -102,7 +118,9 @@ class SqlStore:
     async def close_open_calls(self, instance: str, now: datetime) -> list[str]:
         """End the records that an earlier run of this instance left open; their ids, oldest first."""
         async with self._database.writing() as connection:
-            return await call_table.close_open(connection, instance, now, self._writer.next_order())
+            left = await call_table.close_open(connection, instance, now, self._writer.next_order())
+            await purses.charge_left_open(connection, instance, left)
+            return left
 
     async def get_call(self, call_id: str) -> CallRow | None:
         """One call, or None."""

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import sqlalchemy as sa
+
 from gateway.routing.table import Workspace
-from gateway.store.book import Book, pick_named
-from gateway.store.errors import InvalidInput
+from gateway.store.book import Book, Changing, pick_named
+from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.rules import checked_workspace
+from gateway.store.schema import wallets
 
 DEFAULT_NAME = "Default"
 
@@ -50,5 +53,14 @@ class Workspaces:
             before = await changing.get(Workspace, workspace_id)
             after = checked_workspace(replace(before, **fields))
             await changing.refuse_taken(after)
+            if before.currency != after.currency:
+                await _refuse_paid_in(changing, before, after)
             await changing.change(before, after)
         return after
+
+
+async def _refuse_paid_in(changing: Changing, before: Workspace, after: Workspace) -> None:
+    """`Conflict` where there is a wallet in the currency that a workspace would leave."""
+    query = sa.select(wallets.c.balance).where(wallets.c.workspace_id == before.id)
+    if (await changing.connection.execute(query)).first() is not None:
+        raise Conflict("currency", after.currency, f"the workspace has a wallet in {before.currency}")

@@ -17,6 +17,7 @@ from gateway.store.calls import CallRow
 from gateway.store.database import Database
 from gateway.store.errors import StoreError, Unacceptable
 from gateway.store.journal import CHUNK, Journal
+from gateway.store.purses import settle
 
 PATIENCE_SECONDS = 1.0
 "How long rows stay in memory only, while the database is away."
@@ -197,6 +198,7 @@ class CallWriter:
         try:
             async with self._database.writing() as connection:
                 await upsert(connection, batch)
+                await settle(connection, (saved.row for saved in batch))
         except Unacceptable as error:
             await self._single_out(batch, error)
         except StoreError:
