@@ -10,6 +10,7 @@ import ssl
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -26,7 +27,7 @@ from gateway.api.operations import operations
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
-from gateway.call.once import Once
+from gateway.call.once import Once, sweep
 from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
 from gateway.events.bus import EventBus, Sink
@@ -91,6 +92,7 @@ class Gateway:
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)
         await self._start_http()
+        self._start_sweeping()
         self._not_ready = None
         # What lives now lives for long: the collector need not look at it again (measured: fewer pauses).
         gc.collect()
@@ -127,6 +129,11 @@ class Gateway:
             self.link = BrokerLink(self.config, self.bus)
             await self.link.open()
             self._open.push_async_callback(self.link.close)
+
+    def _start_sweeping(self) -> None:
+        age = timedelta(hours=self.config.http.request_hours)
+        sweeping = asyncio.create_task(sweep(self.store.requests, age), name="requests-sweep")
+        self._open.callback(sweeping.cancel)
 
     async def _close_left_over(self) -> None:
         from gateway.call.record import utc_now

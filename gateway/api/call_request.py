@@ -36,7 +36,6 @@ class CallBody(BaseModel):
     """A request for a call."""
 
     model_config = ConfigDict(
-        title="CallRequest",
         strict=True,
         extra="forbid",
         use_attribute_docstrings=True,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.description import DecisionShape
+from gateway.api.description import Decision
 from gateway.store.calls import CallRow
 
 SHAPE = ConfigDict(use_attribute_docstrings=True)
@@ -108,7 +108,7 @@ class CallDetail(CallItem):
     "The Q.850 cause of the ending."
     timeline: list[Moment]
     "What happened when."
-    decision: DecisionShape | None
+    decision: Decision | None
     "Why the call was let through, or was not."
     ladder: list[Rung]
     "Its SIP messages, the first 100."

@@ -51,10 +51,10 @@ PHRASES = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403
 }
 
 
-class CheckShape(BaseModel):
+class Check(BaseModel):
     """One thing that a decision looked at."""
 
-    model_config = ConfigDict(title="Check", use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: str
     "What the check is about: `destination country`."
@@ -66,10 +66,10 @@ class CheckShape(BaseModel):
     "`pass`, `fail`, `grant` (a rule set aside, `found` says by what) or `note`."
 
 
-class DecisionShape(BaseModel):
+class Decision(BaseModel):
     """Why a call may go on, or why not."""
 
-    model_config = ConfigDict(title="Decision", use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     allowed: bool
     "Whether nothing refused."
@@ -77,16 +77,16 @@ class DecisionShape(BaseModel):
     "The reason of the refusal, null where there is none."
     summary: str
     "The decision in one sentence."
-    checks: list[CheckShape]
+    checks: list[Check]
     "Everything that was looked at, in order."
     near_misses: list[str] = []
     "What almost fitted."
 
 
-class ProblemShape(BaseModel):
+class Problem(BaseModel):
     """One value of a request that is wrong."""
 
-    model_config = ConfigDict(title="Problem", use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     field: str
     "Where it stands."
@@ -96,10 +96,10 @@ class ProblemShape(BaseModel):
     "What would be right."
 
 
-class ErrorShape(BaseModel):
+class Error(BaseModel):
     """Every answer that refuses."""
 
-    model_config = ConfigDict(title="Error", use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     status_code: Annotated[int, Field(alias="statusCode")]
     "The HTTP status once more."
@@ -109,9 +109,9 @@ class ErrorShape(BaseModel):
     "The name of the HTTP status."
     reason: str
     "What is wrong, for a program: one word a cause."
-    decision: DecisionShape | None = None
+    decision: Decision | None = None
     "Where a call was refused: every check that was made."
-    problems: list[ProblemShape] | None = None
+    problems: list[Problem] | None = None
     "Where the request is wrong: each value that is."
 
 
@@ -125,7 +125,7 @@ def _answer(status: int) -> dict[str, Any]:
     example = {"statusCode": status, "message": message, "error": PHRASES[status]}
     example["reason"] = reason or "destination_unparseable"
     return {
-        "model": ErrorShape,
+        "model": Error,
         "description": about,
         "content": {"application/json": {"example": example}},
     }

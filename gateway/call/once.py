@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gateway.call.lookup import Lookup
 from gateway.call.placing import CallRequest, Placing
@@ -16,6 +17,17 @@ WAIT_SECONDS = 15.0
 "How long a request waits for another one under its key that is being decided."
 LOOK_SECONDS = 0.05
 RETRY_SECONDS = 5
+SWEEP_SECONDS = 600.0
+"How often requests that are too old are forgotten."
+
+
+async def sweep(requests: Requests, older_than: timedelta) -> None:
+    """Forget old requests now and then; to be cancelled."""
+    while True:
+        # A database that is away has nothing that could not wait.
+        with suppress(StoreError):
+            await requests.sweep(older_than)
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
