@@ -190,6 +190,8 @@ class Trunk:
     "Price of a minute by this trunk; None: the workspace's SIP flat rate."
     recording: RecordingMode | None = None
     "Of calls whose number and version say nothing; None: not recorded."
+    linked: bool = False
+    "Made by linking a number, and removed with it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from gateway.store.decks import Decks
 from gateway.store.keys import Keys
 from gateway.store.ledger import Change, history
 from gateway.store.numbers import Numbers
+from gateway.store.purchases import Purchases
 from gateway.store.trunks import Trunks
 from gateway.store.workspaces import Workspaces
 
@@ -25,6 +26,7 @@ class Configuration:
         self.numbers = Numbers(book)
         self.keys = Keys(book)
         self.decks = Decks(book)
+        self.purchases = Purchases(book)
 
     @asynccontextmanager
     async def together(self, by: str) -> AsyncIterator["Configuration"]:

@@ -3,16 +3,30 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
+import sqlalchemy as sa
+
 from gateway.routing.number import parse_e164
-from gateway.routing.table import Agent, AgentVersion, PhoneNumber, Trunk, VersionState, Workspace
+from gateway.routing.table import (
+    Agent,
+    AgentVersion,
+    PhoneNumber,
+    RentalStatus,
+    Trunk,
+    VersionState,
+    Workspace,
+)
 from gateway.store.book import Book, Changing, pick_named
 from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.rules import checked_number
 from gateway.store.schema import calls, numbers
 
 Direction = Literal["inbound", "outbound"]
+
+MAX_NAMED = 3
+"Calls that an error names."
 
 ASSIGNED_FIELDS = frozenset({"id", "workspace_id", "e164", "country_code", "local_number"})
 "What of a number stays as it was added."
@@ -27,6 +41,19 @@ class Numbers:
     async def list_all(self, workspace_id: str | None = None) -> list[PhoneNumber]:
         """Those of a workspace, or all; oldest first."""
         conditions = [] if workspace_id is None else [numbers.c.workspace_id == workspace_id]
+        return await self.book.read(PhoneNumber, *conditions)
+
+    async def of_provider(self, provider: str) -> list[PhoneNumber]:
+        """Those that were bought from a provider, of all workspaces."""
+        return await self.book.read(PhoneNumber, numbers.c.provider == provider)
+
+    async def on_trunk(self, trunk_id: str) -> list[PhoneNumber]:
+        """Those that name a trunk as their own."""
+        return await self.book.read(PhoneNumber, numbers.c.trunk_id == trunk_id)
+
+    async def ended_by(self, now: datetime, rental_status: RentalStatus) -> list[PhoneNumber]:
+        """Those whose rental ended before a moment, and whose status still says otherwise."""
+        conditions = (numbers.c.rental_expires_at <= now, numbers.c.rental_status == rental_status)
         return await self.book.read(PhoneNumber, *conditions)
 
     async def get(self, number_id: str) -> PhoneNumber:
@@ -74,9 +101,7 @@ class Numbers:
             if number.is_default:
                 right = "is the workspace's default number: make another one the default first"
                 raise Conflict("phone_number", number.e164, right)
-            running = (calls.c.workspace_id == number.workspace_id, calls.c.number_id == number_id)
-            if await changing.exists(calls, *running, calls.c.ended_at.is_(None)):
-                raise Conflict("phone_number", number.e164, "is in a call: wait until it has ended")
+            await _refuse_in_call(changing, number)
             await changing.remove(number)
         return number
 
@@ -88,6 +113,17 @@ class Numbers:
             await changing.change(before, after, action)
             await _keep_one_default(changing, after)
         return after
+
+
+async def _refuse_in_call(changing: Changing, number: PhoneNumber) -> None:
+    """Open records name a call that some gateway has, or had when it died."""
+    running = (calls.c.workspace_id == number.workspace_id, calls.c.number_id == number.id)
+    query = sa.select(calls.c.id).where(*running, calls.c.ended_at.is_(None)).limit(MAX_NAMED + 1)
+    ids = list((await changing.connection.execute(query)).scalars())
+    if ids:
+        more = " and others" if len(ids) > MAX_NAMED else ""
+        right = f"is in a call ({', '.join(ids[:MAX_NAMED])}{more}): wait until it has ended"
+        raise Conflict("phone_number", number.e164, right)
 
 
 async def _check_references(changing: Changing, number: PhoneNumber) -> None:

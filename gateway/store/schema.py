@@ -137,6 +137,7 @@ trunks = sa.Table(
     sa.Column("provider", sa.Text),
     sa.Column("flat_rate", Money),
     sa.Column("recording", sa.Text),
+    _flag("linked"),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.UniqueConstraint("workspace_id", "name"),
 )
@@ -267,6 +268,34 @@ wallet_holds = sa.Table(
 )
 """What running calls have set aside: other gateways leave it alone. A call that ends because its gateway died
 is charged `price`, what it had come to."""
+purchases = sa.Table(
+    "purchases",
+    metadata,
+    _id(),
+    _workspace(),
+    _text("number"),
+    _text("country_iso"),
+    _text("provider"),
+    _text("state"),
+    sa.Column("idempotency_key", sa.Text),
+    _text("nickname"),
+    _text("by"),
+    _text("instance"),
+    sa.Column("number_id", sa.Text),
+    _text("detail"),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("asked_at", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("workspace_id", "idempotency_key"),
+)
+"What was bought from a number provider, from the intent to the release; `due_at`: when to look at it again."
+
+_is_open = purchases.c.state.not_in(["released", "failed"])
+sa.Index(
+    "ix_purchases_open", purchases.c.number, unique=True, sqlite_where=_is_open, postgresql_where=_is_open
+)
+sa.Index("ix_purchases_due_at", purchases.c.due_at)
 
 changes = sa.Table(
     "changes",
