@@ -23,6 +23,7 @@ from gateway.api.call_events import CallStreams
 from gateway.api.calls import CallParts, calls
 from gateway.api.description import application
 from gateway.api.keys import KeyGate
+from gateway.api.mqtt import MqttRequests
 from gateway.api.operations import operations
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
@@ -93,6 +94,7 @@ class Gateway:
         self._open.callback(self.switchboard.clock.stop)
         await self._start_http()
         self._start_sweeping()
+        await self._take_requests()
         self._not_ready = None
         # What lives now lives for long: the collector need not look at it again (measured: fewer pauses).
         gc.collect()
@@ -134,6 +136,15 @@ class Gateway:
         age = timedelta(hours=self.config.http.request_hours)
         sweeping = asyncio.create_task(sweep(self.store.requests, age), name="requests-sweep")
         self._open.callback(sweeping.cancel)
+
+    async def _take_requests(self) -> None:
+        """Last, since from here on the broker may give us a call to place."""
+        if self.link is None or not self.config.mqtt.requests_at_once:
+            return
+        once, keys = self._call_parts().once, self.store.configuration.keys
+        requests = MqttRequests(self.config, self.link, once, keys, self.bus)
+        self._open.push_async_callback(requests.close)
+        await self.link.listen(requests.take)
 
     async def _close_left_over(self) -> None:
         from gateway.call.record import utc_now

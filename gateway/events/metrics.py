@@ -52,6 +52,13 @@ class Metrics:
             "trunkline_rtp_lost_packets", "RTP packets lost on the way to us", registry=registry
         )
 
+        self._requests = Counter(
+            "trunkline_mqtt_requests",
+            "Requests from the broker by their answer",
+            ["status"],
+            registry=registry,
+        )
+
     def hear(self, event: Event) -> None:
         """Count one event."""
         fields = event.fields
@@ -60,6 +67,8 @@ class Metrics:
                 self._received.inc()
             case "call.ended":
                 self._count_ending(fields)
+            case "mqtt.request":
+                self._requests.labels(str(fields["status"])).inc()
             case "sip.ignored":
                 self._ignored.inc(_number(fields, "count"))
             case "agent.connected":

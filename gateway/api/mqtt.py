@@ -1,0 +1,125 @@
+"""Requests for calls that a broker brings: taken, placed once, answered, and only then acknowledged."""
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.api.call_request import call_request
+from gateway.api.call_shape import call_created
+from gateway.api.keys import KEY, Caller
+from gateway.api.mqtt_request import Asked, Sender, answer, asked, sender_of
+from gateway.api.refusal import Answer, answer_to, unauthorised
+from gateway.call.once import Once, Placed
+from gateway.events.bus import EventBus
+from gateway.events.link import BrokerLink
+from gateway.net.mqtt import Delivery
+from gateway.routing.decision import ReasonGroup, Rejected
+from gateway.settings import Config
+from gateway.store.keys import Keys
+
+LOOK_SECONDS = 0.5
+"How often a request that waits for a limit looks whether it may go."
+CLOSE_SECONDS = 5.0
+"How long requests in hand may take to be answered when the gateway stops."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request."""
+
+    status: int
+    said: Answer | dict[str, object]
+    reason: str | None = None
+    call_id: str | None = None
+
+
+class MqttRequests:
+    """Takes this gateway's share of the requests."""
+
+    def __init__(self, config: Config, link: BrokerLink, once: Once, keys: Keys, bus: EventBus) -> None:
+        self._settings = config.mqtt
+        self._allowed_headers = config.outbound.headers
+        self._link = link
+        self._once = once
+        self._keys = keys
+        self._bus = bus
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, delivery: Delivery) -> None:
+        """Begin with a request, whatever it is."""
+        # The broker keeps to the receive maximum with QoS 1; with QoS 0 nothing does.
+        overrun = delivery.qos == 0 and len(self._tasks) >= self._settings.requests_at_once
+        task = asyncio.get_running_loop().create_task(self._serve(delivery, overrun), name="mqtt-request")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for the requests in hand; what is not answered then is the broker's to bring again."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _serve(self, delivery: Delivery, overrun: bool) -> None:
+        sender = sender_of(self._link.topics, delivery)
+        if sender is None:
+            refused = Outcome(400, {}, "bad_topic")
+            self._tell(None, refused)
+        else:
+            outcome = _busy() if overrun else await self._outcome(sender, delivery)
+            self._link.outbox.put(answer(sender, outcome.said, outcome.status))
+            self._tell(sender, outcome)
+            # From here on the answer outlives us, and the request may be forgotten.
+            await self._link.outbox.settled()
+        delivery.acknowledge()
+
+    async def _outcome(self, sender: Sender, delivery: Delivery) -> Outcome:
+        try:
+            request = asked(sender, delivery, self._settings.max_request_bytes)
+            placed = await self._place(request, await self._caller(request))
+        except Exception as error:
+            said = answer_to(error)
+            if said.status == 500:
+                self._bus.tell("mqtt.request_crashed", level="error", exc_info=error)
+            return Outcome(said.status, said, said.reason)
+        return Outcome(200 if placed.again else 201, call_created(placed.call), None, placed.call.id)
+
+    async def _caller(self, request: Asked) -> Caller:
+        """Who asks: a key of the workspace that the topic names, or a workspace that needs none here."""
+        if request.token is None and request.workspace_id in self._settings.workspaces:
+            return Caller(request.workspace_id, "", f"mqtt:{request.workspace_id}")
+        parts = KEY.fullmatch(request.token or "")
+        key = None if parts is None else await self._keys.opening(parts[1], parts[2])
+        if key is None or key.workspace_id != request.workspace_id:
+            raise unauthorised()
+        return Caller(key.workspace_id, key.id, f"mqtt:{key.id}")
+
+    async def _place(self, request: Asked, caller: Caller) -> Placed:
+        """Place the call; where a limit is reached, as soon as it is not, within bounds."""
+        wanted = call_request(request.body, caller, self._allowed_headers)
+        body = request.body.canonical()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.wait_seconds
+        while True:
+            try:
+                return await self._once.place(wanted, request.key, body)
+            except Rejected as refusal:
+                pause = min(LOOK_SECONDS, refusal.retry_after or LOOK_SECONDS)
+                if refusal.reason.group is not ReasonGroup.CAPACITY or loop.time() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+
+    def _tell(self, sender: Sender | None, outcome: Outcome) -> None:
+        self._bus.tell(
+            "mqtt.request",
+            level="info" if outcome.call_id is not None else "warning",
+            status=outcome.status,
+            reason=outcome.reason,
+            workspace_id=None if sender is None else sender.workspace_id,
+            call_id=outcome.call_id,
+        )
+
+
+def _busy() -> Outcome:
+    message = "More requests than this gateway takes at once; publish with QoS 1, and they wait"
+    return Outcome(429, Answer(429, message, "too_many_requests", retry_after=1), "too_many_requests")
