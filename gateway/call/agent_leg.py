@@ -1,7 +1,7 @@
 """The agent's side of a call: a dialect, and the WebSocket that carries it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -124,6 +124,10 @@ class AgentLeg:
     def hold(self, held: bool) -> None:
         """The caller has put the call on hold, or taken it back."""
         self._say(self.dialect.hold() if held else self.dialect.resume())
+
+    def quality(self, figures: Mapping[str, object]) -> None:
+        """How the call sounds at the moment."""
+        self._say(self.dialect.quality(figures))
 
     def figures(self) -> dict[str, object]:
         """What passed, for the record."""

@@ -5,7 +5,7 @@ one frame a tick. What the caller says goes to the agent as it comes, already or
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.phone_media import PhoneMedia, Sink
@@ -122,6 +122,11 @@ class Bridge:
         """Send digits to the phone, as telephone-events."""
         if not self.phone.press(digits):
             self._complain(f"the phone takes no telephone-events: {digits!r} was not sent")
+
+    def tell_quality(self, figures: Mapping[str, object]) -> None:
+        """Let the agent know how the call sounds."""
+        if self._agent is not None:
+            self._agent.quality(figures)
 
     def announce(self, audio_format: AudioFormat, audio: bytes) -> None:
         """Queue audio of our own for the phone."""

@@ -8,6 +8,7 @@ from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
 from gateway.media.dtmf import DIGITS
+from gateway.media.meter import Meter, spoken
 from gateway.media.rtcp import RtcpSession
 from gateway.media.rtp import RtpReceiver, RtpSender
 from gateway.media.sdp import (
@@ -66,6 +67,7 @@ class PhoneMedia:
         self._sender: RtpSender | None = None
         self._receiver: RtpReceiver | None = None
         self._rtcp: RtcpSession | None = None
+        self._meter: Meter | None = None
         port.accepts = self._is_ours
 
     @property
@@ -172,7 +174,43 @@ class PhoneMedia:
             self._waiting_since = now
             return 0.0
         heard = self._receiver.last_at if self._receiver is not None else None
+        if self.silent_on_purpose and self._rtcp is not None:
+            heard = max(heard or 0.0, self._rtcp.heard_at or 0.0)
         return now - max(heard or 0.0, self._waiting_since)
+
+    @property
+    def silent_on_purpose(self) -> bool:
+        """Whether the newest packet said, by comfort noise, that none need come for a while."""
+        return self._receiver is not None and self._receiver.dtx
+
+    @property
+    def sent(self) -> int:
+        """Packets that we sent."""
+        return 0 if self._sender is None else self._sender.packets
+
+    @property
+    def lost_there(self) -> float:
+        """The part of them that the peer missed of late, by its own report; 0 while it says nothing."""
+        return (self._rtcp.remote_fraction_lost or 0.0) if self._rtcp is not None else 0.0
+
+    def sample(self, underruns: int) -> dict[str, object] | None:
+        """How the last few seconds sounded, for the agent; kept for the record. None without media."""
+        return None if self._meter is None else spoken(self._meter.sample(underruns))
+
+    def whereabouts(self) -> dict[str, object]:
+        """What was agreed on, where packets go and what came: what to look at when one side hears nothing."""
+        figures = self.figures()
+        heard, said = figures.get("in"), figures.get("out")
+        return {
+            "codec": self.codec.name,
+            "ours": f"{self._host}:{self.port.port}",
+            "theirs": _shown(self.port.expected),
+            "sending_to": _shown(self.port.remote),
+            "packets_in": heard.get("packets") if isinstance(heard, dict) else 0,
+            "foreign": heard.get("foreign") if isinstance(heard, dict) else self.port.foreign,
+            "packets_out": said.get("packets") if isinstance(said, dict) else 0,
+            "send_errors": self.port.send_errors,
+        }
 
     def close(self, now: float) -> None:
         """Say goodbye by RTCP and free the port."""
@@ -182,37 +220,16 @@ class PhoneMedia:
 
     def figures(self) -> dict[str, object]:
         """Both directions in numbers, for the call's record (`docs/calls.md` lists the keys)."""
-        sender, receiver, rtcp = self._sender, self._receiver, self._rtcp
-        if sender is None or receiver is None or rtcp is None:
+        meter, receiver, rtcp = self._meter, self._receiver, self._rtcp
+        if meter is None or receiver is None or rtcp is None:
             return {}
         return {
             "codec": self.codec.name,
-            "remote": ":".join(map(str, self.port.remote or ())),
-            "in": {
-                "packets": receiver.packets,
-                "octets": receiver.octets,
-                "lost": receiver.lost,
-                "late": receiver.late,
-                "duplicate": receiver.duplicate,
-                "reordered": receiver.reordered,
-                "concealed_ms": receiver.concealed_ms,
-                "filled_ms": receiver.filled_ms,
-                "inserted_ms": receiver.inserted_ms,
-                "discarded_ms": receiver.discarded_ms,
-                "other_payload_type": receiver.ignored_payload_type,
-                "malformed": receiver.malformed,
-                "restarts": receiver.restarts,
-                "jitter_ms": round(receiver.jitter, 2),
-                "foreign": self.port.foreign + receiver.ssrc_ignored,
-            },
-            "out": {
-                "packets": sender.packets,
-                "octets": sender.octets,
-                "lost": rtcp.remote_lost,
-                "jitter_ms": rtcp.remote_jitter_ms,
-                "send_errors": self.port.send_errors,
-            },
+            "remote": _shown(self.port.remote),
+            "in": {**meter.incoming(), "foreign": self.port.foreign + receiver.ssrc_ignored},
+            "out": {**meter.outgoing(), "send_errors": self.port.send_errors},
             "round_trip_ms": rtcp.round_trip_ms,
+            "quality": meter.series(),
         }
 
     def _adopt(self, negotiated: Negotiated, now: float) -> None:
@@ -229,6 +246,8 @@ class PhoneMedia:
             self._begin(negotiated, now)
         else:
             self._change(negotiated)
+        if self._meter is not None:
+            self._meter.ptime_ms = self.ptime_ms
         self._encode = converter(self.format, negotiated.codec.format)
         self._silence = negotiated.codec.format.silence(self.ptime_ms)
         if negotiated.remote is not None:
@@ -259,6 +278,7 @@ class PhoneMedia:
         self._rtcp = RtcpSession(
             self._sender, self._receiver, cname, now, random.random, self._settings.rtcp_seconds
         )
+        self._meter = Meter(self._sender, self._receiver, self._rtcp)
         self.port.on_rtp = self._receiver.receive
         self.port.on_rtcp = self._rtcp.receive
 
@@ -281,6 +301,10 @@ class PhoneMedia:
     def _is_ours(self, data: bytes) -> bool:
         """Whether a datagram of an unknown source is RTP of a payload type that was negotiated."""
         return len(data) > 12 and data[0] >> 6 == 2 and data[1] & 0x7F in self._payload_types
+
+
+def _shown(address: tuple[str, int] | None) -> str:
+    return ":".join(map(str, address or ()))
 
 
 def drop(audio: bytes) -> None:

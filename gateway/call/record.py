@@ -185,8 +185,7 @@ class CallRecord:
         """What the log says of a call that has ended: enough to understand it without the database."""
         ending = self.ending
         assert ending is not None, "a call that goes on has no summary"
-        heard = self.media.get("in")
-        figures: dict[str, object] = heard if isinstance(heard, dict) else {}
+        heard, said = self._figures("in"), self._figures("out")
         return {
             "status": ending.status.value,
             "reason": ending.reason.value,
@@ -200,11 +199,21 @@ class CallRecord:
             "duration_ms": self.duration_ms,
             "setup_seconds": _seconds(self.created_at, self.answered_at),
             "first_word_seconds": _seconds(self.answered_at, self.first_audio_out_at),
-            "packets_in": figures.get("packets"),
-            "lost": figures.get("lost"),
-            "jitter_ms": figures.get("jitter_ms"),
+            "first_heard_seconds": _seconds(self.answered_at, self.first_audio_in_at),
+            "packets_in": heard.get("packets"),
+            "lost": heard.get("lost"),
+            "jitter_ms": heard.get("jitter_ms"),
+            "loss_in": heard.get("loss_percent"),
+            "loss_out": said.get("loss_percent"),
+            "mos_in": heard.get("mos"),
+            "mos_out": said.get("mos"),
+            "round_trip_ms": self.media.get("round_trip_ms"),
             "decision": self.decision,
         }
+
+    def _figures(self, direction: str) -> dict[str, object]:
+        figures = self.media.get(direction)
+        return figures if isinstance(figures, dict) else {}
 
     def row(self) -> CallRow:
         """The record as it stands, for the store."""
@@ -284,7 +293,8 @@ class CallRecord:
 def _seconds(earlier: datetime | None, later: datetime | None) -> float | None:
     if earlier is None or later is None:
         return None
-    return round((later - earlier).total_seconds(), 4)
+    # Early media comes before the answer.
+    return max(0.0, round((later - earlier).total_seconds(), 4))
 
 
 def utc_now() -> datetime:

@@ -11,8 +11,9 @@ from gateway.call.bridge import Bridge
 from gateway.call.call import Call
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers, invite, target_of
+from gateway.call.media_watch import MediaWatch
 from gateway.call.phone_media import PhoneMedia
-from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
+from gateway.call.record import CallRecord, EndReason, Route, Status, utc_now
 from gateway.call.refusal import Refused, answer_for
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
@@ -209,7 +210,8 @@ class Switchboard:
         """A bridge for the call's phone, that stops sending when the context is left."""
         bridge = Bridge(call.phone.media, self.clock, self._config.agents.queue_seconds)
         bridge.on_error = call.crash
-        watch = self.clock.join(lambda now: self._watch(call, now), 1000)
+        watching = MediaWatch(call.phone, bridge, self._config.media, call.tell, call.end)
+        watch = self.clock.join(watching.sweep, 1000)
         try:
             yield bridge
         finally:
@@ -305,16 +307,6 @@ class Switchboard:
         call = self._calls.pop(dialog, None)
         if call is not None and call.record.ending is not None and self._forget_messages(call):
             self.save(call.record)
-
-    def _watch(self, call: Call, now: float) -> None:
-        """Once a second for each call: RTCP, and whether its media is still alive."""
-        media = call.phone.media
-        media.sweep(now)
-        limit = self._config.media.no_media_seconds
-        # Who has not acknowledged the answer is dealt with by the time that it has for that.
-        if call.phone.connected.is_set() and media.silent_for(now) > limit:
-            detail = f"no RTP came from the {call.phone.party} for {limit:g} s"
-            call.end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))
 
     def _tick_failed(self, error: Exception) -> None:
         self.tell("media.crashed", level="error", exc_info=error)

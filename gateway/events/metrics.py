@@ -13,6 +13,10 @@ from gateway.events.bus import Event
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 MILLISECONDS = (1, 2, 5, 10, 20, 40, 80, 160)
+ROUND_TRIPS = (10, 20, 50, 100, 150, 200, 300, 400, 600, 1000)
+PERCENT = (0.1, 0.5, 1, 2, 3, 5, 10, 20)
+OPINIONS = (1.5, 2, 2.6, 3.1, 3.6, 4.03, 4.2, 4.34, 4.5)
+"Mean opinion scores: among them the borders of user satisfaction (ITU-T G.107 table B.1)."
 
 
 class Metrics:
@@ -42,6 +46,38 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self._first_heard = Histogram(
+            "trunkline_first_audio_in_seconds",
+            "From answer to first audio of the phone",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._mos = Histogram(
+            "trunkline_call_mos",
+            "Estimated mean opinion score (ITU-T G.107)",
+            ["direction"],
+            buckets=OPINIONS,
+            registry=registry,
+        )
+        self._loss = Histogram(
+            "trunkline_rtp_loss_percent",
+            "Packets lost or too late",
+            ["direction"],
+            buckets=PERCENT,
+            registry=registry,
+        )
+        self._round_trip = Histogram(
+            "trunkline_rtp_round_trip_milliseconds",
+            "Round trip by RTCP",
+            buckets=ROUND_TRIPS,
+            registry=registry,
+        )
+        self._one_way = Counter(
+            "trunkline_calls_one_way",
+            "Calls with audio in one direction only",
+            ["missing"],
+            registry=registry,
+        )
         self._jitter = Histogram(
             "trunkline_rtp_jitter_milliseconds",
             "Jitter of received RTP",
@@ -69,6 +105,8 @@ class Metrics:
                 self._count_ending(fields)
             case "mqtt.request":
                 self._requests.labels(str(fields["status"])).inc()
+            case "call.one_way":
+                self._one_way.labels(str(fields["missing"])).inc()
             case "sip.ignored":
                 self._ignored.inc(_number(fields, "count"))
             case "agent.connected":
@@ -84,7 +122,13 @@ class Metrics:
         for histogram, name in (
             (self._setup, "setup_seconds"),
             (self._first_word, "first_word_seconds"),
+            (self._first_heard, "first_heard_seconds"),
             (self._jitter, "jitter_ms"),
+            (self._mos.labels("in"), "mos_in"),
+            (self._mos.labels("out"), "mos_out"),
+            (self._loss.labels("in"), "loss_in"),
+            (self._loss.labels("out"), "loss_out"),
+            (self._round_trip, "round_trip_ms"),
         ):
             if fields.get(name) is not None:
                 histogram.observe(_number(fields, name))

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gateway.media.extended_report import VoipMetrics, voip_metrics
+
 if TYPE_CHECKING:
     from gateway.media.receiver import RtpReceiver
     from gateway.media.rtp import RtpSender
 
-_SENDER_REPORT, _RECEIVER_REPORT, _DESCRIPTION, _BYE = 200, 201, 202, 203
+_SENDER_REPORT, _RECEIVER_REPORT, _DESCRIPTION, _BYE, _EXTENDED = 200, 201, 202, 203, 207
 _CNAME = 1
 
 _HEADER = struct.Struct("!BBH")
@@ -112,7 +114,7 @@ class Bye:
         return _packet(_BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
 
 
-RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Bye
+RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Bye | VoipMetrics
 
 _32 = 0xFFFFFFFF
 
@@ -124,13 +126,15 @@ def _packet(kind: int, count: int, body: bytes) -> bytes:
 def parse_compound(data: bytes) -> list[RtcpPacket]:
     """The packets of one datagram that we know, in order; ValueError when it is not RTCP.
 
-    Packets of other kinds (application-defined, feedback, extended reports) are passed over.
+    Packets of other kinds (application-defined, feedback) are passed over, and so are extended reports
+    without the one block that we read.
     """
     packets: list[RtcpPacket] = []
     for kind, count, body in _split(data):
         read = _READERS.get(kind)
-        if read is not None:
-            packets.append(read(count, body))
+        packet = None if read is None else read(count, body)
+        if packet is not None:
+            packets.append(packet)
     return packets
 
 
@@ -211,11 +215,16 @@ def _bye(count: int, body: bytes) -> RtcpPacket:
     return Bye(ssrcs, rest[1 : 1 + rest[0]].decode("utf-8", "replace") if rest else "")
 
 
-_READERS: dict[int, Callable[[int, bytes], RtcpPacket]] = {
+def _extended(count: int, body: bytes) -> RtcpPacket | None:
+    return voip_metrics(body)
+
+
+_READERS: dict[int, Callable[[int, bytes], RtcpPacket | None]] = {
     _SENDER_REPORT: _sender_report,
     _RECEIVER_REPORT: _receiver_report,
     _DESCRIPTION: _description,
     _BYE: _bye,
+    _EXTENDED: _extended,
 }
 
 
@@ -231,12 +240,14 @@ class RtcpSession:
         "_receiver",
         "_sender",
         "_sent",
+        "heard_at",
         "left",
         "malformed",
         "next_report_at",
         "remote_fraction_lost",
         "remote_jitter_ms",
         "remote_lost",
+        "remote_voip",
         "round_trip_ms",
     )
 
@@ -272,6 +283,10 @@ class RtcpSession:
         self.remote_fraction_lost: float | None = None
         "The part of our packets that the peer missed in its last interval, 0 to 1."
         self.remote_jitter_ms: float | None = None
+        self.remote_voip: VoipMetrics | None = None
+        "What the peer measured of our audio, by its newest extended report."
+        self.heard_at: float | None = None
+        "When the newest report came."
         self.left = False
         "Whether the peer said that it has left."
         self.malformed = 0
@@ -292,6 +307,7 @@ class RtcpSession:
         except ValueError:
             self.malformed += 1
             return
+        self.heard_at = now
         for packet in packets:
             match packet:
                 case SenderReport():
@@ -299,6 +315,8 @@ class RtcpSession:
                     self._learn(packet.blocks, now)
                 case ReceiverReport():
                     self._learn(packet.blocks, now)
+                case VoipMetrics(ssrc):
+                    self.remote_voip = packet if ssrc == self._sender.ssrc else self.remote_voip
                 case Bye():
                     self.left = self.left or self._receiver.ssrc in packet.ssrcs
 

@@ -165,6 +165,11 @@ class RtpPort:
         self.remote = address
         self._unlock()
 
+    @property
+    def expected(self) -> tuple[str, int] | None:
+        """Where the peer's SDP said that its RTP is."""
+        return self._expected
+
     def send(self, packet: bytes) -> None:
         """Send one RTP packet. HOT. What the kernel refuses is counted, never raised."""
         try:

@@ -1,0 +1,95 @@
+"""What is done for a call's media once a second: reports, quality, the alarm for one-way audio, its end."""
+
+from collections.abc import Callable
+
+from gateway.call.agent_leg import Tell
+from gateway.call.bridge import Bridge
+from gateway.call.record import Ending, EndReason, Status
+from gateway.call.sip_leg import SipLeg
+from gateway.media.quality import STEP_SECONDS
+from gateway.settings import MediaSettings
+
+DTX_PATIENCE = 10
+"How many times longer a peer may send nothing that has said, by comfort noise, that it is silent on purpose."
+UNHEARD = 0.99
+"Part of our packets that is lost when a peer hears nothing of us."
+
+
+class MediaWatch:
+    """Looks after the media of one call; `sweep` it once a second."""
+
+    def __init__(
+        self,
+        phone: SipLeg,
+        bridge: Bridge,
+        settings: MediaSettings,
+        tell: Tell,
+        end: Callable[[Ending], None],
+    ) -> None:
+        self._phone = phone
+        self._bridge = bridge
+        self._settings = settings
+        self._tell = tell
+        self._end = end
+        self._seconds = 0
+        self._unheard_since: float | None = None
+        self._sent = self._refused = 0
+        self._warned = False
+
+    def sweep(self, now: float) -> None:
+        """A second has gone by."""
+        self._phone.media.sweep(now)
+        # Who has not acknowledged the answer is dealt with by the time that it has for that.
+        if not self._phone.connected.is_set():
+            return
+        self._measure()
+        self._warn(now)
+        self._give_up(now)
+
+    def _measure(self) -> None:
+        self._seconds += 1
+        if self._seconds % STEP_SECONDS == 0:
+            told = self._phone.media.sample(self._bridge.playout.underruns)
+            if told is not None:
+                self._bridge.tell_quality(told)
+
+    def _warn(self, now: float) -> None:
+        """`call.one_way`, once a call: one side has not been heard for too long, and what was agreed on."""
+        missing = self._missing(now)
+        if missing is None or self._warned:
+            return
+        self._warned = True
+        self._tell(
+            "call.one_way",
+            level="warning",
+            missing=missing,
+            seconds=self._settings.one_way_seconds,
+            **self._phone.media.whereabouts(),
+        )
+
+    def _missing(self, now: float) -> str | None:
+        """`in` while nothing comes, `out` while nothing arrives, as far as we are told; None: all is well."""
+        media, limit = self._phone.media, self._settings.one_way_seconds
+        unheard = self._unheard(now)
+        if media.silent_for(now) >= limit and not media.silent_on_purpose:
+            return "in" if media.may_send else None
+        return "out" if unheard >= limit else None
+
+    def _unheard(self, now: float) -> float:
+        """Seconds for which the peer has reported, or the kernel, that none of our packets arrives."""
+        media = self._phone.media
+        sent, refused = media.sent - self._sent, media.port.send_errors - self._refused
+        self._sent, self._refused = media.sent, media.port.send_errors
+        if sent <= 0 or (refused < UNHEARD * sent / 2 and media.lost_there < UNHEARD):
+            self._unheard_since = None
+            return 0.0
+        if self._unheard_since is None:
+            self._unheard_since = now
+        return now - self._unheard_since
+
+    def _give_up(self, now: float) -> None:
+        media = self._phone.media
+        limit = self._settings.no_media_seconds
+        if media.silent_for(now) > limit * (DTX_PATIENCE if media.silent_on_purpose else 1):
+            detail = f"no RTP came from the {self._phone.party} for {limit:g} s"
+            self._end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))
