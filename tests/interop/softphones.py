@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tests.interop.carrier import wait_bound
 from tests.interop.process import ROOT
 from tests.interop.sipp import free_port
 from tests.interop.sound import RATE, Samples, read_wav, write_wav
@@ -68,6 +71,50 @@ def call_with_baresip(
     recordings = sorted(folder.glob("dump-*-dec.wav"))
     assert recordings, output
     return Heard(read_wav(recordings[-1]), output)
+
+
+@dataclass(slots=True)
+class Answering:
+    """A baresip that waits for a call; what it heard is there when the context is left."""
+
+    samples: Samples
+    output: str = ""
+
+
+@contextmanager
+def answering_baresip(port: int, number: str, speech: Samples, folder: Path) -> Iterator[Answering]:
+    """A baresip at 127.0.0.1:`port` that takes calls to `number`, says its speech, and hangs up."""
+    folder.mkdir(exist_ok=True)
+    _write_speech(folder, speech)
+    rtp = free_port()
+    (folder / "config").write_text(
+        BARESIP_CONFIG.format(sip=port, rtp=rtp, rtp_end=rtp + 1, folder=folder, modules=_baresip_modules())
+    )
+    account = f"<sip:{number}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=pcmu/8000/1"
+    (folder / "accounts").write_text(account + "\n")
+    (folder / "contacts").touch()
+    seconds = int(len(speech) / RATE + TAIL_SECONDS) + 4
+    log = folder / "output.log"
+    heard = Answering(np.zeros(0))
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["baresip", "-4", "-v", "-f", str(folder), "-t", str(seconds)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_bound(port)
+            yield heard
+            process.wait(seconds + 10)
+        finally:
+            process.kill()
+            process.wait()
+    heard.output = log.read_text(errors="replace")
+    recordings = sorted(folder.glob("dump-*-dec.wav"))
+    assert recordings, heard.output
+    heard.samples = read_wav(recordings[-1])
 
 
 def _baresip_modules() -> Path:
