@@ -90,6 +90,8 @@ class Gateway:
         await self._start_sip()
         self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan(config.outbound))
         self._open.push_async_callback(self.switchboard.close)
+        self.switchboard.meter.start()
+        self._open.push_async_callback(self.switchboard.meter.stop)
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)
         await self._start_http()

@@ -336,6 +336,13 @@ class WebSettings(Section):
     "Hours after which somebody who logged in has to do so again."
 
 
+class BillingSettings(Section):
+    """`[billing]`: what calls cost."""
+
+    grace_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 5.0
+    "Seconds that a call goes on for, uncharged, when its workspace's wallet is empty."
+
+
 class StoreSettings(Section):
     """`[store]`: the database."""
 
@@ -513,6 +520,7 @@ class Config(Section):
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     outbound: OutboundSettings = OutboundSettings()
+    billing: BillingSettings = BillingSettings()
     http: HttpSettings = HttpSettings()
     web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()

@@ -113,6 +113,10 @@ class NativeDialect:
         """`quality`, every few seconds."""
         return [_text({"type": "quality", **figures})]
 
+    def balance_low(self, seconds: float) -> list[Frame]:
+        """`balance_low`, in whole seconds."""
+        return [_text({"type": "balance_low", "seconds": round(seconds)})]
+
     def malformed(self, why: str) -> list[Frame]:
         """`error`, for the first hundred of them in a call."""
         self._errors += 1

@@ -147,6 +147,9 @@ class Dialect(Protocol):
     def quality(self, figures: Mapping[str, object]) -> list[Frame]:
         """How the call sounds at the moment (`docs/media.md` lists the figures)."""
 
+    def balance_low(self, seconds: float) -> list[Frame]:
+        """The wallet runs dry: the call will end in so many seconds, unless somebody tops it up."""
+
     def malformed(self, why: str) -> list[Frame]:
         """What to answer to a message that was reported as `Malformed`."""
 

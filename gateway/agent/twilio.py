@@ -138,6 +138,10 @@ class TwilioDialect:
         """Nothing: Twilio has no word for it."""
         return []
 
+    def balance_low(self, seconds: float) -> list[Frame]:
+        """Nothing: Twilio has no word for it."""
+        return []
+
     def malformed(self, why: str) -> list[Frame]:
         """Nothing: Twilio reports errors elsewhere, not on the stream."""
         return []

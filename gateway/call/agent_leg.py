@@ -129,6 +129,10 @@ class AgentLeg:
         """How the call sounds at the moment."""
         self._say(self.dialect.quality(figures))
 
+    def balance_low(self, seconds: float) -> None:
+        """The wallet that pays for the call runs dry, and the call will end in so many seconds."""
+        self._say(self.dialect.balance_low(seconds))
+
     def figures(self) -> dict[str, object]:
         """What passed, for the record."""
         return {

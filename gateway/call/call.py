@@ -12,7 +12,7 @@ from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, ut
 from gateway.call.refusal import Refused, ending_of
 from gateway.call.sip_leg import Party, SipLeg
 from gateway.call.until import Ended, until
-from gateway.routing.decision import Rejected
+from gateway.routing.decision import Reason, Rejected
 from gateway.routing.limits import Lease
 from gateway.routing.outbound import OutboundRoute
 from gateway.sip.events import Event, InviteReceived
@@ -80,6 +80,17 @@ class Call:
         answered = self.record.answered_at is not None
         status, sip_status = (Status.COMPLETED, None) if answered else (Status.CANCELLED, 487)
         self.end(Ending(status, EndReason.ENDED_BY_REQUEST, "request", f"ended by {by}", sip_status))
+
+    def balance_low(self, seconds: float) -> None:
+        """The workspace's wallet does not cover what comes next; the call has so many seconds left."""
+        self.tell("call.balance_low", level="warning", seconds=round(seconds, 1))
+        if self._conversation is not None:
+            self._conversation.balance_low(seconds)
+
+    def run_dry(self) -> None:
+        """The workspace's wallet is empty, and the grace is over."""
+        detail = "the workspace's wallet is empty"
+        self.end(Ending(Status.COMPLETED, Reason.INSUFFICIENT_BALANCE, "gateway", detail))
 
     def drain(self) -> None:
         """The gateway stops, and the call has had its time."""
@@ -220,6 +231,7 @@ class Call:
     def _answered(self, conversation: Conversation) -> None:
         self.record.answered_at = utc_now()
         conversation.answered()
+        self._board.meter.answered(self.record.id)
         self._board.save(self.record)
         self.tell("call.answered", codec=self.phone.media.codec.name)
 
@@ -271,6 +283,7 @@ class Call:
         figures = self.phone.figures()
         if self._conversation is not None:
             figures["agent"] = self._conversation.figures()
+        self.record.paid_seconds = self._board.meter.ended(self.record.id)
         self.record.end(ending, figures)
         self._board.save(self.record)
         level = "warning" if ending.status is Status.FAILED else "info"

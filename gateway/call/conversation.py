@@ -93,6 +93,11 @@ class Conversation:
             figures |= agent.figures()
         return figures
 
+    def balance_low(self, seconds: float) -> None:
+        """The wallet that pays for the call runs dry, and the call will end in so many seconds."""
+        if self._agent is not None:
+            self._agent.balance_low(seconds)
+
     def hold(self, held: bool) -> None:
         """The caller has put the call on hold, or taken it back."""
         self._held = held

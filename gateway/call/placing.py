@@ -57,10 +57,12 @@ class Placing:
             table = await self._store.outbound_table(
                 request.workspace_id, request.agent_id, request.from_number
             )
+            # Last, with nothing awaited before the call has begun: no other call is promised the same money.
+            balance = await self._board.meter.balance(request.workspace_id)
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
         decks = self._store.rate_decks()
-        return route_outbound(table, request, plan=self.plan, now_utc=utc_now(), decks=decks)
+        return route_outbound(table, request, plan=self.plan, now_utc=utc_now(), decks=decks, balance=balance)
 
     async def place(self, request: CallRequest) -> CallRecord:
         """Decide, take the places, record the call and begin to dial; the record is live from here on.

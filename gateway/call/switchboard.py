@@ -12,6 +12,7 @@ from gateway.call.call import Call
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers, invite, target_of
 from gateway.call.media_watch import MediaWatch
+from gateway.call.meter import Meter
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, EndReason, Route, Status, utc_now
 from gateway.call.refusal import Refused, answer_for
@@ -49,6 +50,8 @@ class Switchboard:
             PortRange(config.media.port_min, config.media.port_max), config.media.quarantine_seconds
         )
         self.tell = bus.tell
+        now = asyncio.get_running_loop().time
+        self.meter = Meter(store, config.billing.grace_seconds, now, bus.tell)
         self.max_call_seconds = config.limits.max_call_seconds
         self._config = config
         self._store = store
@@ -273,6 +276,10 @@ class Switchboard:
     def place(self, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers) -> None:
         """Begin an outbound call that has been decided and has its places."""
         call = Call.outbound(self, record, route, lease, headers)
+        if route.quote is not None and route.paid_seconds is not None:
+            seconds = min(route.max_seconds, self.max_call_seconds)
+            workspace, quote = route.workspace.id, route.quote
+            self.meter.begin(record.id, workspace, quote, seconds, call.balance_low, call.run_dry)
         self.save(record)
         call.tell(
             "call.created",

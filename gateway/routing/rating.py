@@ -102,7 +102,7 @@ class Quote:
     def affordable_seconds(self, balance: Decimal) -> float:
         """How long a call may last before it costs more than the balance; 0.0: not even its first step."""
         if self.per_minute <= 0:
-            return 0.0 if self.connection_fee > balance else float("inf")
+            return 0.0 if self.connection_fee > max(balance, Decimal(0)) else float("inf")
         paid = (balance - self.connection_fee) * 60 / self.per_minute
         if paid < self.increment.first:
             return 0.0

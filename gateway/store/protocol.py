@@ -7,7 +7,7 @@ from typing import Protocol
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.calls import CallFilter, CallPage, CallRow
-from gateway.store.purses import Exchange, Hold, Purse
+from gateway.store.purses import Exchange, Hold
 
 
 class Store(Protocol):
@@ -43,17 +43,17 @@ class Store(Protocol):
         """
         ...
 
-    async def purse(self, workspace_id: str) -> Purse | None:
-        """A workspace's wallet as it stands, but for what calls of this gateway hold; None: it has none."""
+    async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
+        """How the open wallets of some workspaces stand, but for what calls of this gateway hold.
+
+        `ended` are calls to ask about whether their debit is there.
+        """
         ...
 
     async def exchange(
         self, holds: Sequence[Hold], ended: Collection[str], workspace_ids: Collection[str]
     ) -> Exchange:
-        """Tell what running calls of this gateway hold of their wallets, and learn how these stand.
-
-        `holds` are those that have changed; `ended` are calls to ask about whether their debit is there.
-        """
+        """As `purses`, and write what running calls of this gateway hold: those that have changed."""
         ...
 
     def save_call(self, row: CallRow) -> None:

@@ -75,17 +75,27 @@ async def exchange(
 ) -> Exchange:
     """Write an instance's holds that have changed; read how its ended calls and these wallets stand."""
     await _write(connection, instance, holds)
+    found = await standing(connection, instance, ended, workspace_ids)
+    if found.settled:
+        await connection.execute(wallet_holds.delete().where(wallet_holds.c.call_id.in_(found.settled)))
+    return found
+
+
+async def standing(
+    connection: AsyncConnection, instance: str, ended: Collection[str], workspace_ids: Collection[str]
+) -> Exchange:
+    """How an instance's ended calls and these wallets stand.
+
+    Records before holds before balances: a call that is settled in between counts twice for a moment, and
+    not never.
+    """
     settled = await _settled(connection, ended)
-    if settled:
-        await connection.execute(wallet_holds.delete().where(wallet_holds.c.call_id.in_(settled)))
-    return Exchange(await read_purses(connection, instance, workspace_ids), settled)
+    return Exchange(await _purses(connection, instance, workspace_ids), settled)
 
 
-async def read_purses(
+async def _purses(
     connection: AsyncConnection, instance: str, workspace_ids: Collection[str]
 ) -> dict[str, Purse]:
-    """The open wallets of these workspaces."""
-    # Holds before balances: a call that is settled in between counts twice for a moment, not never.
     fresh = wallet_holds.c.at > datetime.now(UTC) - STALE
     query = sa.select(wallet_holds.c.workspace_id, wallet_holds.c.amount).where(
         wallet_holds.c.workspace_id.in_(workspace_ids), wallet_holds.c.instance != instance, fresh

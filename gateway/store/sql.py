@@ -20,7 +20,7 @@ from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
 from gateway.store.loaded_decks import LoadedDecks
 from gateway.store.number_list import NumberList
-from gateway.store.purses import Exchange, Hold, Purse
+from gateway.store.purses import Exchange, Hold
 from gateway.store.requests import Requests
 from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
@@ -94,11 +94,10 @@ class SqlStore:
         """All rate decks as last seen; see `Store.rate_decks`."""
         return self._decks.current
 
-    async def purse(self, workspace_id: str) -> Purse | None:
-        """A workspace's wallet; see `Store.purse`."""
+    async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
+        """How wallets stand; see `Store.purses`."""
         async with self._database.reading() as connection:
-            found = await purses.read_purses(connection, self._instance, [workspace_id])
-        return found.get(workspace_id)
+            return await purses.standing(connection, self._instance, ended, workspace_ids)
 
     async def exchange(
         self, holds: Sequence[Hold], ended: Collection[str], workspace_ids: Collection[str]

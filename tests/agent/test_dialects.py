@@ -44,6 +44,7 @@ def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
             *dialect.hold(),
             *dialect.resume(),
             *dialect.quality({"in": {}, "out": {}}),
+            *dialect.balance_low(14.6),
             *dialect.malformed("why"),
             *dialect.stop("completed", "agent"),
         ]

@@ -47,6 +47,7 @@ def all_frames(dialect: NativeDialect | TwilioDialect, call: CallStart) -> Itera
     yield from dialect.answered()
     yield from dialect.hold()
     yield from dialect.resume()
+    yield from dialect.balance_low(14.6)
     yield from dialect.quality({"in": {"jitter_ms": 3.1, "concealed_ms": 20}, "out": {"mos": 4.4}})
     yield from dialect.malformed("why")
     yield from dialect.stop("user_disconnected", "caller")

@@ -77,6 +77,7 @@ def test_what_the_agent_is_told(dialect: NativeDialect) -> None:
         *dialect.hold(),
         *dialect.resume(),
         *dialect.quality({"in": {"mos": 4.4}, "out": {}}),
+        *dialect.balance_low(14.6),
         *dialect.malformed("no"),
         *dialect.stop("hung_up", "caller"),
     ]
@@ -91,6 +92,7 @@ def test_what_the_agent_is_told(dialect: NativeDialect) -> None:
         {"type": "hold"},
         {"type": "resume"},
         {"type": "quality", "in": {"mos": 4.4}, "out": {}},
+        {"type": "balance_low", "seconds": 15},
         {"type": "error", "message": "no"},
         {"type": "stop", "reason": "hung_up", "by": "caller"},
     ]

@@ -99,6 +99,7 @@ def test_sequence_numbers_have_no_gap(dialect: TwilioDialect) -> None:
         *dialect.hold(),
         *dialect.resume(),
         *dialect.quality({"in": {}, "out": {}}),
+        *dialect.balance_low(14.6),
         *dialect.dropped(20),
         *dialect.malformed("x"),
         dialect.audio(b"\xff" * 160),
