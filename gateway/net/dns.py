@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from itertools import islice
@@ -93,14 +93,17 @@ class Resolver:
         families: Sequence[int] = (AF_INET, AF_INET6),
         naptr: bool = False,
         query_seconds: float = QUERY_SECONDS,
+        told: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """`name_servers` are addresses and ports; without any, those of the system are asked.
 
         `families` are those that our sockets have, the preferred one first. `naptr` asks for NAPTR records
         even when the transport is known, for peers whose SRV records have names of their own.
+        `told` hears each question and what came of it, in words.
         """
         self._families = tuple(families)
         self._naptr = naptr
+        self._told = told
         self._failed: dict[_Question, tuple[float, str]] = {}
         self._total_seconds = query_seconds * TOTAL_QUERIES
         self._dns = _client(name_servers, query_seconds)
@@ -192,10 +195,14 @@ class Resolver:
         try:
             answer = await self._dns.resolve(name, kind, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
+            self._told(f"{kind.name} {_text(name)}: there is no such name")
             return []
         except (dns.exception.DNSException, OSError) as error:
+            self._told(f"{kind.name} {_text(name)}: no answer from the name servers")
             raise _Silent(f"the name servers gave no answer ({type(error).__name__})") from error
-        return list(answer.rrset.processing_order()) if answer.rrset is not None else []
+        found = list(answer.rrset.processing_order()) if answer.rrset is not None else []
+        self._told(f"{kind.name} {_text(name)}: {', '.join(map(str, found)) or 'none'}")
+        return found
 
     async def _addresses(self, host: str, families: tuple[int, ...]) -> list[str] | Unresolvable:
         """The addresses of one server, or why there are none."""
@@ -204,8 +211,13 @@ class Resolver:
         try:
             found = await self._dns_addresses(host, families) if "." in host else []
         except Unresolvable as error:
-            return await _system_addresses(host, families) or error
-        return found or await _system_addresses(host, families) or Unresolvable("it has no address")
+            return await self._system(host, families) or error
+        return found or await self._system(host, families) or Unresolvable("it has no address")
+
+    async def _system(self, host: str, families: tuple[int, ...]) -> list[str]:
+        found = await _system_addresses(host, families)
+        self._told(f"the system's {host}: {', '.join(found) or 'unknown'}")
+        return found
 
     async def _dns_addresses(self, host: str, families: tuple[int, ...]) -> list[str]:
         name = _name(host)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.net.streams import StreamLimits, StreamPeers
-from gateway.sip.events import Event
+from gateway.sip.events import Event, OptionsAnswered
 from gateway.sip.framing import Unframable
-from gateway.sip.useragent import Gatekeeper, Listener, Settings, Target, UserAgent
+from gateway.sip.useragent import Gatekeeper, Listener, Login, Settings, Target, UserAgent
 
 MAX_DATAGRAM = 65_535
 DATAGRAMS_A_WAKE = 32
@@ -82,6 +82,7 @@ class SipEndpoint:
         self._tasks: set[asyncio.Task[None]] = set()
         self._udp: dict[str, tuple[socket.socket, int]] = {}
         self._flushing = False
+        self._asked: dict[str, asyncio.Future[OptionsAnswered]] = {}
         self.streams = StreamPeers(
             self._receive, self._refuse, self._stream_failed, gatekeeper.knows, client_tls, limits
         )
@@ -128,13 +129,46 @@ class SipEndpoint:
             self._flushing = False
         self._arm()
 
+    async def ask_options(
+        self, request_uri: str, *, target: Target, from_: str, credentials: Login | None = None
+    ) -> OptionsAnswered:
+        """What a peer answers to OPTIONS; raises LocalProtocolError when no listener has the transport."""
+        agent = self.user_agent
+        return await self._answer_to(
+            agent.options(
+                request_uri, target=target, from_=from_, credentials=credentials, now=self._loop.time()
+            )
+        )
+
+    async def ask_bindings(
+        self, request_uri: str, *, target: Target, address: str, credentials: Login
+    ) -> OptionsAnswered:
+        """What a registrar answers to a REGISTER that changes nothing; as `ask_options`."""
+        agent = self.user_agent
+        return await self._answer_to(
+            agent.bindings(
+                request_uri, target=target, address=address, credentials=credentials, now=self._loop.time()
+            )
+        )
+
+    async def _answer_to(self, call_id: str) -> OptionsAnswered:
+        answer: asyncio.Future[OptionsAnswered] = self._loop.create_future()
+        self._asked[call_id] = answer
+        try:
+            self.flush()
+            return await answer
+        finally:
+            self._asked.pop(call_id, None)
+
     def _drain(self) -> None:
         while True:
             messages = self.user_agent.messages_to_send()
             for data, target in messages:
                 self._send(data, target)
             event = self.user_agent.next_event()
-            if event is not None:
+            if isinstance(event, OptionsAnswered) and event.call_id in self._asked:
+                self._asked.pop(event.call_id).set_result(event)
+            elif event is not None:
                 self._on_event(event)
             elif not messages:
                 return

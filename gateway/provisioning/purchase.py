@@ -104,7 +104,7 @@ class Purchasing:
             return await self._go_on(begun, order, provider)
         workspace = await self.there.workspaces.get(order.workspace_id)
         if not workspace.kyc_verified:
-            raise Forbidden("workspace", None, KYC_MISSING)
+            raise Forbidden("workspace", None, KYC_MISSING, whole=True)
         return await self._ask(await self.there.purchases.begin(self._intent(order, number, country)))
 
     def _intent(self, order: Order, number: str, country: str) -> Purchase:

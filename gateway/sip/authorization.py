@@ -36,6 +36,11 @@ class Authorization:
         self._uses: Counter[str] = Counter()
         self._rounds = 0
 
+    @property
+    def realms(self) -> tuple[str, ...]:
+        """Whose challenges were met, each once."""
+        return tuple(dict.fromkeys(realm for _, realm in self._met))
+
     def takes(self, response: Response) -> bool:
         """Whether the request is worth sending again: a challenge for our realm that is new, or stale.
 

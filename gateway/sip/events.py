@@ -148,14 +148,19 @@ class DialogTerminated:
 
 @dataclass(frozen=True, slots=True)
 class OptionsAnswered:
-    """What became of `UserAgent.options`: any final status; 408 no answer, 503 could not be sent."""
+    """What became of `UserAgent.options` or `bindings`: any final status; 408 no answer, 503 not sent."""
 
     call_id: str
-    "As `UserAgent.options` returned it."
+    "As the verb returned it."
 
     target: Target
     status: int
     reason_phrase: str
+    answered: bool = True
+    "False: no response came, and the status stands for that."
+
+    realms: tuple[str, ...] = ()
+    "Whose challenges were met with our credentials."
 
 
 Event: TypeAlias = (

@@ -22,13 +22,15 @@ Done: TypeAlias = Callable[[int, str, float], None]
 class OutgoingRequest:
     """One request, sent again with credentials when it is challenged."""
 
-    __slots__ = ("_authorization", "_core", "_done", "_write")
+    __slots__ = ("_authorization", "_core", "_done", "_write", "answered")
 
     def __init__(self, core: Core, write: Write, authorization: Authorization, done: Done) -> None:
         self._core = core
         self._write = write
         self._authorization = authorization
         self._done = done
+        self.answered = False
+        "Whether any final response came."
 
     def send(self, now: float) -> None:
         """Send it, with what has been learnt from challenges so far."""
@@ -40,6 +42,7 @@ class OutgoingRequest:
         """Retry a challenge that we can meet, report any other final answer."""
         if response.status < 200:
             return
+        self.answered = True
         if self._authorization.takes(response):
             self.send(now)
         else:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from gateway.sip.authorization import Authorization
 from gateway.sip.calling import Invitation
@@ -40,7 +41,7 @@ from gateway.sip.message import (
     validate_request,
     validate_response,
 )
-from gateway.sip.outgoing import OutgoingRequest
+from gateway.sip.outgoing import OutgoingRequest, add_headers
 from gateway.sip.path import reply_target, stamp
 from gateway.sip.screening import Admit, Deny, Gatekeeper, Ignore, Screening
 from gateway.sip.settings import Login, Settings
@@ -196,28 +197,54 @@ class UserAgent:
         """Which one a request to `target` leaves by; LocalProtocolError where none has its transport."""
         return self._core.listener_for(target)
 
-    def options(self, request_uri: str, *, target: Target, from_: NameAddr | str, now: float) -> str:
-        """Ask whether the peer is there; returns the Call-ID that `OptionsAnswered` will carry.
+    def options(
+        self,
+        request_uri: str,
+        *,
+        target: Target,
+        from_: NameAddr | str,
+        credentials: Login | None = None,
+        now: float,
+    ) -> str:
+        """Ask whether the peer is there; returns the Call-ID that `OptionsAnswered` will carry."""
+        accept = [("Accept", ", ".join(self._settings.accept))]
+        return self._ask("OPTIONS", request_uri, f"<{request_uri}>", target, from_, credentials, accept, now)
 
-        A request outside a dialog that gets one answer: REGISTER will be another.
-        """
-        core = self._core
-        pinned = core.pin(target)
-        call_id = core.token()
-        sender = str(self._caller(from_))
+    def bindings(
+        self, request_uri: str, *, target: Target, address: str, credentials: Login, now: float
+    ) -> str:
+        """Ask a registrar for the bindings of `address`, changing none (section 10.2.3); as `options`."""
+        return self._ask("REGISTER", request_uri, address, target, address, credentials, [], now)
+
+    def _ask(
+        self,
+        method: str,
+        request_uri: str,
+        to: str,
+        asked: Target,
+        from_: NameAddr | str,
+        credentials: Login | None,
+        headers: Sequence[tuple[str, str]],
+        now: float,
+    ) -> str:
+        """Send a request outside a dialog that gets one answer."""
+        core, call_id, sender = self._core, self._core.token(), str(self._caller(from_))
+        target, numbers = core.pin(asked), count(1)
 
         def write() -> tuple[Request, Target]:
-            to = f"<{request_uri}>"
             request = core.request(
-                "OPTIONS", request_uri, pinned, from_=sender, to=to, call_id=call_id, number=1
+                method, request_uri, target, from_=sender, to=to, call_id=call_id, number=next(numbers)
             )
-            request.headers.add("Accept", ", ".join(self._settings.accept))
-            return request, pinned
+            add_headers(request, headers)
+            return request, target
 
         def done(status: int, reason: str, now: float) -> None:
-            core.emit(OptionsAnswered(call_id, target, status, reason))
+            realms = authorization.realms
+            core.emit(OptionsAnswered(call_id, asked, status, reason, outgoing.answered, realms))
 
-        OutgoingRequest(core, write, Authorization(None, core.token), done).send(now)
+        authorization = Authorization(credentials, core.token)
+        outgoing = OutgoingRequest(core, write, authorization, done)
+        outgoing.send(now)
         return call_id
 
     def _caller(self, from_: NameAddr | str) -> NameAddr:

@@ -12,11 +12,13 @@ class Unacceptable(StoreError):
 class InvalidInput(StoreError):
     """A value that the rules do not allow: says which field, what was given, and what would be right."""
 
-    def __init__(self, field: str, given: object, right: str) -> None:
+    def __init__(self, field: str, given: object, right: str, *, whole: bool = False) -> None:
+        """`whole`: `right` is a sentence that needs neither field nor value beside it."""
         self.field = field
         self.given = "" if given is None else str(given)
         self.right = right
-        super().__init__(f"{field}: {right}" if given is None else f"{field} = {self.given}: {right}")
+        told = f"{field}: {right}" if given is None else f"{field} = {self.given}: {right}"
+        super().__init__(right if whole else told)
 
 
 class NotFound(InvalidInput):

@@ -28,6 +28,8 @@ Direction = Literal["inbound", "outbound"]
 MAX_NAMED = 3
 "Calls that an error names."
 
+REGISTERED = "Phone number already registered"
+
 ASSIGNED_FIELDS = frozenset({"id", "workspace_id", "e164", "country_code", "local_number"})
 "What of a number stays as it was added."
 
@@ -42,6 +44,10 @@ class Numbers:
         """Those of a workspace, or all; oldest first."""
         conditions = [] if workspace_id is None else [numbers.c.workspace_id == workspace_id]
         return await self.book.read(PhoneNumber, *conditions)
+
+    async def is_registered(self, e164: str) -> bool:
+        """Whether any workspace has this number."""
+        return bool(await self.book.read(PhoneNumber, numbers.c.e164 == e164))
 
     async def of_provider(self, provider: str) -> list[PhoneNumber]:
         """Those that were bought from a provider, of all workspaces."""
@@ -74,7 +80,7 @@ class Numbers:
         async with self.book.changing(by) as changing:
             await changing.get(Workspace, number.workspace_id)
             if await changing.exists(numbers, numbers.c.e164 == number.e164):
-                raise Conflict("phone_number", number.e164, "Phone number already registered")
+                raise Conflict("phone_number", number.e164, REGISTERED, whole=True)
             await _check_references(changing, number)
             await changing.add(number)
             await _keep_one_default(changing, number)

@@ -11,6 +11,7 @@ from gateway.routing.table import Workspace
 from gateway.store.book import Book, Changing
 from gateway.store.errors import Conflict, NotFound
 from gateway.store.ids import new_id
+from gateway.store.numbers import REGISTERED
 from gateway.store.schema import numbers, purchases
 
 MAX_DUE = 100
@@ -163,7 +164,7 @@ async def _refuse_taken(changing: Changing, number: str) -> None:
     open_ones = (purchases.c.number == number, purchases.c.state.not_in(CLOSED))
     taken = await changing.exists(numbers, numbers.c.e164 == number)
     if taken or await changing.exists(purchases, *open_ones):
-        raise Conflict("phoneNumber", number, "Phone number already registered")
+        raise Conflict("phoneNumber", number, REGISTERED, whole=True)
 
 
 def _columns(purchase: Purchase) -> dict[str, Any]:

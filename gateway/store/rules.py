@@ -102,11 +102,13 @@ def _check_outbound_login(trunk: Trunk) -> None:
     if trunk.auth_mode is TrunkAuthMode.USERPASS and not complete:
         missing = "outbound_password" if trunk.outbound_username else "outbound_username"
         right = "sipTrunkUserName and sipTrunkPassword are required when authMode=userpass"
-        raise InvalidInput(missing, None, right)
+        raise InvalidInput(missing, None, right, whole=True)
+    if trunk.outbound_username is not None:
+        _check_text("outbound_username", trunk.outbound_username, 0)
     if trunk.auth_mode is TrunkAuthMode.IP and (trunk.outbound_username or trunk.outbound_password):
         given = "outbound_username" if trunk.outbound_username else "outbound_password"
         right = "sipTrunkUserName and sipTrunkPassword are not allowed when authMode=ip"
-        raise InvalidInput(given, None, right)
+        raise InvalidInput(given, None, right, whole=True)
 
 
 def checked_host_port(field: str, given: str) -> tuple[str, int | None]:

@@ -305,7 +305,7 @@ class TestOptions:
             "sip:198.51.100.2", target=peer, from_="<sip:gateway@192.0.2.1>", now=0.0
         )
         phone.wait(33)
-        assert phone.events() == [OptionsAnswered(call_id, peer, 408, "no response")]
+        assert phone.events() == [OptionsAnswered(call_id, peer, 408, "no response", answered=False)]
         assert phone.idle()
 
 
