@@ -13,7 +13,7 @@ from gateway import sample_agent
 from gateway.agent.dialects import dialect_named
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Clear, Dialect, Frame, Mark
 from gateway.media.audio import ULAW_8K, AudioFormat, converter
-from gateway.net.agent import AgentConnection, AgentDialer, AgentUnreachable
+from gateway.net.agent import AgentDialer, AgentUnreachable, Connection
 
 DIALECTS = [("twilio", "ulaw_8k"), ("native", "ulaw_8k"), ("native", "l16_8k"), ("native", "l16_16k")]
 
@@ -28,7 +28,7 @@ class Caller:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def call(self, dialer: AgentDialer, url: str, start: CallStart) -> None:
-        self.connection: AgentConnection = await dialer.connect(
+        self.connection: Connection = await dialer.connect(
             url,
             subprotocols=self.dialect.subprotocols,
             on_message=self._receive,

@@ -4,7 +4,6 @@ A binary frame holds nothing but audio in the format that `start` names; a text 
 a `type`. Fields that one side does not know are ignored by it, so that the dialect can grow.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ import msgspec
 from gateway.agent.protocol import (
     DIGITS,
     MAX_DIGITS,
+    MAX_ERRORS,
     MAX_NAME,
     AgentEvent,
     Audio,
@@ -23,6 +23,8 @@ from gateway.agent.protocol import (
     Malformed,
     Mark,
     SendDigits,
+    bearer,
+    text_frame,
 )
 from gateway.media.audio import L16_8K, L16_16K, ULAW_8K, AudioFormat
 
@@ -37,8 +39,6 @@ AUDIO_FORMATS = {"ulaw_8k": ULAW_8K, "l16_8k": L16_8K, "l16_16k": L16_16K}
 
 MAX_CONTROL = 65_536
 "Bytes of a text message that are looked at."
-MAX_ERRORS = 100
-"How often in a call an agent is told what it did wrong: enough to read, too few to flood it."
 MAX_REASON = 200
 
 
@@ -55,9 +55,7 @@ class NativeDialect:
 
     def headers(self, url: str) -> list[tuple[str, str]]:
         """The version's secret as a bearer token (RFC 6750 section 2.1), where it has one."""
-        if self._secret is None:
-            return []
-        return [("Authorization", f"Bearer {self._secret}")]
+        return bearer(self._secret)
 
     def start(self, call: CallStart) -> list[Frame]:
         """One frame with all that is known of the call. The agent need not answer it."""
@@ -74,11 +72,11 @@ class NativeDialect:
             "audio": _describe(self.format),
             "parameters": dict(call.parameters),
         }
-        return [_text(start)]
+        return [text_frame(start)]
 
     def answered(self) -> list[Frame]:
         """`answered`."""
-        return [_text({"type": "answered"})]
+        return [text_frame({"type": "answered"})]
 
     def audio(self, payload: bytes) -> Frame:
         """The audio itself."""
@@ -86,45 +84,45 @@ class NativeDialect:
 
     def digit(self, digit: str, duration_ms: int) -> list[Frame]:
         """`digit`, with how long the key was down."""
-        return [_text({"type": "digit", "digit": digit, "duration_ms": duration_ms})]
+        return [text_frame({"type": "digit", "digit": digit, "duration_ms": duration_ms})]
 
     def mark_played(self, name: str) -> list[Frame]:
         """`mark` with `played` true."""
-        return [_text({"type": "mark", "name": name, "played": True})]
+        return [text_frame({"type": "mark", "name": name, "played": True})]
 
     def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
         """`mark` with `played` false for each mark dropped, then `cleared` with the audio that was."""
-        marks = [_text({"type": "mark", "name": name, "played": False}) for name in names]
-        return [*marks, _text({"type": "cleared", "ms": dropped_ms})]
+        marks = [text_frame({"type": "mark", "name": name, "played": False}) for name in names]
+        return [*marks, text_frame({"type": "cleared", "ms": dropped_ms})]
 
     def dropped(self, ms: int) -> list[Frame]:
         """`dropped`: the queue was full, send slower."""
-        return [_text({"type": "dropped", "ms": ms})]
+        return [text_frame({"type": "dropped", "ms": ms})]
 
     def hold(self) -> list[Frame]:
         """`hold`."""
-        return [_text({"type": "hold"})]
+        return [text_frame({"type": "hold"})]
 
     def resume(self) -> list[Frame]:
         """`resume`."""
-        return [_text({"type": "resume"})]
+        return [text_frame({"type": "resume"})]
 
     def quality(self, figures: Mapping[str, object]) -> list[Frame]:
         """`quality`, every few seconds."""
-        return [_text({"type": "quality", **figures})]
+        return [text_frame({"type": "quality", **figures})]
 
     def balance_low(self, seconds: float) -> list[Frame]:
         """`balance_low`, in whole seconds."""
-        return [_text({"type": "balance_low", "seconds": round(seconds)})]
+        return [text_frame({"type": "balance_low", "seconds": round(seconds)})]
 
     def malformed(self, why: str) -> list[Frame]:
         """`error`, for the first hundred of them in a call."""
         self._errors += 1
-        return [_text({"type": "error", "message": why})] if self._errors <= MAX_ERRORS else []
+        return [text_frame({"type": "error", "message": why})] if self._errors <= MAX_ERRORS else []
 
     def stop(self, reason: str, by: str) -> list[Frame]:
         """`stop`: the last frame of the call."""
-        return [_text({"type": "stop", "reason": reason, "by": by})]
+        return [text_frame({"type": "stop", "reason": reason, "by": by})]
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """Binary is audio; text is `mark`, `clear`, `digits` or `hangup`, all else `Malformed`."""
@@ -145,10 +143,6 @@ def _describe(audio_format: AudioFormat) -> dict[str, object]:
         "channels": 1,
         "frame_ms": FRAME_MS,
     }
-
-
-def _text(message: Mapping[str, object]) -> Frame:
-    return True, json.dumps(message, separators=(",", ":")).encode()
 
 
 class _Mark(msgspec.Struct, tag_field="type", tag="mark"):

@@ -4,8 +4,9 @@ A dialect turns call events into WebSocket frames and frames into events. It own
 object serves one call and counts that call's frames.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -22,7 +23,13 @@ __all__ = [
     "Hangup",
     "Malformed",
     "Mark",
+    "Pause",
+    "Reply",
+    "Reticent",
     "SendDigits",
+    "Terms",
+    "bearer",
+    "text_frame",
 ]
 
 MAX_MESSAGE = 1 << 20
@@ -33,8 +40,24 @@ MAX_DIGITS = 64
 "Digits in one request to dial."
 DIGITS = frozenset("0123456789*#ABCD")
 
+MAX_ERRORS = 100
+"How often in a call an agent is told what it did wrong: enough to read, too few to flood it."
+
 Frame: TypeAlias = tuple[bool, bytes]
-"One WebSocket message: whether it is text, and its payload."
+"One WebSocket message: whether it is text, and its payload. On a byte stream: bytes, never text."
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an agent version asks of its dialect, for one call."""
+
+    secret: str | None = None
+    audio: str = ""
+    "The name of one of the dialect's formats; any other means its first."
+    options: Mapping[str, str] = field(default_factory=dict)
+    "Choices that the dialect leaves; checked where they are saved."
+    nonce: str = ""
+    "Random, new for each call, for signatures that want one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +115,19 @@ class Malformed(msgspec.Struct, frozen=True):
     why: str
 
 
-AgentEvent: TypeAlias = Audio | Mark | Clear | Hangup | SendDigits | Malformed
+class Pause(msgspec.Struct, frozen=True):
+    """Keep what is queued and play silence, until the same with `paused` false."""
+
+    paused: bool
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Frames to send back at once: what the dialect answers by itself."""
+
+    frames: Sequence[Frame]
+
+
+AgentEvent: TypeAlias = Audio | Mark | Clear | Hangup | SendDigits | Malformed | Pause | Reply
 
 
 class Dialect(Protocol):
@@ -110,9 +145,8 @@ class Dialect(Protocol):
     def format(self) -> AudioFormat:
         """The audio that `audio` takes and that `Audio` events hold."""
 
-    @property
-    def subprotocols(self) -> tuple[str, ...]:
-        """To be offered in the upgrade, in order (RFC 6455 section 1.9)."""
+    subprotocols: tuple[str, ...]
+    "To be offered in the upgrade, in order (RFC 6455 section 1.9)."
 
     def headers(self, url: str) -> list[tuple[str, str]]:
         """Headers of the upgrade request that prove to the agent at `url` who we are."""
@@ -158,3 +192,55 @@ class Dialect(Protocol):
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """What one message of the agent's asks for. Whatever it holds, this returns and never raises."""
+
+
+class Reticent:
+    """Says nothing by the verbs that few dialects have a word for; a dialect overrides those that it has."""
+
+    subprotocols: tuple[str, ...] = ()
+
+    def headers(self, url: str) -> list[tuple[str, str]]:
+        """No proof of who we are."""
+        return []
+
+    def answered(self) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def dropped(self, ms: int) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def hold(self) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def resume(self) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def balance_low(self, seconds: float) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def malformed(self, why: str) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def stop(self, reason: str, by: str) -> list[Frame]:
+        """Nothing: the end of the connection says it."""
+        return []
+
+
+def text_frame(message: Mapping[str, object]) -> Frame:
+    """A message of JSON, without a space that it can do without."""
+    return True, json.dumps(message, separators=(",", ":")).encode()
+
+
+def bearer(secret: str | None) -> list[tuple[str, str]]:
+    """The secret as a bearer token (RFC 6750 section 2.1): our way where a vendor has none of its own."""
+    return [] if secret is None else [("Authorization", f"Bearer {secret}")]

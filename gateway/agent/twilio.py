@@ -5,15 +5,14 @@ Numbers are strings here unless the protocol has them otherwise; `sequenceNumber
 """
 
 import hmac
-import json
 from base64 import b64encode
 from binascii import b2a_base64
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
+from gateway.agent.identity import sid
 from gateway.agent.protocol import (
     MAX_MESSAGE,
     MAX_NAME,
@@ -24,6 +23,8 @@ from gateway.agent.protocol import (
     Frame,
     Malformed,
     Mark,
+    Reticent,
+    text_frame,
 )
 from gateway.media.audio import ULAW_8K, AudioFormat
 
@@ -32,32 +33,31 @@ __all__ = ["TwilioDialect", "account_sid", "call_sid", "stream_sid"]
 
 def call_sid(call_id: str) -> str:
     """The `CA…` that agents know this call by."""
-    return _sid("CA", call_id)
+    return sid("CA", call_id)
 
 
 def stream_sid(stream_id: str) -> str:
     """The `MZ…` that stands in every frame of this stream."""
-    return _sid("MZ", stream_id)
+    return sid("MZ", stream_id)
 
 
 def account_sid(account_id: str) -> str:
     """The `AC…` that agents know this workspace by."""
-    return _sid("AC", account_id)
+    return sid("AC", account_id)
 
 
-def _sid(prefix: str, identity: str) -> str:
-    return prefix + sha256(identity.encode()).hexdigest()[:32]
+class TwilioDialect(Reticent):
+    """One call in Twilio's words. Without a secret the upgrade is not signed.
 
-
-class TwilioDialect:
-    """One call in Twilio's words. Without a secret the upgrade is not signed."""
+    It has no word for holds, dropped audio and errors: Twilio reports those elsewhere, not on the stream.
+    """
 
     name = "twilio"
     format: AudioFormat = ULAW_8K
-    subprotocols: tuple[str, ...] = ()
 
-    def __init__(self, secret: str | None = None) -> None:
+    def __init__(self, secret: str | None = None, signed_url: str = "as_configured") -> None:
         self._secret = secret
+        self._signs_http = signed_url == "https"
         self._stream_sid: str | None = None
         self._call_sid = ""
         self._account_sid = ""
@@ -67,23 +67,28 @@ class TwilioDialect:
         self._media = b""
 
     def headers(self, url: str) -> list[tuple[str, str]]:
-        """`X-Twilio-Signature` over the URL exactly as it was configured."""
+        """`X-Twilio-Signature` over the URL exactly as it was configured, or as HTTP servers know it.
+
+        Twilio's own validators do not take the two for the same, and servers give them either.
+        """
         if self._secret is None:
             return []
+        if self._signs_http:
+            url = "http" + url.removeprefix("ws")
         signature = hmac.digest(self._secret.encode(), url.encode(), "sha1")
         return [("X-Twilio-Signature", b64encode(signature).decode())]
 
     def start(self, call: CallStart) -> list[Frame]:
         """`connected`, which has no sequence number, and `start`, which has the first."""
-        self._stream_sid = sid = stream_sid(call.stream_id)
+        self._stream_sid = stream = stream_sid(call.stream_id)
         self._call_sid = call_sid(call.call_id)
         self._account_sid = account_sid(call.account_id)
         self._media = (
             b'{"event":"media","sequenceNumber":"%%d","streamSid":"%b","media":{"track":"inbound",'
-            b'"chunk":"%%d","timestamp":"%%d","payload":"%%b"}}' % sid.encode()
+            b'"chunk":"%%d","timestamp":"%%d","payload":"%%b"}}' % stream.encode()
         )
         connected = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
-        return [_text(connected), self._message("start", self._start_body(call))]
+        return [text_frame(connected), self._message("start", self._start_body(call))]
 
     def _start_body(self, call: CallStart) -> dict[str, object]:
         # Frameworks read the numbers from these two parameters; Twilio itself has no field for them.
@@ -96,10 +101,6 @@ class TwilioDialect:
             "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
             "customParameters": {**call.parameters, **numbers},
         }
-
-    def answered(self) -> list[Frame]:
-        """Nothing: Twilio has no word for it."""
-        return []
 
     def audio(self, payload: bytes) -> Frame:
         """A `media` frame, stamped with the milliseconds of audio before it."""
@@ -122,30 +123,6 @@ class TwilioDialect:
         """Every pending mark comes back at once, as if played: Twilio does not tell the two apart."""
         return [self._message("mark", {"name": name}) for name in names]
 
-    def dropped(self, ms: int) -> list[Frame]:
-        """Nothing: Twilio has no word for it."""
-        return []
-
-    def hold(self) -> list[Frame]:
-        """Nothing: Twilio has no word for it."""
-        return []
-
-    def resume(self) -> list[Frame]:
-        """Nothing: Twilio has no word for it."""
-        return []
-
-    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
-        """Nothing: Twilio has no word for it."""
-        return []
-
-    def balance_low(self, seconds: float) -> list[Frame]:
-        """Nothing: Twilio has no word for it."""
-        return []
-
-    def malformed(self, why: str) -> list[Frame]:
-        """Nothing: Twilio reports errors elsewhere, not on the stream."""
-        return []
-
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame; it has no place for the reason."""
         return [self._message("stop", {"accountSid": self._account_sid, "callSid": self._call_sid})]
@@ -167,11 +144,7 @@ class TwilioDialect:
     def _message(self, event: str, body: dict[str, object]) -> Frame:
         self._sequence += 1
         head = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream_sid}
-        return _text({**head, event: body})
-
-
-def _text(message: Mapping[str, object]) -> Frame:
-    return True, json.dumps(message, separators=(",", ":")).encode()
+        return text_frame({**head, event: body})
 
 
 class _Payload(msgspec.Struct, gc=False):

@@ -1,4 +1,4 @@
-"""The agent's side of a call: a dialect, and the WebSocket that carries it."""
+"""The agent's side of a call: a dialect, and the connection that carries it."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +15,11 @@ from gateway.agent.protocol import (
     Hangup,
     Malformed,
     Mark,
+    Pause,
+    Reply,
     SendDigits,
 )
-from gateway.net.agent import AgentConnection, AgentDialer, AgentUnreachable, Unreachable
+from gateway.net.agent import AgentDialer, AgentUnreachable, Connection, Unreachable
 
 CLEAN_CLOSES = frozenset({1000, 1001, 1005})
 "Close codes by which a runtime hangs up (RFC 6455 section 7.4.1); with any other it has died."
@@ -46,6 +48,9 @@ class Speaker(Protocol):
     def clear(self) -> None:
         """Drop what is queued, and tell the agent what that was."""
 
+    def pause(self, paused: bool) -> None:
+        """Keep what is queued and send silence, or go on."""
+
     def press(self, digits: str) -> None:
         """Send digits to the phone."""
 
@@ -62,7 +67,7 @@ class AgentLeg:
         self._start = start
         self._dialer = dialer
         self._tell = tell
-        self._connection: AgentConnection | None = None
+        self._connection: Connection | None = None
         self._speaker: Speaker | None = None
         self.begun = False
         "The runtime was told `start`."
@@ -182,6 +187,10 @@ class AgentLeg:
                 self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
             case Malformed(why):
                 self.complain(why)
+            case Pause(paused):
+                speaker.pause(paused)
+            case Reply(frames):
+                self._say(frames)
 
     def complain(self, why: str) -> None:
         """Tell the log once, and the agent where its dialect can, what it said wrong."""
@@ -195,7 +204,7 @@ class AgentLeg:
         detail = f"the agent closed its connection ({code} {why})" if code else f"connection lost: {why}"
         self._close(AgentClosed(code in CLEAN_CLOSES, detail.strip()))
 
-    def _release(self) -> AgentConnection | None:
+    def _release(self) -> Connection | None:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._audio_dropped = connection.audio_dropped

@@ -40,6 +40,7 @@ class Bridge:
         "Audio has come since the last tick."
         self._flowing = False
         "The last tick sent some, or waited for the rest of a frame."
+        self._paused = False
         self._draining = False
         self._drained = asyncio.Event()
         phone.on_digit = self._digit
@@ -48,6 +49,7 @@ class Bridge:
         """Let this agent speak from now on; it hears once `listen` is called."""
         # What the one before it said is still heard; its marks are nobody's any more.
         self.playout.forget_marks()
+        self._paused = False
         self._agent = agent
         self.retune()
 
@@ -89,6 +91,7 @@ class Bridge:
         """Wait until all that is queued has left for the phone."""
         self._drained.clear()
         self._draining = True
+        self._paused = False
         try:
             if not self.playout.empty:
                 await self._drained.wait()
@@ -112,11 +115,17 @@ class Bridge:
 
     def clear(self) -> None:
         """Drop what is queued: the caller hears silence from the next frame on."""
-        dropped_ms = self.playout.queued_ms
+        agent, dropped_ms = self._agent, self.playout.queued_ms
         names = self.playout.clear()
         self._drained.set()
-        if self._agent is not None:
-            self._agent.cleared(names, dropped_ms)
+        if agent is not None:
+            # What comes next is not the rest of a sample or a wave that was cut off here.
+            self._to_phone = converter(agent.dialect.format, self.phone.format)
+            agent.cleared(names, dropped_ms)
+
+    def pause(self, paused: bool) -> None:
+        """Keep what is queued and send silence, or go on where it stopped."""
+        self._paused = paused
 
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""
@@ -179,7 +188,9 @@ class Bridge:
     def _send_frame(self) -> None:
         """HOT."""
         frame = None
-        if self._fresh and self._more_is_coming():
+        if self._paused:
+            pass
+        elif self._fresh and self._more_is_coming():
             self._flowing = True
         else:
             frame = self.playout.read()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect
 from gateway.call.agent_leg import AgentClosed, AgentLeg, Tell
 from gateway.call.bridge import Bridge
@@ -105,10 +106,12 @@ class Conversation:
             self._agent.hold(held)
 
     async def _connect(self, url: str) -> None:
+        version = self._version
         agent = AgentLeg(self._make_dialect(), self._start, self._dialer, self._tell)
         self._tell("agent.connecting", url=shown(url))
         self._bridge.attach(agent)
-        await agent.connect(url, self._version.headers, self._bridge)
+        values = placeholder_values(self._start, version.secret.reveal() if version.secret else None)
+        await agent.connect(fill_url(url, values), fill_headers(version.headers, values), self._bridge)
         self._agent = agent
         self._tell("agent.connected", url=shown(url), dialect=agent.dialect.name)
         if self._begun:

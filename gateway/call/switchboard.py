@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from secrets import token_hex
 
 from gateway.agent.dialects import dialect_named
 from gateway.agent.protocol import CallStart, Dialect
@@ -238,7 +239,13 @@ class Switchboard:
 
         def dialect() -> Dialect:
             secret = version.secret.reveal() if version.secret else None
-            return dialect_named(version.dialect.value, secret=secret, audio=version.audio)
+            return dialect_named(
+                version.dialect.value,
+                secret=secret,
+                audio=version.audio,
+                options=dict(version.options),
+                nonce=token_hex(16),
+            )
 
         return Conversation(version, start, dialect, bridge, self._dialer, self._config.agents, call.tell)
 

@@ -129,10 +129,13 @@ async def _check_version(
         yield bad(label, found, "put the file there, or make a version without it")
 
 
+SECURE = {"ws": "wss", "tcp": "tls"}
+
+
 async def _check_runtime(label: str, url: str, config: Config, connect: bool) -> Finding:
     """The URL's name resolves and, where that is asked for, somebody listens there."""
     parts = urlsplit(url)
-    host, secure = parts.hostname or "", parts.scheme == "wss"
+    host, secure = parts.hostname or "", parts.scheme in ("wss", "tls")
     port = parts.port or (443 if secure else 80)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -140,7 +143,8 @@ async def _check_runtime(label: str, url: str, config: Config, connect: bool) ->
         return bad(label, f"{host} of {url}: {error.strerror}", "mend the URL in a new version, or the DNS")
     address = str(found[0][4][0])
     if not secure and not ip_address(address).is_private:
-        return warn(label, f"{url}: speech and headers cross the internet in clear", "make it wss://")
+        found_out = f"{url}: speech and headers cross the internet in clear"
+        return warn(label, found_out, f"make it {SECURE[parts.scheme]}://")
     if not connect:
         return ok(label, f"{url}, which is {address}; --connect dials it" if host != address else url)
     try:

@@ -56,6 +56,8 @@ ULAW_8K = AudioFormat("ulaw", 8000)
 ALAW_8K = AudioFormat("alaw", 8000)
 L16_8K = AudioFormat("l16", 8000)
 L16_16K = AudioFormat("l16", 16000)
+L16_24K = AudioFormat("l16", 24000)
+L16_48K = AudioFormat("l16", 48000)
 
 
 def _ulaw_to_l16(audio: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Dialling an agent's runtime: the upgrade to WebSocket (RFC 6455 section 4.1), and why it failed.
 
+A `tcp://` or `tls://` URL is a bare connection, without an upgrade.
+
 One connection carries one call. What a call then does with it is in `AgentConnection`.
 """
 
@@ -20,10 +22,20 @@ import picows
 from picows import WSUpgradeRequest, WSUpgradeResponse
 
 from gateway import __version__
-from gateway.net.websocket import AgentConnection, OnClosed, OnMessage
+from gateway.net.bytestream import ByteStream
+from gateway.net.connection import Connection, OnClosed, OnMessage
+from gateway.net.websocket import AgentConnection
 from gateway.settings import AgentsSettings
 
-__all__ = ["AgentConnection", "AgentDialer", "AgentUnreachable", "OnClosed", "OnMessage", "Unreachable"]
+__all__ = [
+    "AgentConnection",
+    "AgentDialer",
+    "AgentUnreachable",
+    "Connection",
+    "OnClosed",
+    "OnMessage",
+    "Unreachable",
+]
 
 KERNEL_UNSENT = 4096
 "Bytes not sent yet that the kernel may hold: left alone it takes megabytes, which is minutes of stale audio."
@@ -31,6 +43,9 @@ READ_BUFFER = 4096
 "Bytes of a connection's read buffer to begin with; it grows with what the runtime sends."
 LONGEST_EXCERPT = 200
 "Characters of a refusal's body that are shown."
+
+PORTS = {"ws": 80, "wss": 443, "tcp": 0, "tls": 0}
+"What a URL without a port means; 0: it has to have one."
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -89,7 +104,7 @@ class AgentDialer:
         self._pauses = [self._settings.connect_pause * 2**n for n in range(attempts - 1)]
         # Made once: to read the authorities takes longer than all else in a call's set-up.
         self._tls = ssl.create_default_context(cafile=self._settings.ca)
-        self._open: WeakSet[AgentConnection] = WeakSet()
+        self._open: WeakSet[Connection] = WeakSet()
         self._check: asyncio.TimerHandle | None = None
 
     async def connect(
@@ -100,11 +115,12 @@ class AgentDialer:
         subprotocols: Sequence[str] = (),
         on_message: OnMessage,
         on_closed: OnClosed,
-    ) -> AgentConnection:
+    ) -> Connection:
         """Connect, again where that may help; `AgentUnreachable` with the last attempt's reason.
 
         What the runtime sends along with its 101 reaches `on_message` before this returns. It may even have
-        closed by then: `on_closed` was told. A header given twice, or that we set too, is sent as last given.
+        closed by then: `on_closed` was told. A header given twice, or that we set too, is sent as last given;
+        a bare connection has no headers and no subprotocols.
         """
         request = _Request.prepare(url, headers, subprotocols)
         for pause in self._pauses:
@@ -116,13 +132,16 @@ class AgentDialer:
             await asyncio.sleep(pause)
         return await self._attempt(request, on_message, on_closed)
 
-    async def _attempt(
-        self, request: "_Request", on_message: OnMessage, on_closed: OnClosed
-    ) -> AgentConnection:
-        answer = _Answer(request.subprotocols, on_message, on_closed, self._settings.max_message_bytes)
+    async def _attempt(self, request: "_Request", on_message: OnMessage, on_closed: OnClosed) -> Connection:
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                connection = await self._upgrade(request, answer)
+                connection: Connection
+                if request.bare:
+                    connection = await self._open_stream(request, on_message, on_closed)
+                else:
+                    most = self._settings.max_message_bytes
+                    answer = _Answer(request.subprotocols, on_message, on_closed, most)
+                    connection = await self._upgrade(request, answer)
         except (OSError, ValueError, picows.WSError) as error:
             raise _explain(error, request.where) from error
         self._open.add(connection)
@@ -154,6 +173,23 @@ class AgentDialer:
             raise ConnectionResetError
         assert isinstance(connection, AgentConnection)
         return connection
+
+    async def _open_stream(
+        self, request: "_Request", on_message: OnMessage, on_closed: OnClosed
+    ) -> ByteStream:
+        sock = await _connect(request.host, request.port)
+        secure = request.url.startswith("tls:")
+        try:
+            _, stream = await asyncio.get_running_loop().create_connection(
+                lambda: ByteStream(on_message, on_closed, 2 * self._settings.ping_seconds),
+                sock=sock,
+                ssl=self._tls if secure else None,
+                server_hostname=request.host if secure else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return stream
 
     async def close(self) -> None:
         """Say goodbye on every connection that is still open, and watch over none any more."""
@@ -189,9 +225,11 @@ class _Request:
     def prepare(cls, url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> "_Request":
         try:
             parts = urlsplit(url)
-            port = parts.port or {"ws": 80, "wss": 443}[parts.scheme]
+            port = parts.port or PORTS[parts.scheme]
         except (KeyError, ValueError):
             raise AgentUnreachable(Unreachable.INVALID, "the URL is not ws:// or wss://") from None
+        if not port:
+            raise AgentUnreachable(Unreachable.INVALID, f"the {parts.scheme}:// URL has no port")
         if not parts.hostname or UNSENDABLE.search(url) or " " in url:
             raise AgentUnreachable(Unreachable.INVALID, "the URL has no host, or a space in it")
         sent = {"User-Agent": f"Trunkline/{__version__}", "Host": parts.netloc.rpartition("@")[2]}
@@ -202,6 +240,11 @@ class _Request:
         if subprotocols:
             sent["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
         return cls(url, parts.hostname, port, sent, tuple(subprotocols))
+
+    @property
+    def bare(self) -> bool:
+        """Whether a connection is all that is wanted, without an upgrade."""
+        return self.url.startswith(("tcp:", "tls:"))
 
     @property
     def where(self) -> str:

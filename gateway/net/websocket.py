@@ -6,28 +6,23 @@ Messages go straight through picows to the socket and back: no task, no await an
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from picows import WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
-__all__ = ["AgentConnection", "OnClosed", "OnMessage"]
+from gateway.net.connection import (
+    CLOSE_SECONDS,
+    NO_STATUS,
+    UNSENT_AUDIO,
+    UNSENT_LIMIT,
+    OnClosed,
+    OnMessage,
+)
 
-OnMessage: TypeAlias = Callable[[bool, bytes], None]
-"Called with each message: whether it is text, and its payload. HOT."
-OnClosed: TypeAlias = Callable[[int | None, str], None]
-"Called once when the connection is over: the peer's close code (None: it sent none), and why."
+__all__ = ["AgentConnection"]
 
 TEXT = WSMsgType.TEXT
 BINARY = WSMsgType.BINARY
 
-UNSENT_AUDIO = 16_384
-"Bytes waiting in our own buffer, about a second of audio, above which audio is dropped."
-UNSENT_LIMIT = 262_144
-"Bytes waiting above which even control messages are too many: the runtime has stopped reading."
-CLOSE_SECONDS = 1.0
-"How long the peer may take to finish the closing handshake and close the TCP connection."
-NO_STATUS = 1005
-"What RFC 6455 section 7.1.5 calls the code of a Close frame without one."
 LONGEST_REASON = 123
 "Bytes of a reason that fit into a Close frame beside its code (RFC 6455 section 5.5)."
 

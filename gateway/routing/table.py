@@ -101,10 +101,15 @@ class VersionState(StrEnum):
 
 
 class Dialect(StrEnum):
-    """What the agent's runtime speaks on its WebSocket."""
+    """What the agent's runtime speaks."""
 
     TWILIO = "twilio"
     NATIVE = "native"
+    PLIVO = "plivo"
+    TELNYX = "telnyx"
+    EXOTEL = "exotel"
+    ASTERISK = "asterisk"
+    AUDIOSOCKET = "audiosocket"
 
 
 class RecordingMode(StrEnum):
@@ -248,14 +253,16 @@ class AgentVersion:
     "1, 2, 3, … within the agent."
     state: VersionState = VersionState.DRAFT
     runtime_url: str = ""
-    "`ws://…` or `wss://…`"
+    "`ws://…` or `wss://…`, for `audiosocket` `tcp://…` or `tls://…`; `{…}` in it is filled in for each call."
     dialect: Dialect = Dialect.TWILIO
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    "Sent with the WebSocket upgrade; hidden from repr, since tokens live here."
+    "Sent with the WebSocket upgrade, `{…}` filled in; hidden from repr, since tokens live here."
     secret: Secret | None = None
     "Signs the upgrade."
     audio: str = "ulaw_8k"
-    "Only for `native`: `ulaw_8k`, `l16_8k` or `l16_16k`."
+    "One of the formats that the dialect has: `ulaw_8k`, `l16_16k`, …"
+    options: tuple[tuple[str, str], ...] = ()
+    "Other choices that the dialect leaves, such as `control: json`."
     parameters: tuple[tuple[str, str], ...] = ()
     "Handed to the runtime at the start of every call."
     max_call_duration_sec: int = 600

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from gateway.agent.dialects import AUDIO
 from gateway.routing.number import NumberFormat
 from gateway.routing.table import (
     Dialect,
@@ -230,11 +231,14 @@ TRUNK = {
 }
 
 VERSION = {
-    "runtime_url": Field(text, "ws:// or wss:// address of the agent's runtime"),
-    "dialect": Field(one_of(Dialect), "what the runtime speaks: twilio or native"),
+    "runtime_url": Field(
+        text, "ws:// or wss:// address of the agent's runtime; tcp://host:port for audiosocket"
+    ),
+    "dialect": Field(one_of(Dialect), f"what the runtime speaks: {', '.join(Dialect)}"),
     "headers": Field(pairs, "sent with the upgrade, as name: value; name: value"),
     "secret": Field(secret, "signs the upgrade; - asks for it"),
-    "audio": Field(text, "for native: ulaw_8k, l16_8k or l16_16k"),
+    "audio": Field(text, f"of those that the dialect has: {', '.join(AUDIO)}"),
+    "options": Field(pairs, "of the dialect, as name: value, such as signed_url: https"),
     "parameters": Field(pairs, "given to the runtime at the start, as name: value; name: value"),
     "max_call_duration_sec": Field(whole, "longest call, 60 to 5400 seconds"),
     "ring_duration_sec": Field(whole, "longest ringing, 1 to 300 seconds"),

@@ -9,6 +9,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from gateway.agent.dialects import DIALECTS, SUBPROTOCOL, WEBSOCKET
+from gateway.agent.placeholders import OF_EVERY_CALL, unknown_placeholders
 from gateway.routing.network import parse_network
 from gateway.routing.number import parse_e164
 from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMode, VersionState, Workspace
@@ -16,7 +18,8 @@ from gateway.store.errors import InvalidInput
 
 CODECS = ("PCMU", "PCMA")
 TRANSPORTS = ("UDP", "TCP", "TLS")
-AUDIO = ("ulaw_8k", "l16_8k", "l16_16k")
+UNCHOSEN_AUDIO = "ulaw_8k"
+"What a version has that never chose: where its dialect does not have it, the dialect's first is meant."
 MAX_NAME = 64
 MAX_SOURCES = 1000
 MAX_HEADERS = 32
@@ -128,12 +131,16 @@ def checked_host_port(field: str, given: str) -> tuple[str, int | None]:
 
 
 def checked_version(version: AgentVersion) -> AgentVersion:
-    """The version; `InvalidInput` where a field is wrong. A draft may still lack its runtime URL."""
+    """The version, its audio one that the dialect has; `InvalidInput` where a field is wrong.
+
+    A draft may still lack its runtime URL.
+    """
     if version.runtime_url or version.state is VersionState.PUBLISHED:
-        _check_runtime_url("runtime_url", version.runtime_url)
+        _check_runtime_url("runtime_url", version.runtime_url, version)
     if version.fallback_url is not None:
-        _check_runtime_url("fallback_url", version.fallback_url)
-    _check_choices("audio", (version.audio,), AUDIO)
+        _check_runtime_url("fallback_url", version.fallback_url, version)
+    version = replace(version, audio=_checked_audio(version))
+    _check_options(version)
     _check_range("max_call_duration_sec", version.max_call_duration_sec, 60, 5400)
     _check_range("ring_duration_sec", version.ring_duration_sec, 1, 300)
     _check_headers(version)
@@ -150,15 +157,56 @@ def _check_announcement(given: str | None) -> None:
         raise InvalidInput("recording_announcement", given, "should be the path of a WAV file")
 
 
-def _check_runtime_url(field: str, given: str) -> None:
+def _check_runtime_url(field: str, given: str, version: AgentVersion) -> None:
+    schemes = DIALECTS[version.dialect].schemes
     right = "should be a WebSocket URL, such as wss://agents.example.com/calls or ws://127.0.0.1:8765/native"
+    if schemes != WEBSOCKET:
+        right = f"should be a TCP address for {version.dialect}, such as {schemes[0]}://127.0.0.1:9092"
     try:
         parts = urlsplit(given)
-        usable = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port or 1) > 0
+        port = parts.port or (0 if schemes != WEBSOCKET else 1)
+        usable = parts.scheme in schemes and bool(parts.hostname) and port > 0
     except ValueError:
         usable = False
     if not usable or _CONTROL.search(given) or " " in given or len(given) > 2048:
         raise InvalidInput(field, given, right)
+    if "{" in parts.netloc:
+        raise InvalidInput(field, given, "should name its host itself: placeholders go in path and query")
+    wrong = _wrong_placeholders(given, version)
+    if wrong is not None:
+        raise InvalidInput(field, given, wrong)
+
+
+def _wrong_placeholders(template: str, version: AgentVersion) -> str | None:
+    names = [name for name, _ in version.parameters]
+    unknown = unknown_placeholders(template, names)
+    if not unknown:
+        return None
+    known = ", ".join(f"{{{name}}}" for name in (*OF_EVERY_CALL, *names))
+    return (
+        f"has {unknown[0]} in it, but there are {known}: name it in parameters, or write braces {{{{ and }}}}"
+    )
+
+
+def _checked_audio(version: AgentVersion) -> str:
+    offered = tuple(DIALECTS[version.dialect].audio)
+    if version.audio not in offered and version.audio != UNCHOSEN_AUDIO:
+        raise InvalidInput("audio", version.audio, f"should be of {', '.join(offered)} in {version.dialect}")
+    return version.audio if version.audio in offered else offered[0]
+
+
+def _check_options(version: AgentVersion) -> None:
+    entry = DIALECTS[version.dialect]
+    own = {name: f"{name}: {' or '.join(values)}" for name, values in entry.options.items()}
+    if entry.schemes == WEBSOCKET:
+        own[SUBPROTOCOL] = f"{SUBPROTOCOL}: a name of your own"
+    for name, value in version.options:
+        if name not in own:
+            listed = "; ".join(own.values()) or "none"
+            raise InvalidInput("options", name, f"is no option of {version.dialect}: there are {listed}")
+        fits = value in entry.options[name] if name in entry.options else _HEADER_NAME.fullmatch(value)
+        if not fits:
+            raise InvalidInput("options", f"{name}: {value}", f"should be {own[name]}")
 
 
 def _check_headers(version: AgentVersion) -> None:
@@ -171,6 +219,9 @@ def _check_headers(version: AgentVersion) -> None:
             raise InvalidInput("headers", name, "belongs to the WebSocket upgrade and cannot be set")
         if _CONTROL.search(value) or len(value) > 4096:
             raise InvalidInput("headers", name, "should have a value on one line, of at most 4096 characters")
+        if _wrong_placeholders(value, version) is not None:
+            right = "has braces in its value that are no placeholder: write braces {{ and }}"
+            raise InvalidInput("headers", name, right)
 
 
 def checked_workspace(workspace: Workspace) -> Workspace:

@@ -165,6 +165,7 @@ versions = sa.Table(
     sa.Column("sealed_secret", sa.Text),
     _text("audio"),
     sa.Column("parameters", Json, nullable=False),
+    sa.Column("options", Json),
     sa.Column("max_call_duration_sec", sa.Integer, nullable=False),
     sa.Column("ring_duration_sec", sa.Integer, nullable=False),
     _flag("early_media"),

@@ -89,6 +89,7 @@ def version_of(row: Row, box: SecretBox) -> AgentVersion:
     given["headers"] = () if headers is None else tuple((n, v) for n, v in json.loads(headers.reveal()))
     given["secret"] = box.open(row["sealed_secret"])
     given["parameters"] = tuple((name, value) for name, value in row["parameters"])
+    given["options"] = tuple((name, value) for name, value in row["options"] or ())
     given["state"] = VersionState(row["state"])
     given["dialect"] = Dialect(row["dialect"])
     given["recording"] = _mode(row["recording"])

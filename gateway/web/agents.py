@@ -24,8 +24,20 @@ PLAIN = (
 DIALECTS = (
     (Dialect.TWILIO.value, "twilio – media streams"),
     (Dialect.NATIVE.value, "native – Trunkline's own"),
+    (Dialect.PLIVO.value, "plivo – audio streaming"),
+    (Dialect.TELNYX.value, "telnyx – media streaming"),
+    (Dialect.EXOTEL.value, "exotel – AgentStream"),
+    (Dialect.ASTERISK.value, "asterisk – chan_websocket"),
+    (Dialect.AUDIOSOCKET.value, "audiosocket – Asterisk's, over TCP"),
 )
-AUDIO = (("ulaw_8k", "μ-law, 8 kHz"), ("l16_8k", "linear PCM, 8 kHz"), ("l16_16k", "linear PCM, 16 kHz"))
+AUDIO = (
+    ("ulaw_8k", "μ-law, 8 kHz"),
+    ("alaw_8k", "A-law, 8 kHz"),
+    ("l16_8k", "linear PCM, 8 kHz"),
+    ("l16_16k", "linear PCM, 16 kHz"),
+    ("l16_24k", "linear PCM, 24 kHz"),
+    ("l16_48k", "linear PCM, 48 kHz"),
+)
 
 
 async def table(visit: Visit, problem: str = "", name: str = "") -> Response:
@@ -137,6 +149,7 @@ def _given(version: AgentVersion) -> dict[str, Any]:
         **{name: getattr(version, name) for name in PLAIN},
         "early_media": version.early_media,
         "parameters": "\n".join(f"{name}: {value}" for name, value in version.parameters),
+        "options": "\n".join(f"{name}: {value}" for name, value in version.options),
         "headers": "",
         "header_names": ", ".join(name for name, _ in version.headers),
         "secret_is_set": version.secret is not None,
@@ -156,7 +169,7 @@ async def save(visit: Visit) -> Response:
                 await there.agents.publish(found.id, visit.by)
     except InvalidInput as error:
         form = visit.form
-        typed = {name: form.text(name) for name in (*PLAIN, "parameters", "headers")}
+        typed = {name: form.text(name) for name in (*PLAIN, "options", "parameters", "headers")}
         given = {**_given(found), **typed, "early_media": form.on("early_media")}
         return await version(visit, complaint(error), given, error.field)
     if is_published:
@@ -169,6 +182,7 @@ def _fields(visit: Visit) -> dict[str, Any]:
     form = visit.form
     fields = parse_fields(VERSION, {name: form.text(name) for name in PLAIN})
     fields["early_media"] = form.on("early_media")
+    fields["options"] = _pairs("options", form.text("options"))
     fields["parameters"] = _pairs("parameters", form.text("parameters"))
     if form.text("headers"):
         fields["headers"] = _pairs("headers", form.text("headers"))

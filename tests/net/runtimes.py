@@ -54,7 +54,9 @@ def dialer(**settings: Any) -> AgentDialer:
 
 
 async def connect(url: str, ear: Ear, **extra: Any) -> AgentConnection:
-    return await dialer().connect(url, on_message=ear.on_message, on_closed=ear.on_closed, **extra)
+    connection = await dialer().connect(url, on_message=ear.on_message, on_closed=ear.on_closed, **extra)
+    assert isinstance(connection, AgentConnection)
+    return connection
 
 
 async def refusal(url: str, by: AgentDialer | None = None, **extra: Any) -> AgentUnreachable:

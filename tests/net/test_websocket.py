@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from gateway.net.agent import AgentConnection
-from gateway.net.websocket import UNSENT_LIMIT
+from gateway.net.connection import UNSENT_LIMIT
 from tests.net.runtimes import (
     BINARY,
     CLOSE,

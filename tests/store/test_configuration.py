@@ -90,6 +90,7 @@ async def test_every_field_of_a_version_comes_back(store: SqlStore, furnished: F
         "headers": (("Authorization", "Bearer geheim"), ("X-Zone", "b")),
         "secret": Secret("geheim"),
         "audio": "l16_16k",
+        "options": (("subprotocol", "mine"),),
         "parameters": (("greeting", "Grüß Gott"), ("b", "2"), ("a", "1")),
         "max_call_duration_sec": 90,
         "ring_duration_sec": 12,

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.routing.table import (
     AgentVersion,
+    Dialect,
     PhoneNumber,
     Secret,
     Trunk,
@@ -100,7 +101,22 @@ def test_refusal_never_shows_a_secret() -> None:
         ({"runtime_url": "ws://a:99999/"}, "runtime_url", "should be a WebSocket URL"),
         ({"runtime_url": "ws://a/\r\nX: y"}, "runtime_url", "should be a WebSocket URL"),
         ({"fallback_url": "x"}, "fallback_url", "should be a WebSocket URL"),
-        ({"audio": "opus"}, "audio", "ulaw_8k, l16_8k, l16_16k"),
+        ({"audio": "opus"}, "audio", "should be of ulaw_8k in twilio"),
+        ({"dialect": Dialect.PLIVO, "audio": "l16_24k"}, "audio", "of ulaw_8k, l16_8k, l16_16k in plivo"),
+        ({"dialect": Dialect.AUDIOSOCKET, "runtime_url": "ws://a/"}, "runtime_url", "a TCP address"),
+        ({"dialect": Dialect.AUDIOSOCKET, "runtime_url": "tcp://a"}, "runtime_url", "tcp://127.0.0.1:9092"),
+        ({"runtime_url": "tcp://a:9092"}, "runtime_url", "should be a WebSocket URL"),
+        ({"runtime_url": "ws://{from}/"}, "runtime_url", "should name its host itself"),
+        (
+            {"runtime_url": "ws://a/{caller}"},
+            "runtime_url",
+            r"has \{caller\} in it, but there are \{call_id\}",
+        ),
+        ({"fallback_url": "ws://a/?x={"}, "fallback_url", r"has \{ in it"),
+        ({"headers": (("X-Token", "{tokn}"),)}, "headers", r"write braces \{\{ and \}\}"),
+        ({"options": (("control", "json"),)}, "options", "is no option of twilio: there are signed_url: as_"),
+        ({"options": (("signed_url", "maybe"),)}, "options", "should be signed_url: as_configured or https"),
+        ({"options": (("subprotocol", "a b"),)}, "options", "should be subprotocol: a name of your own"),
         ({"max_call_duration_sec": 59}, "max_call_duration_sec", "from 60 to 5400 seconds"),
         ({"max_call_duration_sec": 5401}, "max_call_duration_sec", "from 60 to 5400 seconds"),
         ({"ring_duration_sec": 0}, "ring_duration_sec", "from 1 to 300 seconds"),
@@ -118,6 +134,33 @@ def test_bad_version_is_refused(fields: dict[str, Any], field: str, right: str) 
     with pytest.raises(InvalidInput, match=right) as raised:
         checked_version(replace(VERSION, **fields))
     assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("fields", "audio"),
+    [
+        ({}, "ulaw_8k"),
+        ({"dialect": Dialect.EXOTEL}, "l16_8k"),
+        ({"dialect": Dialect.AUDIOSOCKET, "runtime_url": "tls://[::1]:9092"}, "l16_8k"),
+        ({"dialect": Dialect.ASTERISK, "audio": "l16_48k"}, "l16_48k"),
+    ],
+)
+def test_version_has_an_audio_format_of_its_dialect(fields: dict[str, Any], audio: str) -> None:
+    """One that was never chosen becomes the dialect's first."""
+    assert checked_version(replace(VERSION, **fields)).audio == audio
+
+
+def test_version_may_name_what_each_call_fills_in() -> None:
+    """The facts, the secret and the parameters, in URLs and headers; and the options of its dialect."""
+    version = replace(
+        VERSION,
+        runtime_url="wss://a.example/{secret}?from={from}&tier={tier}",
+        headers=(("X-Call", "{call_id}"), ("X-Json", "{{}}"), ("Origin", "https://a.example")),
+        parameters=(("tier", "gold"),),
+        dialect=Dialect.ASTERISK,
+        options=(("control", "json"), ("subprotocol", "media.v2")),
+    )
+    assert checked_version(version) == version
 
 
 @pytest.mark.parametrize(
