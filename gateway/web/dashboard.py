@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from gateway.web import agents, login, number, numbers
+from gateway.web import agents, call, calls, login, number, numbers, place, settings, telephony, trunks
 from gateway.web.page import Page, Visit, get
 from gateway.web.parts import Parts
 from gateway.web.site import Site
@@ -18,6 +18,12 @@ PAGES: tuple[Page, ...] = (
     *numbers.PAGES,
     *number.PAGES,
     *agents.PAGES,
+    *calls.PAGES,
+    *place.PAGES,
+    *call.PAGES,
+    *telephony.PAGES,
+    *trunks.PAGES,
+    *settings.PAGES,
 )
 
 

@@ -128,6 +128,23 @@ for (const form of document.querySelectorAll("form[data-answers]")) {
   });
 }
 
+// A form that is checked while it is filled in: data-watch is the address, data-into where the answer goes.
+for (const form of document.querySelectorAll("form[data-watch]")) {
+  const into = document.querySelector(form.dataset.into);
+  let timer, asked = 0;
+  const check = async () => {
+    const turn = ++asked;
+    const query = new URLSearchParams({ from: form.elements.from.value, to: form.elements.to.value });
+    const text = await fetchPart(`${form.dataset.watch}?${query}`);
+    if (text !== null && turn === asked) into.innerHTML = text;
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(check, 250);
+  });
+  check();
+}
+
 // A piece of a page that stays fresh: data-fresh is its address, data-every seconds between two looks.
 for (const piece of document.querySelectorAll("[data-fresh]")) {
   const look = async () => {

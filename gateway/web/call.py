@@ -1,0 +1,88 @@
+"""One call: what happened when, what was said on the wire, why, how it sounded, and what it cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.store.calls import CallRow
+from gateway.web.drawing import LADDER_STEP, LADDER_TOP, moments, rungs
+from gateway.web.page import Page, Visit, get
+
+DIRECTIONS = (("in", "From the caller to the agent"), ("out", "From the agent to the caller"))
+FIGURES = (
+    ("packets", "Packets", ""),
+    ("lost", "Lost", ""),
+    ("jitter_ms", "Jitter", "ms"),
+    ("late", "Late", ""),
+    ("reordered", "Reordered", ""),
+    ("duplicate", "Duplicate", ""),
+    ("concealed_ms", "Made up", "ms"),
+    ("discarded_ms", "Left out", "ms"),
+    ("send_errors", "Not sent", ""),
+)
+
+
+async def show(visit: Visit) -> Response:
+    """The page."""
+    row = await _own(visit)
+    return visit.page("call.html", "calls", **await _seen(visit, row))
+
+
+async def fresh(visit: Visit) -> Response:
+    """What changes while the call goes on, for the script that keeps it fresh."""
+    row = await _own(visit)
+    return visit.part("call_body.html", **await _seen(visit, row))
+
+
+async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
+    labels = await visit.site.parts.store.number_list.labels(visit.workspace.id)
+    drawn = rungs(row.ladder)
+    return {
+        "call": row,
+        "label": labels.get(row.version_id or ""),
+        "trunk": await _trunk_name(visit, row),
+        "moments": moments(row),
+        "rungs": drawn,
+        "ladder_height": LADDER_TOP + len(drawn) * LADDER_STEP,
+        "decision": row.decision,
+        "directions": [
+            (title, figures) for key, title in DIRECTIONS if (figures := _figures(row.media, key))
+        ],
+        "is_live": row.ended_at is None,
+        "can_hang_up": any(record.id == row.id for record in visit.site.parts.switchboard.running()),
+    }
+
+
+def _figures(media: Mapping[str, object], key: str) -> list[tuple[str, str]]:
+    found = media.get(key)
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        (name, f"{found[field]} {unit}".strip())
+        for field, name, unit in FIGURES
+        if found.get(field) is not None
+    ]
+
+
+async def _own(visit: Visit) -> CallRow:
+    """The call as it stands: live where it runs here, else as it was saved."""
+    call_id = visit.path["id"]
+    running = {record.id: record for record in visit.site.parts.switchboard.running()}
+    record = running.get(call_id)
+    row = record.row() if record is not None else await visit.site.parts.store.get_call(call_id)
+    visit.own("call", call_id, None if row is None else row.workspace_id)
+    assert row is not None, "what is not there belongs to no workspace"
+    return row
+
+
+async def _trunk_name(visit: Visit, row: CallRow) -> str:
+    trunks = visit.site.parts.store.trunks().by_id
+    trunk = trunks.get(row.trunk_id or "")
+    return "" if trunk is None else trunk.name
+
+
+PAGES: tuple[Page, ...] = (
+    get("/calls/{id}", show),
+    get("/calls/{id}/body", fresh),
+)

@@ -1,0 +1,22 @@
+"""CSV that a spreadsheet opens without running what strangers wrote into it."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def line(cells: Iterable[object]) -> str:
+    """One line of a CSV file (RFC 4180)."""
+    written = io.StringIO()
+    csv.writer(written).writerow([_cell(value) for value in cells])
+    return written.getvalue()
+
+
+def _cell(value: object) -> str:
+    """A cell as text; what a spreadsheet would take for a formula is marked as text, a number is none."""
+    text = "" if value is None else str(value)
+    if text.startswith(_FORMULA) and not text[1:].replace(".", "").isdecimal():
+        return f"'{text}"
+    return text
