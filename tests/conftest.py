@@ -13,9 +13,10 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every asynchronous test holds on the standard library's loop and on uvloop.
 
-    Tests with real peers take uvloop only, as the gateway does: their cost is the peers' own time.
+    Tests with real peers take uvloop only, as the gateway does: their cost is the peers' own time; those
+    marked `one_loop` as well: their subject, such as a page, knows nothing of the loop.
     """
-    if item.get_closest_marker("interop"):
+    if item.get_closest_marker("interop") or item.get_closest_marker("one_loop"):
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

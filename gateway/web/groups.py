@@ -60,13 +60,9 @@ def searched(groups: Iterable[KnownGroup], text: str) -> list[KnownGroup]:
     digits = "".join(filter(str.isdecimal, wanted))
     if digits and not any(character.isalpha() for character in wanted):
         return [each for each in groups if _covers(each, digits)]
-    return [
-        each
-        for each in groups
-        if wanted in each.country.name.lower()
-        or wanted in each.group.name.lower()
-        or wanted == each.country.iso.lower()
-    ]
+    groups = list(groups)
+    coded = [each for each in groups if wanted == each.country.iso.lower()]
+    return coded or [each for each in groups if wanted in f"{each.country.name}\n{each.group.name}".lower()]
 
 
 def _covers(known: KnownGroup, digits: str) -> bool:

@@ -1,5 +1,6 @@
 """Phone Numbers: the table of what the workspace rents or brings along, and where each number leads."""
 
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -26,6 +27,8 @@ async def table(visit: Visit) -> Response:
     which, shown = _asked(visit)
     found = await store.number_list.page(which)
     pages = max(1, ceil(found.total / which.limit))
+    if not found.numbers and found.total:  # beyond the last page: numbers have gone since the link was made
+        found = await store.number_list.page(replace(which, offset=which.limit * (pages - 1)))
     agents = {label.agent_id: label.agent_name for label in labels.values()}
     return visit.page(
         "numbers.html",

@@ -9,6 +9,8 @@ from tests.call.world import World
 from tests.web.conftest import Enter
 from tests.web.visitor import Visitor
 
+pytestmark = pytest.mark.one_loop
+
 
 async def test_headers(anna: Visitor, stranger: Visitor) -> None:
     """Pages, refusals, redirects and files all come with the policy; pages are stored nowhere."""

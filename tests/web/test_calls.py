@@ -1,0 +1,187 @@
+"""Call history, a call's page, live calls, and calls placed by hand."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from gateway.routing.table import Workspace
+from gateway.store.calls import CallRow
+from gateway.store.ids import new_id
+from gateway.web.sheet import line
+from tests.call.phone import Phone, until
+from tests.call.runtime import Runtime
+from tests.call.world import NUMBER, World
+from tests.web.visitor import Visitor, text_of
+
+pytestmark = pytest.mark.one_loop
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+async def keep(world: World, **fields: object) -> CallRow:
+    """A call in the history."""
+    given = {
+        "id": new_id("call"),
+        "direction": "inbound",
+        "status": "completed",
+        "created_at": NOW,
+        "ended_at": NOW + timedelta(seconds=65),
+        "workspace_id": world.workspace.id,
+        "from_number": "+12025550190",
+        "to_number": NUMBER,
+        "end_reason": "user_disconnected",
+        "ended_by": "caller",
+        "duration_ms": 65_000,
+        **fields,
+    }
+    row = CallRow(**given)  # type: ignore[arg-type]
+    world.gateway.store.save_call(row)
+    await world.gateway.store.flush()
+    return row
+
+
+async def test_history_and_filters(world: World, anna: Visitor) -> None:
+    """Calls are found by what they were, and a filter that fits none says so."""
+    await keep(world, price=Decimal("1.5"), currency="INR")
+    await keep(world, to_number="+442079460018", direction="outbound", status="busy", end_reason="user_busy")
+    text = text_of((await anna.get("/calls")).text)
+    assert "₹1.50" in text
+    assert "1:05" in text
+    for query, there, gone in (
+        ("direction=outbound", "7946 0018", "555-0101"),
+        ("status=completed", "555-0101", "7946 0018"),
+        ("to=0044 20 7946 0018", "7946 0018", "555-0101"),
+        ("reason=user_busy", "7946 0018", "555-0101"),
+        ("least=60&status=busy,failed", "7946 0018", "555-0101"),
+    ):
+        text = text_of((await anna.get(f"/calls?{query}")).text)
+        assert there in text, query
+        assert gone not in text, query
+    assert "No call fits" in text_of((await anna.get("/calls?start=2030-01-01")).text)
+    assert "is no day" in text_of((await anna.get("/calls?start=yesterday")).text)
+
+
+async def test_pages_of_the_history(world: World, anna: Visitor) -> None:
+    """Following the link reaches every call once; a cursor that makes no sense is the first page."""
+    kept = {(await keep(world, created_at=NOW + timedelta(seconds=n))).id for n in range(120)}
+    seen: list[str] = []
+    path: str | None = "/calls"
+    while path is not None:
+        page = (await anna.get(path)).text
+        seen += [
+            part.partition('"')[0]
+            for part in page.split('class="main" data-label="When"><a href="/dashboard/calls/')[1:]
+        ]
+        link = page.partition('rel="next" href="/dashboard')[2].partition('"')[0]
+        path = link.replace("&amp;", "&") or None
+    assert sorted(seen) == sorted(kept)
+    assert (await anna.get("/calls?after=nonsense~x")).status_code == 200
+
+
+async def test_export(world: World, anna: Visitor) -> None:
+    """The export has the filtered calls, quoted, and nothing that a spreadsheet would run."""
+    await keep(world, from_number='=HYPERLINK("https://evil.example")')
+    await keep(world, to_number="+442079460018")
+    answer = await anna.get("/calls/export.csv?status=completed")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert {row["to_number"] for row in rows} == {NUMBER, "+442079460018"}
+    assert any(row["from_number"].startswith("'=HYPERLINK") for row in rows)
+    assert line(["-2+3", "+44", "-5.5", None, 'a"b']) == '\'-2+3,+44,-5.5,,"a""b"\r\n'
+
+
+async def test_calls_of_others(world: World, anna: Visitor, other: Workspace) -> None:
+    """Another workspace's calls are in neither list, page, export nor reach."""
+    theirs = await keep(world, workspace_id=other.id, from_number="+12025550666")
+    unrouted = await keep(world, workspace_id=None, from_number="+12025550667")
+    for path in ("/calls", "/calls/live", "/calls/export.csv", f"/calls?id={theirs.id}"):
+        text = (await anna.get(path)).text
+        assert "0666" not in text, path
+        assert "0667" not in text, path
+    for row in (theirs, unrouted):
+        assert (await anna.get(f"/calls/{row.id}")).status_code == 404
+        assert (await anna.get(f"/calls/{row.id}/body")).status_code == 404
+        assert (await anna.post(f"/calls/{row.id}/hangup")).status_code == 404
+
+
+async def test_a_live_call(world: World, anna: Visitor, agent: Runtime, phone: Phone) -> None:
+    """A running call is on the page while it runs, its page shows it live, and hanging up ends it."""
+    await world.line()
+    leg = phone.invite(world.at(), NUMBER)
+    await leg.answered()
+    text = text_of((await anna.get("/calls/live")).text)
+    assert "1 live call" in text
+    assert "in conversation" in text
+    call_id = world.told("call.received")[0].call_id
+    page = (await anna.get(f"/calls/{call_id}")).text
+    assert "data-fresh" in page
+    assert "data-settled" not in page
+    await anna.post(f"/calls/{call_id}/hangup")
+    await until(lambda: not world.gateway.switchboard.active)
+    row = await world.record()
+    assert (row.status, row.ended_by) == ("completed", "request")
+    page = (await anna.get(f"/calls/{call_id}")).text
+    assert "data-settled" in page
+    text = text_of(page)
+    for expected in ("INVITE", "200 OK", "BYE", "answered", "source address", "PCMU", "Packets"):
+        assert expected in text, expected
+    again = await anna.post(f"/calls/{call_id}/hangup")
+    assert again.status_code == 303
+    assert "is over, or runs on another gateway" in text_of((await anna.get("/calls")).text)
+
+
+async def test_a_refused_call_is_explained(world: World, anna: Visitor) -> None:
+    """A call form that the rules refuse keeps what was typed, and shows the decision; nothing is recorded."""
+    number, _ = await outbound_line(world)
+    form = {"from": number, "to": "+44 20 7946 0018", "parameters": "name: Anna"}
+    answer = await anna.post("/calls/new", form)
+    assert answer.status_code == 409
+    text = text_of(answer.text)
+    assert "KYC is not verified: only the registered verification number can be called" in text
+    assert "Failed: KYC" in text.replace("  ", " ")
+    assert 'value="+44 20 7946 0018"' in answer.text
+    await world.gateway.store.flush()
+    assert "No call yet" in text_of((await anna.get("/calls")).text)
+    for wrong in ({"max_seconds": "0"}, {"parameters": "no colon"}, {"from": ""}):
+        assert (await anna.post("/calls/new", {**form, **wrong})).status_code == 400, wrong
+
+
+async def outbound_line(world: World) -> tuple[str, str]:
+    """A number that places calls by the trunk, and the version that speaks."""
+    from gateway.routing.table import PhoneNumber
+
+    version = await world.version()
+    number = PhoneNumber(
+        new_id("phn"),
+        world.workspace.id,
+        NUMBER,
+        sip_trunk_enabled=True,
+        trunk_id=world.trunk.id,
+        outbound_version_id=version.id,
+    )
+    await world.gateway.store.configuration.numbers.add(number, "test")
+    return number.id, version.id
+
+
+async def test_placing_a_call(world: World, anna: Visitor, agent: Runtime, phone: Phone) -> None:
+    """A call that is placed rings a real SIP client, and its page follows it."""
+    number, _ = await outbound_line(world)
+    book = world.gateway.store.configuration
+    await book.workspaces.change(world.workspace.id, {"kyc_verified": True}, "test")
+    where = phone.endpoint.listeners[0]
+    await world.change_trunk(termination_uri=f"{where.host}:{where.port}")
+    checked = text_of((await anna.get(f"/calls/new/check?from={number}&to=%2B442079460018")).text)
+    assert "May be called" in checked
+    answer = await anna.post(
+        "/calls/new", {"from": number, "to": "+442079460018", "parameters": "name: Anna"}
+    )
+    assert answer.status_code == 303, text_of(answer.text)
+    await until(lambda: phone.received("INVITE"))
+    page = text_of((await anna.get(answer.headers["location"].removeprefix("/dashboard"))).text)
+    assert "web:anna@example.com" in page
+    call_id = answer.headers["location"].rpartition("/")[2]
+    await anna.post(f"/calls/{call_id}/hangup")
+    await until(lambda: not world.gateway.switchboard.active)
