@@ -42,6 +42,9 @@ from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
 from gateway.numbering import load_plan
+from gateway.recordings.folder import FolderStore
+from gateway.recordings.keeping import Keeping
+from gateway.recordings.writer import RecordingWriter
 from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
 from gateway.sip.digest import Authenticator
 from gateway.sip.errors import RemoteProtocolError
@@ -66,6 +69,7 @@ class Gateway:
         self.switchboard: Switchboard
         self.endpoint: SipEndpoint
         self.placing: Placing
+        self.keeping: Keeping
         self.http: HttpServer
         self._recall = Recall()
         self.link: BrokerLink | None = None
@@ -87,6 +91,7 @@ class Gateway:
         dialer = AgentDialer(config.agents)
         self._open.push_async_callback(dialer.close)
         self.switchboard = Switchboard(config, self.store, self.bus, dialer)
+        await self._start_recordings()
         await self._start_sip()
         self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan(config.outbound))
         self._open.push_async_callback(self.switchboard.close)
@@ -156,6 +161,21 @@ class Gateway:
             detail = "the gateway was killed while this call was running"
             self.bus.tell("call.closed_at_start", level="warning", call_id=call_id, detail=detail)
         await self.store.requests.let_go()
+
+    async def _start_recordings(self) -> None:
+        settings = self.config.recordings
+        key = self.store.key_for("recordings")
+        folder = FolderStore(self.config.recordings_folder, key, seals=settings.at_rest == "sealed")
+        self.keeping = Keeping(self.store, folder, settings.keep_days, self.bus.tell)
+        await self.keeping.recover()
+        writer = RecordingWriter(
+            folder, most_ahead=settings.buffer_seconds, min_free_bytes=settings.min_free_mb << 20
+        )
+        writer.start()
+        self._open.push_async_callback(writer.close)
+        self.switchboard.recordings = writer
+        sweeping = asyncio.get_running_loop().create_task(self.keeping.run(), name="recordings-sweep")
+        self._open.push_async_callback(_stopped, sweeping)
 
     async def _start_sip(self) -> None:
         config = self.config
@@ -237,6 +257,7 @@ class Gateway:
         board, agent = self.switchboard, self.endpoint.user_agent
         return {
             "calls_active": board.active,
+            "recordings_active": board.recordings.active,
             "rtp_ports_in_use": board.ports.in_use,
             "sip_dialogs": agent.dialog_count,
             "sip_transactions": agent.transaction_count,
@@ -269,6 +290,11 @@ class Gateway:
             near_misses=await self.switchboard.near_misses(source, called),
             count=count,
         )
+
+
+async def _stopped(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def operator_token(data_dir: Path) -> str:

@@ -325,6 +325,23 @@ class OutboundSettings(Section):
         return self
 
 
+class RecordingsSettings(Section):
+    """`[recordings]`: where recordings of calls are kept, and how long."""
+
+    folder: OptionalPath = None
+    "Folder for them. Empty: recordings in gateway.data_dir."
+    at_rest: Literal["plain", "sealed"] = "plain"
+    "plain: WAV files. sealed: encrypted with a key made from that of [security]; both kinds are read."
+    keep_days: Annotated[int, Field(ge=0, le=36_500)] = 90
+    "Days after which a recording is deleted, unless its workspace says otherwise. 0: never."
+    link_days: Annotated[int, Field(ge=1, le=365)] = 7
+    "Days that a link to a recording works for."
+    min_free_mb: Annotated[int, Field(ge=0, le=10_000_000)] = 1024
+    "Megabytes that have to stay free on the disk; with less, recordings end and calls go on."
+    buffer_seconds: Annotated[int, Field(ge=2, le=300)] = 10
+    "Seconds of a call held in memory while the disk is slow; what is more is silence in the recording."
+
+
 class WebSettings(Section):
     """`[web]`: the dashboard, on the HTTP port."""
 
@@ -526,6 +543,7 @@ class Config(Section):
     store: StoreSettings = StoreSettings()
     agents: AgentsSettings = AgentsSettings()
     mqtt: MqttSettings = MqttSettings()
+    recordings: RecordingsSettings = RecordingsSettings()
     security: SecuritySettings = SecuritySettings()
     limits: LimitsSettings = LimitsSettings()
     providers: ProvidersSettings = ProvidersSettings()
@@ -542,6 +560,11 @@ class Config(Section):
     def key_file(self) -> Path:
         """Where the encryption key is read from, or made, when the configuration does not hold it."""
         return self.security.key_file or self.gateway.data_dir / "secret.key"
+
+    @property
+    def recordings_folder(self) -> Path:
+        """Where recordings are kept."""
+        return self.recordings.folder or self.gateway.data_dir / "recordings"
 
     @property
     def journal_file(self) -> Path:

@@ -22,6 +22,7 @@ from gateway.agent.protocol import (
     Hangup,
     Malformed,
     Mark,
+    Recording,
     SendDigits,
     bearer,
     text_frame,
@@ -115,6 +116,11 @@ class NativeDialect:
         """`balance_low`, in whole seconds."""
         return [text_frame({"type": "balance_low", "seconds": round(seconds)})]
 
+    def recording(self, state: str, why: str) -> list[Frame]:
+        """`recording`, with `why` only where something was asked for and not done."""
+        said = {"type": "recording", "state": state}
+        return [text_frame({**said, "why": why} if why else said)]
+
     def malformed(self, why: str) -> list[Frame]:
         """`error`, for the first hundred of them in a call."""
         self._errors += 1
@@ -125,7 +131,7 @@ class NativeDialect:
         return [text_frame({"type": "stop", "reason": reason, "by": by})]
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
-        """Binary is audio; text is `mark`, `clear`, `digits` or `hangup`, all else `Malformed`."""
+        """Binary is audio; text is one of the words below, all else is `Malformed`."""
         if not text:
             return (Audio(payload),) if payload else ()
         if len(payload) > MAX_CONTROL:
@@ -175,5 +181,26 @@ class _Hangup(msgspec.Struct, tag_field="type", tag="hangup"):
         return Hangup(self.reason[:MAX_REASON])
 
 
-_Incoming: TypeAlias = _Mark | _Clear | _Digits | _Hangup
+class _RecordingStart(msgspec.Struct, tag_field="type", tag="recording.start"):
+    def event(self) -> AgentEvent:
+        return Recording("start")
+
+
+class _RecordingPause(msgspec.Struct, tag_field="type", tag="recording.pause"):
+    def event(self) -> AgentEvent:
+        return Recording("pause")
+
+
+class _RecordingResume(msgspec.Struct, tag_field="type", tag="recording.resume"):
+    def event(self) -> AgentEvent:
+        return Recording("resume")
+
+
+class _RecordingStop(msgspec.Struct, tag_field="type", tag="recording.stop"):
+    def event(self) -> AgentEvent:
+        return Recording("stop")
+
+
+_RecordingWords: TypeAlias = _RecordingStart | _RecordingPause | _RecordingResume | _RecordingStop
+_Incoming: TypeAlias = _Mark | _Clear | _Digits | _Hangup | _RecordingWords
 _decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)

@@ -24,6 +24,7 @@ __all__ = [
     "Malformed",
     "Mark",
     "Pause",
+    "Recording",
     "Reply",
     "Reticent",
     "SendDigits",
@@ -109,6 +110,13 @@ class SendDigits(msgspec.Struct, frozen=True):
     digits: str
 
 
+class Recording(msgspec.Struct, frozen=True):
+    """Start, pause, resume or stop the recording of the call."""
+
+    action: str
+    "`start`, `pause`, `resume` or `stop`."
+
+
 class Malformed(msgspec.Struct, frozen=True):
     """A message that means nothing to us. It is counted, told to the agent where possible, and skipped."""
 
@@ -127,7 +135,7 @@ class Reply(msgspec.Struct, frozen=True):
     frames: Sequence[Frame]
 
 
-AgentEvent: TypeAlias = Audio | Mark | Clear | Hangup | SendDigits | Malformed | Pause | Reply
+AgentEvent: TypeAlias = Audio | Mark | Clear | Hangup | SendDigits | Recording | Malformed | Pause | Reply
 
 
 class Dialect(Protocol):
@@ -184,6 +192,12 @@ class Dialect(Protocol):
     def balance_low(self, seconds: float) -> list[Frame]:
         """The wallet runs dry: the call will end in so many seconds, unless somebody tops it up."""
 
+    def recording(self, state: str, why: str) -> list[Frame]:
+        """The call's recording is `idle`, `recording`, `paused`, `stopped` or `failed` now.
+
+        `why` says what was not done of what the agent had asked for; usually it is empty.
+        """
+
     def malformed(self, why: str) -> list[Frame]:
         """What to answer to a message that was reported as `Malformed`."""
 
@@ -224,6 +238,10 @@ class Reticent:
         return []
 
     def balance_low(self, seconds: float) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def recording(self, state: str, why: str) -> list[Frame]:
         """Nothing."""
         return []
 

@@ -16,6 +16,7 @@ from gateway.agent.protocol import (
     Malformed,
     Mark,
     Pause,
+    Recording,
     Reply,
     SendDigits,
 )
@@ -53,6 +54,9 @@ class Speaker(Protocol):
 
     def press(self, digits: str) -> None:
         """Send digits to the phone."""
+
+    def recording_action(self, action: str) -> None:
+        """Start, pause, resume or stop the call's recording."""
 
 
 class AgentLeg:
@@ -138,6 +142,10 @@ class AgentLeg:
         """The wallet that pays for the call runs dry, and the call will end in so many seconds."""
         self._say(self.dialect.balance_low(seconds))
 
+    def recording(self, state: str, why: str) -> None:
+        """How the call's recording stands now."""
+        self._say(self.dialect.recording(state, why))
+
     def figures(self) -> dict[str, object]:
         """What passed, for the record."""
         return {
@@ -183,6 +191,8 @@ class AgentLeg:
                 speaker.clear()
             case SendDigits(digits):
                 speaker.press(digits)
+            case Recording(action):
+                speaker.recording_action(action)
             case Hangup(reason):
                 self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
             case Malformed(why):

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from gateway.call.agent_leg import AgentLeg
-from gateway.call.phone_media import PhoneMedia, Sink
+from gateway.call.phone_media import PhoneMedia, Sink, drop
+from gateway.call.tape import Tape
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
@@ -26,7 +27,11 @@ class Bridge:
         "Called once, when the phone's first audio is on its way to the agent."
         self.on_error: Callable[[Exception], None] = _raise
         "Called when a tick raised: a bug of ours."
+        self.on_record: Callable[[str], None] = _drop_action
+        "Called with what the agent wants of the call's recording: `start`, `pause`, `resume` or `stop`."
         self._clock = clock
+        self._tape: Tape | None = None
+        self._listening = False
         self._agent: AgentLeg | None = None
         self._to_agent: Converter | None = None
         self._to_phone: Converter | None = None
@@ -67,13 +72,30 @@ class Bridge:
             self._format = phone.format
         self._frame_bytes = phone.frame_bytes
         self.playout.reframe(phone.frame_bytes, phone.format.silence(phone.ptime_ms))
+        if self._tape is not None:
+            self._tape.retune(phone.format, phone.ptime_ms)
         if self._beat is not None and self._ptime_ms != phone.ptime_ms:
             self.stop()
             self.start()
 
     def listen(self) -> None:
         """Let the agent hear the phone."""
-        self.phone.sink = self._hearer() if self._heard else self._hear_first
+        self._listening = True
+        self._connect()
+
+    def record(self, tape: Tape | None) -> None:
+        """Let a tape hear both sides from now on, or none."""
+        self._tape = tape
+        self._connect()
+
+    def recording_action(self, action: str) -> None:
+        """The agent wants something of the recording."""
+        self.on_record(action)
+
+    def recording_is(self, state: str, why: str = "") -> None:
+        """Tell the agent how the call's recording stands, and why it is not as it wanted."""
+        if self._agent is not None:
+            self._agent.recording(state, why)
 
     def start(self) -> None:
         """Begin to send to the phone, one frame a tick."""
@@ -142,6 +164,13 @@ class Bridge:
         convert = converter(audio_format, self.phone.format)
         self.playout.write(audio if convert is None else convert(audio))
 
+    def _connect(self) -> None:
+        """Say who hears the phone: the tape first, where there is one."""
+        hear: Sink = drop
+        if self._listening:
+            hear = self._hearer() if self._heard else self._hear_first
+        self.phone.sink = hear if self._tape is None else _both(self._tape.hear, hear)
+
     def _hearer(self) -> Sink:
         """HOT: the shortest way from the phone to the agent."""
         assert self._agent is not None
@@ -150,8 +179,8 @@ class Bridge:
     def _hear_first(self, audio: bytes) -> None:
         self._heard = True
         self.on_first_heard()
-        self.phone.sink = self._hearer()
-        self.phone.sink(audio)
+        self._connect()
+        self._hearer()(audio)
 
     def _hear_converted(self, audio: bytes) -> None:
         """HOT."""
@@ -171,6 +200,7 @@ class Bridge:
     def _tick(self, now: float) -> None:
         """HOT: one frame to the phone."""
         phone = self.phone
+        frame: bytes | None = None
         try:
             if not phone.may_send:
                 phone.skip()
@@ -178,15 +208,17 @@ class Bridge:
                 # The agent's audio waits while a digit goes in its place (RFC 4733 section 2.5.1.1).
                 phone.send_digit()
             else:
-                self._send_frame()
+                frame = self._send_frame()
             phone.tick(now)
+            if self._tape is not None:
+                self._tape.said(frame)
         except Exception as error:
             # Once: the next tick would fail as this one did.
             self.stop()
             self.on_error(error)
 
-    def _send_frame(self) -> None:
-        """HOT."""
+    def _send_frame(self) -> bytes | None:
+        """HOT: returns what was sent, None for silence."""
         frame = None
         if self._paused:
             pass
@@ -202,6 +234,7 @@ class Bridge:
                 self._spoken = True
                 self.on_first_word()
             self._left()
+        return frame
 
     def _more_is_coming(self) -> bool:
         """Whether to wait a tick for an agent that speaks in real time, in pieces as small as it likes.
@@ -220,6 +253,19 @@ class Bridge:
                 self._agent.mark_played(name)
         if self._draining and self.playout.empty:
             self._drained.set()
+
+
+def _both(first: Sink, second: Sink) -> Sink:
+    def hear(audio: bytes) -> None:
+        """HOT, where a call is recorded."""
+        first(audio)
+        second(audio)
+
+    return hear
+
+
+def _drop_action(action: str) -> None:
+    """Before anyone listens."""
 
 
 def _raise(error: Exception) -> None:

@@ -9,6 +9,7 @@ from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers
 from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
+from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, ending_of
 from gateway.call.sip_leg import Party, SipLeg
 from gateway.call.until import Ended, until
@@ -35,6 +36,8 @@ class Call:
         self._board = board
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._conversation: Conversation | None = None
+        self.recording: CallRecording | None = None
+        "None until the call is routed."
         self._invite: InviteReceived | None = None
         self._route: OutboundRoute | None = None
         self._lease: Lease | None = None
@@ -164,6 +167,7 @@ class Call:
     def _talk_by(self, bridge: Bridge, route: Route) -> Conversation:
         """The agent's side, and who hears of what happens on the phone's."""
         conversation = self._conversation = self._board.conversation(self, route, bridge)
+        self.recording = self._board.recording(self, route, bridge)
         self.phone.on_retune = bridge.retune
         self.phone.on_hold = conversation.hold
         bridge.on_first_word = self._first_word
@@ -241,6 +245,8 @@ class Call:
             async with asyncio.timeout(limit):
                 # The first word waits until the phone surely hears it.
                 await self.phone.connected.wait()
+                assert self.recording is not None
+                await self.recording.begin()
                 bridge.start()
                 return await conversation.run()
         except TimeoutError:
@@ -284,6 +290,8 @@ class Call:
         if self._conversation is not None:
             figures["agent"] = self._conversation.figures()
         self.record.paid_seconds = self._board.meter.ended(self.record.id)
+        if self.recording is not None:
+            self.recording.end()
         self.record.end(ending, figures)
         self._board.save(self.record)
         level = "warning" if ending.status is Status.FAILED else "info"

@@ -157,6 +157,10 @@ class CallRecord:
     media: dict[str, object] = field(default_factory=dict)
     "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
     ladder: list[Step] = field(default_factory=list)
+    recording_status: str | None = None
+    "`recording`, `saved` or `failed`; None: it was not recorded."
+    recording: dict[str, object] | None = None
+    "`docs/recording.md` lists the keys."
 
     def routed(self, route: Route) -> None:
         """Keep what the decision found."""
@@ -251,6 +255,8 @@ class CallRecord:
             notes=self.notes,
             parent_call_id=self.parent_call_id,
             batch_id=self.batch_id,
+            recording_status=self.recording_status,
+            recording=self.recording,
             **self._price(),
         )
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from secrets import token_hex
+from typing import cast
 
 from gateway.agent.dialects import dialect_named
 from gateway.agent.protocol import CallStart, Dialect
@@ -16,6 +17,7 @@ from gateway.call.media_watch import MediaWatch
 from gateway.call.meter import Meter
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, EndReason, Route, Status, utc_now
+from gateway.call.recording import Action, CallRecording, RecordingRefused
 from gateway.call.refusal import Refused, answer_for
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
@@ -23,6 +25,7 @@ from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
 from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
+from gateway.recordings.writer import RecordingWriter
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute, route_inbound
 from gateway.routing.limits import INBOUND_BURST_SECONDS, Lease, Limits, claims_of
@@ -44,6 +47,8 @@ class Switchboard:
     def __init__(self, config: Config, store: Store, bus: EventBus, dialer: AgentDialer) -> None:
         self.gate: TrunkGate
         "Set by the app, as `endpoint` is."
+        self.recordings: RecordingWriter
+        "Set by the app."
         self.endpoint: SipEndpoint
         "Set by the app, which builds it around `on_event`, before the first event."
         self.clock = MediaClock(self._tick_failed)
@@ -79,10 +84,13 @@ class Switchboard:
 
     def hang_up(self, call_id: str, by: str) -> bool:
         """End a running call, because somebody who may asked for it; False where no such call runs here."""
-        call = next((call for call in self._tasks.values() if call.record.id == call_id), None)
+        call = self._call(call_id)
         if call is not None:
             call.hang_up(by)
         return call is not None
+
+    def _call(self, call_id: str) -> Call | None:
+        return next((call for call in self._tasks.values() if call.record.id == call_id), None)
 
     def on_event(self, event: Event) -> None:
         """Hand a SIP event to the call that it belongs to; an INVITE starts one."""
@@ -248,6 +256,26 @@ class Switchboard:
             )
 
         return Conversation(version, start, dialect, bridge, self._dialer, self._config.agents, call.tell)
+
+    def recording(self, call: Call, route: Route, bridge: Bridge) -> CallRecording:
+        """What the agent, or anybody else who may, does about a call's recording."""
+        recording = CallRecording(
+            route.recording, call.record, bridge, self.clock, self.recordings, self.save, call.tell
+        )
+
+        def ask(action: str) -> None:
+            try:
+                recording.act(cast("Action", action), "agent")
+            except RecordingRefused as refusal:
+                bridge.recording_is(recording.state, str(refusal))
+
+        bridge.on_record = ask
+        return recording
+
+    def recording_of(self, call_id: str) -> CallRecording | None:
+        """The recording of a running call, None where no such call runs here, or it is not routed yet."""
+        call = self._call(call_id)
+        return None if call is None else call.recording
 
     def save(self, record: CallRecord) -> None:
         """Have the record saved soon."""

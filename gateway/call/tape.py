@@ -33,17 +33,19 @@ class Tape:
         "_given",
         "_heard",
         "_origin",
+        "_paused",
+        "_quiet_until",
         "_said",
         "_second",
         "_silence",
         "_slack",
         "_started",
-        "paused",
     )
 
     def __init__(self, audio_format: AudioFormat, ptime_ms: int, clock: MediaClock, give: Give) -> None:
-        self.paused = False
-        "Both channels are silence."
+        self._paused = False
+        self._quiet_until = 0
+        "What was heard before this place is silence, though it comes only now."
         self._clock = clock
         self._give = give
         self._origin = clock.beat
@@ -68,9 +70,10 @@ class Tape:
         if not self._started:
             self._started = True
             self._pad(heard, self._at - self._given - len(heard))
-        if len(heard) + self._given > self._at + self._slack:
+        place = self._given + len(heard)
+        if place > self._at + self._slack:
             return  # nobody ticks: nothing may grow
-        if self.paused:
+        if self._paused or place < self._quiet_until:
             self._pad(heard, len(audio))
         else:
             heard += audio
@@ -81,12 +84,21 @@ class Tape:
         if behind > 0:
             self._pad(self._said, behind)
             self._at += behind
-        if frame is None or self.paused:
+        if frame is None or self._paused:
             frame = self._silence
         self._said += frame
         self._at += len(frame)
         if self._at >= self._due:
             self._hand_over()
+
+    def pause(self) -> None:
+        """Both channels are silence from now on, what was heard but is still on its way too."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Both channels are heard again; what belongs into the pause stays silence, however late it comes."""
+        self._paused = False
+        self._quiet_until = self._at
 
     def retune(self, audio_format: AudioFormat, ptime_ms: int) -> None:
         """The phone's audio has another format, or frames of another length, from here on."""
@@ -94,7 +106,7 @@ class Tape:
             self.cut()
             milliseconds = self.position_ms
             self._tune(audio_format, ptime_ms)
-            self._at = self._given = milliseconds * audio_format.bytes_per_ms
+            self._at = self._given = self._quiet_until = milliseconds * audio_format.bytes_per_ms
             self._due = self._at + self._chunk
         else:
             self._silence = audio_format.silence(ptime_ms)

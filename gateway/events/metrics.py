@@ -94,6 +94,15 @@ class Metrics:
             ["status"],
             registry=registry,
         )
+        self._recordings = Counter(
+            "trunkline_recordings", "Recordings by what became of them", ["outcome"], registry=registry
+        )
+        self._recorded = Counter(
+            "trunkline_recorded_seconds", "Seconds of calls that were recorded", registry=registry
+        )
+        self._gaps = Counter(
+            "trunkline_recording_gaps", "Times that the disk was too slow for a recording", registry=registry
+        )
 
     def hear(self, event: Event) -> None:
         """Count one event."""
@@ -109,6 +118,11 @@ class Metrics:
                 self._one_way.labels(str(fields["missing"])).inc()
             case "sip.ignored":
                 self._ignored.inc(_number(fields, "count"))
+            case "recording.saved" | "recording.recovered" | "recording.failed" | "recording.deleted":
+                self._recordings.labels(event.name.partition(".")[2]).inc()
+                self._recorded.inc(_number(fields, "seconds"))
+            case "recording.gap":
+                self._gaps.inc()
             case "agent.connected":
                 self._agents.labels("connected").inc()
             case "agent.unreachable":

@@ -9,8 +9,6 @@ import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.media.stereo import HEAD_BYTES
 from gateway.recordings.plain import write_at
@@ -21,11 +19,6 @@ _NAME = 16
 _NONCE = 12
 _EXTRA = _NONCE + 16
 _BODY = len(MAGIC) + _NAME + _EXTRA + HEAD_BYTES
-
-
-def key_for_recordings(secret: bytes) -> bytes:
-    """The key that recordings are sealed with, from the gateway's own; neither tells the other (RFC 5869)."""
-    return HKDF(SHA256(), 32, salt=None, info=b"trunkline recordings").derive(secret)
 
 
 class Sealed:

@@ -133,21 +133,27 @@ async def change_recording(
 
 
 async def expired_recordings(
-    connection: AsyncConnection, default_days: int | None, now: datetime, limit: int
+    connection: AsyncConnection, instance: str, default_days: int, now: datetime, limit: int
 ) -> list[CallRow]:
-    """Recordings older than their workspace, or else the gateway, keeps them; the oldest first."""
+    """Recordings of one gateway older than their workspace, or else the gateway, keeps them; oldest first."""
     days = sa.select(workspaces.c.id, workspaces.c.recording_keep_days)
     kept_by = {row.id: row.recording_keep_days for row in await connection.execute(days)}
     expired: list[CallRow] = []
     for workspace_id, own_days in kept_by.items():
-        keep = own_days or default_days
+        keep = default_days if own_days is None else own_days
         if keep and len(expired) < limit:
-            query = _kept(workspace_id, now - timedelta(days=keep)).limit(limit - len(expired))
+            query = _kept(instance, workspace_id, now - timedelta(days=keep)).limit(limit - len(expired))
             expired += [_call_of(row) for row in await connection.execute(query)]
     return expired
 
 
-def _kept(workspace_id: str, before: datetime) -> sa.Select[Any]:
+async def unfinished_recordings(connection: AsyncConnection, instance: str) -> list[str]:
+    """The calls of a gateway whose recordings never came to an end; their ids, oldest first."""
+    left = sa.select(calls.c.id).where(calls.c.recording_status == "recording", calls.c.instance == instance)
+    return list((await connection.execute(left.order_by(calls.c.created_at, calls.c.id))).scalars())
+
+
+def _kept(instance: str, workspace_id: str, before: datetime) -> sa.Select[Any]:
     """The recordings of a workspace that are there, of calls before this."""
     return (
         calls.select()
@@ -155,6 +161,7 @@ def _kept(workspace_id: str, before: datetime) -> sa.Select[Any]:
             calls.c.recording_status.in_(KEPT),
             calls.c.created_at < before,
             calls.c.workspace_id == workspace_id,
+            calls.c.instance == instance,
         )
         .order_by(calls.c.created_at, calls.c.id)
     )

@@ -83,8 +83,12 @@ class Store(Protocol):
         """Say what became of a recording after its call; False where there is no such call."""
         ...
 
-    async def expired_recordings(self, default_days: int | None, now: datetime, limit: int) -> list[CallRow]:
-        """Recordings older than their workspace, or else the gateway, keeps them; the oldest first."""
+    async def expired_recordings(self, default_days: int, now: datetime, limit: int) -> list[CallRow]:
+        """Recordings of this gateway that are older than their workspace, or else `default_days`, allows."""
+        ...
+
+    async def unfinished_recordings(self) -> list[str]:
+        """The calls of this gateway whose recordings never came to an end."""
         ...
 
     async def healthy(self) -> str | None:

@@ -1,9 +1,12 @@
 """Secrets at rest: sealed with a key that is not in the database."""
 
 import os
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.routing.table import Secret
 from gateway.store.errors import StoreError
@@ -17,9 +20,14 @@ class SecretBox:
 
     def __init__(self, key: str | bytes) -> None:
         self._fernet = Fernet(key)
+        self._key = urlsafe_b64decode(key)
 
     def __repr__(self) -> str:
         return "SecretBox()"
+
+    def key_for(self, purpose: str) -> bytes:
+        """32 bytes for another use than secrets in the database; they tell nothing of the key (RFC 5869)."""
+        return HKDF(SHA256(), 32, salt=None, info=f"trunkline {purpose}".encode()).derive(self._key)
 
     def seal(self, secret: Secret | None) -> str | None:
         """The secret as text that only this key opens; None stays None."""

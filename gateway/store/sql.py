@@ -37,6 +37,8 @@ class SqlStore:
     """A store that is open; `open_store` makes it, `close` ends it."""
 
     def __init__(self, config: Config, database: Database, box: SecretBox, tell: Tell) -> None:
+        self.key_for = box.key_for
+        "32 bytes for a purpose, from the key that the database's secrets are sealed with."
         self._instance = config.gateway.name
         self._database = database
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
@@ -138,10 +140,18 @@ class SqlStore:
             order = self._writer.next_order()
             return await call_table.change_recording(connection, call_id, order, status, facts)
 
-    async def expired_recordings(self, default_days: int | None, now: datetime, limit: int) -> list[CallRow]:
-        """Recordings older than their workspace, or else the gateway, keeps them; the oldest first."""
+    async def expired_recordings(self, default_days: int, now: datetime, limit: int) -> list[CallRow]:
+        """Recordings of this gateway that are older than their workspace, or else `default_days`, allows.
+
+        Of each workspace the oldest first; 0 days are for ever.
+        """
         async with self._database.reading() as connection:
-            return await call_table.expired_recordings(connection, default_days, now, limit)
+            return await call_table.expired_recordings(connection, self._instance, default_days, now, limit)
+
+    async def unfinished_recordings(self) -> list[str]:
+        """The calls of this gateway whose recordings never came to an end, for `change_recording`."""
+        async with self._database.reading() as connection:
+            return await call_table.unfinished_recordings(connection, self._instance)
 
     async def healthy(self) -> str | None:
         """None when the database answers within a second, else what is wrong."""

@@ -49,6 +49,8 @@ def all_frames(dialect: NativeDialect | TwilioDialect, call: CallStart) -> Itera
     yield from dialect.resume()
     yield from dialect.balance_low(14.6)
     yield from dialect.quality({"in": {"jitter_ms": 3.1, "concealed_ms": 20}, "out": {"mos": 4.4}})
+    yield from dialect.recording("paused", "")
+    yield from dialect.recording("idle", "this call is not to be recorded")
     yield from dialect.malformed("why")
     yield from dialect.stop("user_disconnected", "caller")
 
@@ -96,6 +98,9 @@ def test_documented_examples_are_obeyed() -> None:
         {"type": "digits", "digits": "1E"},
         {"type": "hangup", "reason": None},
         {"type": "hangup", "reason": ""},
+        {"type": "recording.pause"},
+        {"type": "recording.rewind"},
+        {"type": "recording"},
         {"type": "other"},
         {"type": 1},
         {},

@@ -14,10 +14,10 @@ from gateway.media.stereo import HEAD_BYTES, stereo_head
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.protocol import call_in, checked_key, is_call_id, key_of
 from gateway.recordings.recovery import recover
-from gateway.recordings.sealed import BLOCK, key_for_recordings
+from gateway.recordings.sealed import BLOCK
 
 KEY = "2026/11/26/call_01.wav"
-SECRET = key_for_recordings(b"k" * 32)
+SECRET = b"k" * 32
 
 MakeStore = Callable[[], FolderStore]
 
@@ -180,7 +180,7 @@ def test_a_seal_is_opened_by_its_key_alone(tmp_path: Path) -> None:
     path = tmp_path / KEY
     assert b"fourfour" not in path.read_bytes()
     with pytest.raises(PermissionError):
-        all_of(FolderStore(tmp_path, key_for_recordings(b"o" * 32)))
+        all_of(FolderStore(tmp_path, b"o" * 32))
     with pytest.raises(PermissionError):
         all_of(FolderStore(tmp_path))
     changed = bytearray(path.read_bytes())

@@ -1,0 +1,40 @@
+"""Something of our own that the phone hears before anything else: that the call is recorded."""
+
+import asyncio
+
+from gateway.call.phone_media import PhoneMedia
+from gateway.media.audio import AudioFormat, converter
+from gateway.net.clock import MediaClock
+
+
+async def announce(phone: PhoneMedia, clock: MediaClock, audio_format: AudioFormat, audio: bytes) -> None:
+    """Play audio to the phone to its end, before a bridge has begun to send; on hold it waits."""
+    convert = converter(audio_format, phone.format)
+    waiting = bytearray(audio if convert is None else convert(audio))
+    over = asyncio.Event()
+
+    def tick(now: float) -> None:
+        try:
+            phone.tick(now)
+            play()
+        except Exception:
+            over.set()
+            raise
+
+    def play() -> None:
+        if not phone.may_send:
+            phone.skip()
+            return
+        size = phone.frame_bytes
+        frame, waiting[:size] = bytes(waiting[:size]), b""
+        if frame:
+            phone.send(frame + phone.format.silence(phone.ptime_ms)[len(frame) :])
+        else:
+            phone.send(None)
+            over.set()
+
+    beat = clock.join(tick, phone.ptime_ms)
+    try:
+        await over.wait()
+    finally:
+        clock.leave(beat)
