@@ -30,6 +30,9 @@ class StreamLimits:
     message_bytes: int = 65_535
 
 
+Address = tuple[str, str, int, str]
+"Transport, host and port, and by TLS the name that the peer's certificate was checked for; else nothing."
+
 OnMessage = Callable[[bytes, Target], None]
 OnFailure = Callable[[Target, str], None]
 OnFault = Callable[[Unframable, Target], None]
@@ -38,8 +41,12 @@ OnFault = Callable[[Unframable, Target], None]
 class Connection(asyncio.Protocol):
     """One TCP or TLS connection, accepted or opened by us."""
 
-    def __init__(self, peers: "StreamPeers", transport: str, listener: str | None) -> None:
+    def __init__(
+        self, peers: "StreamPeers", transport: str, listener: str | None, proven_name: str = ""
+    ) -> None:
         self.number = next(peers.numbers)
+        self.proven_name = proven_name
+        "What the certificate of a peer that we connected to was checked for."
         self.partial_since: float | None = None
         self.last_heard = peers.loop.time()
         self._peers = peers
@@ -140,8 +147,8 @@ class StreamPeers:
         self._client_tls = client_tls or ssl.create_default_context()
         self._servers: list[asyncio.Server] = []
         self._open: dict[int, Connection] = {}
-        self._by_address: dict[tuple[str, str, int], Connection] = {}
-        self._opening: dict[tuple[str, str, int], list[bytes]] = {}
+        self._by_address: dict[Address, Connection] = {}
+        self._opening: dict[Address, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -181,7 +188,7 @@ class StreamPeers:
             self.refused += 1
             return False
         self._open[connection.number] = connection
-        self._by_address.setdefault((source.transport, source.host, source.port or 0), connection)
+        self._by_address.setdefault(_address_of(connection, source), connection)
         return True
 
     def forget(self, connection: Connection, why: str) -> None:
@@ -189,7 +196,7 @@ class StreamPeers:
         if self._open.pop(connection.number, None) is None or connection.source is None:
             return
         source = connection.source
-        key = (source.transport, source.host, source.port or 0)
+        key = _address_of(connection, source)
         if self._by_address.get(key) is connection:
             del self._by_address[key]
         self._on_failure(source, why)
@@ -198,10 +205,17 @@ class StreamPeers:
         """Send on the target's connection, else on one to its address, else open one.
 
         `asked` is the target before its name was resolved: a TLS certificate must be for that name (RFC 5922
-        section 7.2), and failures are reported of it.
+        section 7.2), and failures are reported of it. A TLS connection that is open serves other requests
+        only for the name that it was proven for (RFC 5923 section 9.2); one that was accepted proves none.
         """
         connection = self._open.get(target.connection) if target.connection is not None else None
-        key = (target.transport, target.host, target.port or (5061 if target.transport == "TLS" else 5060))
+        tls = target.transport == "TLS"
+        key = (
+            target.transport,
+            target.host,
+            target.port or (5061 if tls else 5060),
+            asked.host if tls else "",
+        )
         connection = connection or self._by_address.get(key)
         if connection is not None:
             connection.send(data)
@@ -213,17 +227,17 @@ class StreamPeers:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, key: tuple[str, str, int], asked: Target) -> None:
-        transport, host, port = key
+    async def _connect(self, key: Address, asked: Target) -> None:
+        transport, host, port, name = key
         tls = self._client_tls if transport == "TLS" else None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await self.loop.create_connection(
-                    lambda: Connection(self, transport, None),
+                    lambda: Connection(self, transport, None, name),
                     host,
                     port,
                     ssl=tls,
-                    server_hostname=asked.host if tls else None,
+                    server_hostname=name if tls else None,
                 )
         except (OSError, TimeoutError, ValueError) as error:
             # ValueError: a name that no certificate can be for.
@@ -246,3 +260,7 @@ class StreamPeers:
                 self.refused += 1
                 connection.cut()
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+
+def _address_of(connection: Connection, source: Target) -> Address:
+    return (source.transport, source.host, source.port or 0, connection.proven_name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.call.refusal import Refused
 from gateway.sip.message import Response, parse_message
 from tests.call.conftest import Build, MakePhone
 from tests.call.phone import Phone, babble, until
@@ -164,3 +165,39 @@ async def test_an_idle_connection_with_a_call(build: Build, agent: Runtime, phon
     leg.bye()
     await world.ended("completed", "user_disconnected", "caller")
     await until(lambda: not world.gateway.endpoint.streams._open)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_tls_out(
+    build: Build, agent: Runtime, make_phone: MakePhone, tmp_path: Path, trusted: bool
+) -> None:
+    """A call of ours over TLS reaches a carrier whose certificate is good, and no other."""
+    authority, other = Authority(tmp_path), Authority(tmp_path, "Somebody else")
+    files = authority.issue("127.0.0.1")
+    ours = {"transport": "tls", "certificate": files.certificate, "private_key": files.key}
+    world = await build(**listeners(ours), OUTBOUND__CA=(authority if trusted else other).certificate)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files.certificate, files.key)
+    phone = await make_phone(tls=(server, ssl.create_default_context(cafile=str(authority.certificate))))
+    await world.way_out(phone.uri("TLS"))
+    await world.change_trunk(transport="TLS")
+    await world.place()
+    if not trusted:
+        row = await world.ended("failed", "sip_trunk_unreachable", "gateway")
+        assert "certificate" in row.detail
+        return
+    leg = await phone.called()
+    assert leg.invitation.uri.endswith(";transport=tls")
+    leg.accept()
+    await agent.talk()
+    leg.bye()
+    await world.ended("completed", "user_disconnected", "callee")
+
+
+async def test_transport_that_we_do_not_speak(world: World, phone: Phone) -> None:
+    """A trunk by TLS needs a listener for TLS: without one, the request is refused and says so."""
+    await world.way_out(phone.uri())
+    await world.change_trunk(transport="TLS")
+    with pytest.raises(Refused, match=r"goes by TLS.*sip\.listeners"):
+        await world.place()
+    assert not world.told("call.created")

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from gateway.net.streams import StreamLimits, StreamPeers
+from gateway.net.tls import client_context, server_context
 from gateway.sip.target import Target
+from tests.net.test_tls import Authority
 
 MESSAGE = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -91,3 +94,39 @@ async def test_unknown_source_is_cut() -> None:
     assert peers.streams.refused == 1
     writer.close()
     await peers.streams.stop()
+
+
+async def test_tls_connection_serves_the_name_it_was_proven_for(tmp_path: Path) -> None:
+    """What goes to another name at the same address is not sent where only the first name was checked."""
+    authority = Authority(tmp_path)
+    files = authority.issue("localhost")
+    failures: list[tuple[Target, str]] = []
+    server = Peers()
+    port = await server.streams.listen(
+        "tls", "TLS", "127.0.0.1", 0, server_context(files.certificate, files.key)
+    )
+    trusting = client_context(authority.certificate)
+    client = StreamPeers(
+        ignore,
+        ignore,
+        lambda target, why: failures.append((target, why)),
+        lambda _: True,
+        trusting,
+        StreamLimits(),
+    )
+    where = Target("TLS", "127.0.0.1", port)
+    named, other = Target("TLS", "localhost", port), Target("TLS", "other.example.com", port)
+    client.send(MESSAGE, where, named)
+    await asyncio.wait_for(server.arrived.wait(), 5)
+    client.send(MESSAGE, where, other)
+    async with asyncio.timeout(5):
+        while not failures:  # noqa: ASYNC110 - a callback tells of it, and nothing else
+            await asyncio.sleep(0.01)
+    assert failures[0][0] == other
+    server.arrived.clear()
+    client.send(MESSAGE, where, named)
+    await asyncio.wait_for(server.arrived.wait(), 5)
+    assert len({source.connection for _, source in server.messages}) == 1
+    assert len(server.messages) == 2
+    await client.stop()
+    await server.streams.stop()
