@@ -17,6 +17,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from scripts.benchmark.load import Heard, Load, Phone, open_phone
+from scripts.benchmark.outbound import OutboundFigures, outbound_run
+from scripts.benchmark.rules import RulesFigures, measure_rules
 from scripts.benchmark.sip import Dialler
 from scripts.benchmark.under_test import CALLED, Process, agents, floor, gateway, settle
 
@@ -58,10 +60,13 @@ class SetupFigures:
     answer_p99_ms: float
 
 
+Figures = MediaFigures | SetupFigures | OutboundFigures | RulesFigures
+
+
 def main() -> None:
     """Run what was asked for, bounded in time, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", help="media, setup, or both (the default)")
+    parser.add_argument("what", nargs="*", help="media, setup, outbound, rules; default: the first three")
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
     parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each row")
@@ -69,7 +74,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=SETUP_RATE, help="new calls a second")
     parser.add_argument("--json", type=Path, default=Path("out/bench.json"))
     arguments = parser.parse_args()
-    arguments.what = arguments.what or ["media", "setup"]
+    arguments.what = arguments.what or ["media", "setup", "outbound"]
     console = Console(width=None if sys.stdout.isatty() else 120)
     tested, other = cores()
     if other is not None:
@@ -88,11 +93,21 @@ def main() -> None:
         with agents(other) as agent_port:
             media = measure_media(arguments, agent_port, tested, tell) if "media" in arguments.what else []
             setup = measure_setup(arguments, agent_port, tested, tell) if "setup" in arguments.what else []
+            outbound = []
+            if "outbound" in arguments.what:
+                outbound = measure_outbound(arguments, agent_port, tested, tell)
     results |= {"media": [asdict(row) for row in media], "setup": [asdict(row) for row in setup]}
+    decided = measure_rules() if "rules" in arguments.what else []
+    results["rules"] = [asdict(row) for row in decided]
+    results["outbound"] = [asdict(row) for row in outbound]
     if media:
         console.print(table_of("Calls with audio both ways", "system", MEDIA_COLUMNS, media))
     if setup:
         console.print(table_of("Call set-up", "dialect", SETUP_COLUMNS, setup))
+    if outbound:
+        console.print(table_of("Outbound calls", "dialect", OUTBOUND_COLUMNS, outbound))
+    if decided:
+        console.print(table_of("Decisions about destinations", "destinations", RULES_COLUMNS, decided))
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2))
     console.print(f"[dim]{machine()}; written to {arguments.json}[/dim]")
@@ -244,6 +259,21 @@ def setup_run(dialect: str, process: Process, calls: int, rate: int) -> SetupFig
     )
 
 
+def measure_outbound(
+    arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
+) -> list[OutboundFigures]:
+    """Calls out at half the rate of those that come in: each costs an HTTP request besides."""
+    rows = []
+    rate = arguments.rate // 2
+    for dialect in arguments.dialects:
+        tell(f"outbound, {dialect}, {rate} calls a second")
+        with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), agent_port, core) as process:
+            settle(process)
+            media = open_phone().getsockname()[1]
+            rows.append(outbound_run(dialect, process, arguments.setup_calls // 2, rate, media))
+    return rows
+
+
 def warm_up(dialler: Dialler, media: int) -> None:
     """A few calls that are not counted: first-time imports and caches are not what a call costs."""
     for number in range(10):
@@ -282,11 +312,23 @@ SETUP_COLUMNS = {
     "answer_p50_ms": "answer ms\np50",
     "answer_p99_ms": "\np99",
 }
+RULES_COLUMNS = {
+    "decisions_per_second": "decisions\na second",
+    "p50_us": "µs\np50",
+    "p99_us": "\np99",
+    "memory_mb": "MB",
+}
+OUTBOUND_COLUMNS = {
+    "rate": "calls/s",
+    "calls": "calls",
+    "failed": "failed",
+    "cpu_ms": "CPU ms\na call",
+    "request_p50_ms": "request ms\np50",
+    "request_p99_ms": "\np99",
+}
 
 
-def table_of(
-    title: str, label: str, columns: dict[str, str], rows: Sequence[MediaFigures | SetupFigures]
-) -> Table:
+def table_of(title: str, label: str, columns: dict[str, str], rows: Sequence[Figures]) -> Table:
     """Figures as a person reads them: one line a row, the floor above what is held against it."""
     table = Table("", title=title, title_justify="left")
     for head in columns.values():

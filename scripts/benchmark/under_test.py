@@ -19,6 +19,9 @@ from gateway.store.sql import open_store
 CALLED = {"twilio": "+442079460018", "native": "+442079460019"}
 "The number of each dialect's agent."
 
+CALLEE_PORT = 35_060
+"Where the callee of outbound calls listens."
+
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 20.0
 
@@ -26,10 +29,13 @@ START_SECONDS = 20.0
 class Process:
     """A running process, and what it costs."""
 
-    def __init__(self, pid: int, port: int) -> None:
+    def __init__(self, pid: int, port: int, http_port: int = 0, key: str = "") -> None:
         self.pid = pid
         self.port = port
         "Where it takes SIP."
+        self.http_port = http_port
+        self.key = key
+        "For its API."
 
     def cpu_seconds(self) -> float:
         """User and system time so far, as the kernel counts it."""
@@ -96,30 +102,36 @@ def floor(calls: int, agent_port: int, core: int | None) -> Iterator[tuple[Proce
 @contextmanager
 def gateway(folder: Path, agent_port: int, core: int | None) -> Iterator[Process]:
     """The gateway with a trunk on loopback and a number for each dialect."""
-    port = free_port()
+    port, http_port = free_port(), free_port()
     environment = {
         "TRUNKLINE_GATEWAY__DATA_DIR": str(folder),
-        "TRUNKLINE_HTTP__PORT": "0",
+        "TRUNKLINE_HTTP__PORT": str(http_port),
+        "TRUNKLINE_HTTP__REQUESTS_PER_MINUTE": "1000000",
         "TRUNKLINE_LOG__LEVEL": os.environ.get("BENCH_LOG_LEVEL", "info"),
         "TRUNKLINE_LOG__FORMAT": "json",
         "BENCH_SIP_PORT": str(port),
     }
-    asyncio.run(
-        _furnish(
-            load_config(None, {k: v for k, v in environment.items() if k.startswith("TRUNK")}), agent_port
-        )
-    )
+    config = load_config(None, {k: v for k, v in environment.items() if k.startswith("TRUNK")})
+    key = asyncio.run(_furnish(config, agent_port))
     command = [sys.executable, "-m", "scripts.benchmark.serve", str(port), str(folder / "gateway.log")]
     with running(command, core, environment) as (pid, _):
-        yield Process(pid, port)
+        yield Process(pid, port, http_port, key)
 
 
-async def _furnish(config: Config, agent_port: int) -> None:
+async def _furnish(config: Config, agent_port: int) -> str:
+    """A workspace, a trunk, an agent and a number for each dialect; the key for the API."""
     store = await open_store(config, serving=False)
     try:
         book = store.configuration
-        workspace = await book.workspaces.add(Workspace("org_bench", "Bench"), "bench")
-        trunk = Trunk("trunk_bench", workspace.id, "loopback", sources=("127.0.0.0/8",))
+        workspace = Workspace("org_bench", "Bench", kyc_verified=True, sip_byoc_enabled=True)
+        await book.workspaces.add(workspace, "bench")
+        trunk = Trunk(
+            "trunk_bench",
+            workspace.id,
+            "loopback",
+            sources=("127.0.0.0/8",),
+            termination_uri=f"127.0.0.1:{CALLEE_PORT}",
+        )
         await book.trunks.add(trunk, "bench")
         for name, number in CALLED.items():
             agent = await book.agents.add(Agent(f"agent_{name}", workspace.id, name), "bench")
@@ -130,8 +142,12 @@ async def _furnish(config: Config, agent_port: int) -> None:
             }
             version = await book.agents.draft(agent.id, fields, "bench")
             await book.agents.publish(version.id, "bench")
-            owned = await book.numbers.add(PhoneNumber(f"phn_{name}", workspace.id, number), "bench")
-            await book.numbers.assign(owned.id, "inbound", version.id, "bench")
+            ours = PhoneNumber(f"phn_{name}", workspace.id, number, sip_trunk_enabled=True, trunk_id=trunk.id)
+            owned = await book.numbers.add(ours, "bench")
+            for direction in ("inbound", "outbound"):
+                await book.numbers.assign(owned.id, direction, version.id, "bench")
+        key, secret = await book.keys.add(workspace.id, "bench", "bench")
+        return f"{key.id}:{secret}"
     finally:
         await store.close()
 
