@@ -104,9 +104,9 @@ def _figures(
 ) -> RulesFigures:
     took = []
     for destination in destinations:
-        started = time.perf_counter_ns()
+        started = time.thread_time_ns()
         decide(destination)
-        took.append((time.perf_counter_ns() - started) / 1e3)
+        took.append((time.thread_time_ns() - started) / 1e3)
     took.sort()
     return RulesFigures(
         destinations=name,
