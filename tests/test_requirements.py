@@ -21,6 +21,7 @@ ASKED = {
     "tools": GROUPS["tools"],
     "interop-pipecat": GROUPS["interop-pipecat"],
     "interop-pyvoip": GROUPS["interop-pyvoip"],
+    "interop-schemathesis": GROUPS["interop-schemathesis"],
 }
 "What each lock file is made from, as scripts/lock makes it."
 

@@ -1,19 +1,23 @@
 """Which calls to list: the reference platform's filters, as query parameters, to the store's own."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from gateway.api.refusal import Problem, invalid
+from gateway.api.call_export import COLUMNS
 from gateway.call.record import Status
 from gateway.store.calls import MAX_PAGE, CallFilter
 from gateway.store.fields import moment
 
 MAX_VALUES = 100
 "Values in one comma list."
-MAX_TEXT = 8192
+MAX_TEXT = 3300
+"Characters of one comma list: as many ids as it may have values."
 Order = Literal["asc", "desc"]
+
+
+LIST_PATTERN = rf"^[ -+\--~]*(,[ -+\--~]*){{0,{MAX_VALUES - 1}}}$"
 
 
 def _listed(text: str) -> str:
@@ -25,14 +29,26 @@ def _listed(text: str) -> str:
     return text
 
 
-def _words(*allowed: str) -> AfterValidator:
-    def check(text: str) -> str:
-        unknown = [value for value in _values(text) if value not in allowed]
-        if unknown:
+def _only(*allowed: str) -> AfterValidator:
+    """Lets through a comma list of these words."""
+
+    def check(text: str | None) -> str | None:
+        if text is not None and not set(text.split(",")) <= set(allowed):
             raise ValueError(f"should be any of {', '.join(allowed)}, separated by commas")
         return text
 
     return AfterValidator(check)
+
+
+def _words(*allowed: str) -> WithJsonSchema:
+    """How a comma list of these words is described."""
+    word = f"({'|'.join(allowed)})"
+    return _described({"pattern": f"^{word}(,{word}){{0,{MAX_VALUES - 1}}}$"})
+
+
+def _described(schema: dict[str, Any]) -> WithJsonSchema:
+    """How a parameter is described that the code reads in its own way."""
+    return WithJsonSchema({"type": "string", **schema})
 
 
 def _time(text: object) -> datetime:
@@ -53,7 +69,12 @@ def _values(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
-List = Annotated[str | None, Field(max_length=MAX_TEXT), AfterValidator(lambda text: text and _listed(text))]
+List = Annotated[
+    str | None,
+    Field(max_length=MAX_TEXT),
+    AfterValidator(lambda text: text and _listed(text)),
+    _described({"maxLength": MAX_TEXT, "pattern": LIST_PATTERN}),
+]
 Count = Annotated[int | None, Field(ge=0, le=2**31 - 1)]
 STATUSES = (*Status, "retry_expired")
 DIRECTIONS = ("inbound", "outbound")
@@ -76,9 +97,9 @@ class CallQuery(BaseModel):
     "Calls from these numbers; the `+` may be left out."
     to: List = None
     "Calls to these numbers; the `+` may be left out."
-    type: Annotated[List, _words(*TYPES)] = None
+    type: Annotated[str | None, _only(*TYPES), _words(*TYPES)] = None
     "`phone`, `web`."
-    call_direction: Annotated[List, _words(*DIRECTIONS)] = None
+    call_direction: Annotated[str | None, _only(*DIRECTIONS), _words(*DIRECTIONS)] = None
     "`inbound`, `outbound`."
     latency_min: Count = None
     "Milliseconds, at least."
@@ -88,7 +109,7 @@ class CallQuery(BaseModel):
     "Calls of these versions."
     agent_version_name: Annotated[str | None, Field(max_length=200)] = None
     "Calls of versions with this text in their name, which is the agent's and the number: `Front desk/3`."
-    sentiment: Annotated[List, _words(*SENTIMENTS)] = None
+    sentiment: Annotated[str | None, _only(*SENTIMENTS), _words(*SENTIMENTS)] = None
     "`positive`, `neutral`, `negative`, `unknown`. The gateway judges no call: all are `unknown`."
     start_date: Annotated[datetime | None, BeforeValidator(lambda text: text and _time(text))] = None
     "A day, or a time with its zone: calls from then on."
@@ -102,29 +123,26 @@ class CallQuery(BaseModel):
     "Milliseconds, at least."
     duration_max: Count = None
     "Milliseconds, at most."
-    status: Annotated[List, _words(*STATUSES)] = None
+    status: Annotated[str | None, _only(*STATUSES), _words(*STATUSES)] = None
     "Where calls stand."
     end_reason: List = None
     "Why they ended, exactly."
     created_at: Order | None = None
     "Sort by time: `desc`, as without it, is newest first."
     duration: Order | None = None
-    "Sort by duration instead."
+    "Sort by duration instead; with both, by duration."
     page: Annotated[int, Field(ge=1, le=10_000)] = 1
     "From 1."
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 20
     "Calls a page."
     export: bool = False
     "All of them as a CSV file, in place of a page."
-    columns: List = None
+    columns: Annotated[str | None, _only(*COLUMNS), _words(*COLUMNS)] = None
     "The columns of the export."
 
 
 def call_filter(query: CallQuery, workspace_id: str, version_ids: tuple[str, ...] | None) -> CallFilter:
     """What the store is asked; `version_ids` are those that `agent_version_name` stands for."""
-    if query.created_at and query.duration:
-        problem = Problem("duration", query.duration, "should not stand beside created_at: sort by one")
-        raise invalid(problem)
     versions = _values(query.agent_version_id)
     if version_ids is not None:
         versions = tuple(v for v in version_ids if not versions or v in versions)

@@ -16,7 +16,7 @@ from gateway.api.call_query import CallQuery, call_filter, finds_nothing
 from gateway.api.call_request import CallBody, call_request
 from gateway.api.call_shape import CallCreated, CallDetail, CallItem, call_created, call_detail, call_item
 from gateway.api.description import answers
-from gateway.api.event_stream import MEDIA_TYPE
+from gateway.api.event_stream import MEDIA_TYPE, SERVER_SENT
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Answer, Declined, Problem, invalid, not_found
 from gateway.call.lookup import Lookup
@@ -24,16 +24,27 @@ from gateway.call.once import Once
 from gateway.call.switchboard import Switchboard
 from gateway.store import CallRow
 from gateway.store.agents import Agents
+from gateway.store.requests import MAX_KEY
 
-CALL_ID = re.compile(r"call_[0-9a-z]{1,40}")
+CALL_ID = re.compile(r"^call_[0-9a-z]{1,40}$")
 EXAMPLE_ID = {"a call": {"value": "call_01m85m1gbt83exwnbdjt8m8z3n"}}
-CallId = Annotated[str, InPath(description="`call_…`", openapi_examples=EXAMPLE_ID)]
+CallId = Annotated[
+    str,
+    # For the description alone: what does not fit gets the reference's own sentence, by `found`.
+    InPath(
+        description="`call_…`", openapi_examples=EXAMPLE_ID, json_schema_extra={"pattern": CALL_ID.pattern}
+    ),
+]
 Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Up to 255 ASCII characters of your choice. The same key with the same request gives the "
-        "same call again (200), with another request 409. A refused request leaves the key free.",
+        min_length=1,
+        max_length=MAX_KEY,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Up to 255 printable ASCII characters of your choice, no spaces. The same key with the "
+        "same request gives the same call again (200), with another one 409. A refused request leaves the "
+        "key free.",
     ),
 ]
 LastEvent = Annotated[
@@ -58,7 +69,7 @@ AGAIN: dict[int | str, dict[str, Any]] = {
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events; `event` is the name, `data` a JSON object",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": SERVER_SENT}},
     },
     **answers(400, 404),
 }

@@ -9,6 +9,20 @@ from gateway.events.bus import Event, Follower
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
 "A stream says something at least so often, so that a dead follower is noticed."
+SERVER_SENT = {
+    "type": "object",
+    "description": "One event of the stream",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "Its place among the call's events, for `Last-Event-ID`"},
+        "event": {"type": "string", "description": "Its name: `call.answered`"},
+        "data": {
+            "type": "string",
+            "description": "A JSON object: `event`, `level`, `time`, `call_id` and more",
+        },
+    },
+}
+"How a stream's events are described."
 STILL_HERE = b": still here\n\n"
 
 

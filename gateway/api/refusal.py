@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused
@@ -20,6 +21,7 @@ MAX_GIVEN = 200
 NO_KEY = "API key is missing or invalid"
 STORE_AWAY = "The database does not answer; try again later"
 STORE_RETRY_SECONDS = 5.0
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 STATUSES: Mapping[ReasonGroup, int] = {
     ReasonGroup.SOURCE: 403,
@@ -181,8 +183,11 @@ def _store_answer(error: StoreError) -> Answer:
 def answer_refusals(app: FastAPI) -> None:
     """Let an app answer everything that is raised in it as this module says."""
 
-    async def answered(_request: Request, error: Exception) -> Response:
-        return answer_to(error).response()
+    async def answered(request: Request, error: Exception) -> Response:
+        answer = answer_to(error)
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer = replace(answer, headers={"Allow": ", ".join(_allowed(request))})
+        return answer.response()
 
     for kind in (
         Declined,
@@ -194,6 +199,16 @@ def answer_refusals(app: FastAPI) -> None:
         Exception,
     ):
         app.add_exception_handler(kind, answered)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that a path has: each stands in a route of its own, which knows of no other."""
+
+    def serves(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in METHODS if serves(method)]
 
 
 def _word(status: int) -> str:

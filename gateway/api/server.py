@@ -31,6 +31,8 @@ class HttpServer:
                 app,
                 lifespan="off",
                 log_config=None,
+                # It would tell of every line that is no HTTP; what goes wrong behind it, `Bounds` tells.
+                log_level="critical",
                 access_log=False,
                 ws="none",
                 timeout_graceful_shutdown=int(STOP_SECONDS),

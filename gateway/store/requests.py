@@ -5,6 +5,7 @@ a killed gateway has left held, the next who asks takes over, with the same call
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.schema import requests
 
 MAX_KEY = 255
+KEY = re.compile(r"[\x21-\x7e]+")
 HELD_FOR = timedelta(seconds=60)
 "After so long whoever held a request has died: deciding and beginning to dial takes far less."
 _INSERT: dict[str, Any] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
@@ -103,5 +105,9 @@ class Requests:
 
 
 def _check(key: str) -> None:
-    if not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable():
-        raise InvalidInput("Idempotency-Key", key[:MAX_KEY], f"should be 1 to {MAX_KEY} ASCII characters")
+    if not 1 <= len(key) <= MAX_KEY or KEY.fullmatch(key) is None:
+        raise InvalidInput(
+            "Idempotency-Key",
+            key[:MAX_KEY],
+            f"should be 1 to {MAX_KEY} printable ASCII characters without spaces",
+        )

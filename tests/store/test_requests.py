@@ -64,8 +64,8 @@ async def test_old_requests_are_swept(store: SqlStore) -> None:
     assert (await store.requests.reserve("org_1", "k", b"other", "call_2")).ours
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "ä", "a\nb"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "ä", "a\nb", "a b"])
 async def test_keys_are_short_ascii(store: SqlStore, key: str) -> None:
     """A key that makes no key is refused."""
-    with pytest.raises(InvalidInput, match="should be 1 to 255 ASCII characters"):
+    with pytest.raises(InvalidInput, match="should be 1 to 255 printable ASCII characters"):
         await store.requests.reserve("org_1", key, b"{}", "call_1")
