@@ -25,9 +25,11 @@ from gateway.api.description import application
 from gateway.api.keys import KeyGate
 from gateway.api.mqtt import MqttRequests
 from gateway.api.operations import operations
+from gateway.api.rates import rates
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
+from gateway.call.offers import Offers
 from gateway.call.once import Once, sweep
 from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
@@ -229,6 +231,7 @@ class Gateway:
         return [
             operations(self.bus, self.registry, self._ready, token),
             calls(gate, self._call_parts()),
+            rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
         ]
 
     def _mount_dashboard(self, app: FastAPI) -> None:

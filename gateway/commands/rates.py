@@ -8,11 +8,14 @@ from typing import Annotated, TextIO
 
 import typer
 
-from gateway.commands.output import BAD_INPUT, fail
-from gateway.commands.session import ConfigOption, JsonOption, Session, YesOption, run
-from gateway.numbering import SAMPLE_RATES, shipped
+from gateway.call.offers import Offers
+from gateway.commands.output import BAD_INPUT, FAILED, fail
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
+from gateway.numbering import SAMPLE_RATES, load_plan, shipped
 from gateway.routing.importer import DataError, read_rates
+from gateway.routing.quoting import Offer
 from gateway.routing.rating import Rate, RateDeck
+from gateway.store import InvalidInput
 from gateway.store.decks import Deck, Imported
 
 app = typer.Typer(no_args_is_help=True, help="What calls cost by each provider's route.")
@@ -111,6 +114,51 @@ def remove(
         session.output.done(_row(deck), f"the deck of {provider} is removed")
 
     run(config, as_json, work)
+
+
+@app.command()
+def quote(
+    to: Annotated[str, typer.Argument(help="The number to call, in E.164.")] = "",
+    from_: Annotated[str | None, typer.Option("--from", help="The number to call from.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Or: the agent that calls, by name or id.")] = None,
+    web: Annotated[bool, typer.Option("--web", help="A web call instead.")] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a call would cost and why; exit 1 where it would be refused."""
+
+    async def work(session: Session) -> None:
+        owner = await session.there.workspaces.find(workspace)
+        await session.store.refresh()
+        offers = Offers(session.store, load_plan(session.config.outbound), session.store.wallets.available)
+        if web:
+            offer = await offers.web(owner.id)
+        elif not to:
+            raise InvalidInput("TO", None, "should be the number to call, such as +919812345678")
+        else:
+            speaker = None if agent is None else (await session.there.agents.find(agent, owner.id)).id
+            offer = await offers.call(owner.id, to, from_, speaker)
+        session.output.lines(offer.as_dict(), _told(offer))
+        if offer.refusal is not None:
+            raise typer.Exit(FAILED)
+
+    run(config, as_json, work)
+
+
+def _told(offer: Offer) -> list[str]:
+    """The offer for a person."""
+    quote = offer.quote
+    lines = [] if offer.decision is None else [*offer.decision.lines(), ""]
+    if quote is None:
+        return [*lines, "no price: no rate deck has this destination in the workspace's currency"]
+    fee = f", and {quote.connection_fee:f} for the connection" if quote.connection_fee else ""
+    lines.append(f"{quote.per_minute:f} {quote.currency} a minute{fee}, billed by {quote.increment} s")
+    lines.append(f"because {quote.why}")
+    lines += [f"{each.minutes:>3} min  {each.price:f} {quote.currency}" for each in offer.examples]
+    if offer.balance is not None:
+        lines.append(f"the wallet has {offer.balance:f} {quote.currency} for new calls")
+    return lines
 
 
 def _read(file: str, currency: str) -> RateDeck:

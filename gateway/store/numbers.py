@@ -49,6 +49,13 @@ class Numbers:
         """Whether any workspace has this number."""
         return bool(await self.book.read(PhoneNumber, numbers.c.e164 == e164))
 
+    async def default_of(self, workspace_id: str) -> PhoneNumber | None:
+        """A workspace's default number; where none is, its oldest one that is assigned for calls out."""
+        own = numbers.c.workspace_id == workspace_id
+        found = await self.book.read(PhoneNumber, own, numbers.c.is_default)
+        found = found or await self.book.read(PhoneNumber, own, numbers.c.outbound_version_id.is_not(None))
+        return found[0] if found else None
+
     async def of_provider(self, provider: str) -> list[PhoneNumber]:
         """Those that were bought from a provider, of all workspaces."""
         return await self.book.read(PhoneNumber, numbers.c.provider == provider)

@@ -32,7 +32,7 @@ class Store(Protocol):
         ...
 
     async def refresh(self) -> None:
-        """Read the trunks now, if anything changed."""
+        """Read the trunks and the rate decks now, if anything changed."""
         ...
 
     def rate_decks(self) -> RateDecks:

@@ -89,8 +89,9 @@ class SqlStore:
         return self._snapshots.trunks()
 
     async def refresh(self) -> None:
-        """Read the trunks now, if anything changed."""
+        """Read the trunks and the rate decks now, if anything changed."""
         await self._snapshots.refresh()
+        await self._decks.refresh()
 
     def rate_decks(self) -> RateDecks:
         """All rate decks as last seen; see `Store.rate_decks`."""

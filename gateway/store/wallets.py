@@ -83,6 +83,12 @@ class Wallets:
         async with self.database.reading() as connection:
             return await _one(connection, workspace_id)
 
+    async def available(self, workspace_id: str) -> Decimal | None:
+        """What new calls of a workspace may cost; None: it has no open wallet, so anything."""
+        async with self.database.reading() as connection:
+            found = await _read(connection, wallets.c.workspace_id == workspace_id, wallets.c.is_open)
+        return found[0].available if found else None
+
     async def open(self, workspace: Workspace, amount: Decimal, by: str) -> Wallet:
         """Open a wallet with a first amount, or open a closed one again; its balance is still there."""
         amount = _checked(amount, Decimal(0))

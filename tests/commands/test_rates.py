@@ -1,5 +1,6 @@
 """`gateway rates`: price lists in, out and replaced."""
 
+import json
 import os
 from pathlib import Path
 
@@ -80,3 +81,29 @@ def test_a_deck_is_removed_when_confirmed(gateway: Gateway) -> None:
     assert gateway("rates", "remove", "plivo", given="n\n").exit_code == 1
     answer(gateway("rates", "remove", "plivo", "--yes"))
     assert [deck["provider"] for deck in answer(gateway("rates", "list"))] == ["twilio"]
+
+
+def test_a_quote_is_what_the_gateway_would_charge(gateway: Gateway) -> None:
+    """For the demo's number on its trunk, the workspace's flat rate; and why the call would not go out."""
+    result = gateway("rates", "quote", "+919812345678")
+    assert result.exit_code == 1, "the demo's trunk takes calls in, and places none"
+    told = json.loads(result.stdout)
+    assert (told["source"], told["per_minute"], told["reason"]) == ("flat_rate", "0.5", "no_outbound_trunk")
+    gateway("trunks", "set", "Loopback", "termination_uri=127.0.0.1:5999")
+    told = answer(gateway("rates", "quote", "+919812345678", "--from", "+12025550101"))
+    assert told["allowed"]
+    assert told["prices"][1] == {"minutes": 5, "billed_seconds": 300, "price": "2.5"}
+
+
+def test_a_quote_by_the_deck_names_the_prefix(gateway: Gateway) -> None:
+    """Where a provider's number would call."""
+    fields = ("provider=plivo", "sip_trunk_enabled=false")
+    added = gateway("numbers", "add", "+14155550100", "--outbound", "Sample agent/1", *fields)
+    assert added.exit_code == 0, added.output
+    result = gateway("rates", "quote", "+919812345678", "--from", "+14155550100")
+    told = json.loads(result.stdout)
+    assert told["source"] == "deck"
+    assert "919812345678".startswith(told["prefix"])
+    assert told["destination"].startswith("India")
+    assert answer(gateway("rates", "quote", "--web"))["source"] == "web_call"
+    assert gateway("rates", "quote").exit_code == 2
