@@ -22,6 +22,7 @@ ASKED = {
     "interop-pipecat": GROUPS["interop-pipecat"],
     "interop-pyvoip": GROUPS["interop-pyvoip"],
     "interop-schemathesis": GROUPS["interop-schemathesis"],
+    "interop-vendors": GROUPS["interop-vendors"],
 }
 "What each lock file is made from, as scripts/lock makes it."
 

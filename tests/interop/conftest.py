@@ -27,6 +27,32 @@ def pipecat_port() -> int:
 
 
 @pytest.fixture(scope="session")
+def plivo_port() -> int:
+    """Where the bot on Plivo's SDK listens, when a test has started it."""
+    return free_port(socket.SOCK_STREAM)
+
+
+@pytest.fixture(scope="session")
+def vendors() -> Path:
+    """The Python that has the vendors' SDKs."""
+    python = ROOT / ".venv-interop-vendors/bin/python"
+    if not python.exists():
+        pytest.skip("the vendors' SDKs are not installed: scripts/test does it")
+    return python
+
+
+@pytest.fixture(scope="session")
+def plivo_bot(
+    vendors: Path, plivo_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[JsonProcess]:
+    """A bot on Plivo's own stream SDK."""
+    log = tmp_path_factory.mktemp("plivo") / "plivo.log"
+    with JsonProcess([str(vendors), str(PEERS / "plivo_bot.py"), str(plivo_port)], log) as process:
+        process.wait_listening(plivo_port)
+        yield process
+
+
+@pytest.fixture(scope="session")
 def agent(agent_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JsonProcess]:
     """An agent runtime that does what the path of its URL says."""
     log = tmp_path_factory.mktemp("agent") / "agent.log"
@@ -50,13 +76,17 @@ def pipecat(pipecat_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="session")
 def start_gateway(
-    agent: JsonProcess, agent_port: int, pipecat_port: int, tmp_path_factory: pytest.TempPathFactory
+    agent: JsonProcess,
+    agent_port: int,
+    pipecat_port: int,
+    plivo_port: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Start:
     """Starts a gateway whose numbers lead to the runtimes above; keyword arguments are its settings."""
 
     def start(**settings: dict[str, object]) -> Gateway:
         folder = tmp_path_factory.mktemp("gateway")
-        return Gateway(folder, seed(agent_port, pipecat_port), settings)
+        return Gateway(folder, seed(agent_port, pipecat_port, plivo_port), settings)
 
     return start
 

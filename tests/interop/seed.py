@@ -22,6 +22,16 @@ PIPECAT_BYE = "+12125550109"
 "A Pipecat bot that says goodbye."
 NATIVE_8K = "+12125550110"
 "An echo in our own dialect, in μ-law."
+DIALECTS = ("twilio", "plivo", "telnyx", "exotel")
+"What Pipecat finds out by itself."
+PIPECAT_ANY = {name: f"+1212555012{n}" for n, name in enumerate(DIALECTS)}
+"Unmodified Pipecat bots that are not told which dialect comes."
+PIPECAT_ANY_BYE = {name: f"+1212555013{n}" for n, name in enumerate(DIALECTS)}
+"The same, saying goodbye."
+PIPECAT_ANY_INTERRUPT = {name: f"+1212555014{n}" for n, name in enumerate(DIALECTS)}
+"The same, interrupted in the middle of what they say."
+PLIVO_SDK = "+12125550150"
+"A bot on Plivo's own SDK."
 UNASSIGNED = "+12125550111"
 "A number that no agent answers yet."
 NOBODY = "+12125550199"
@@ -61,16 +71,23 @@ LINES = (
     Line(DIE, "twilio/die/1"),
     Line(DIGEST, "twilio/echo", trunk="digest"),
 )
-BOTS = (Line(PIPECAT, "ws"), Line(PIPECAT_BYE, "bye"))
+BOTS = (
+    Line(PIPECAT, "ws"),
+    Line(PIPECAT_BYE, "bye"),
+    *(Line(number, "any", name) for name, number in PIPECAT_ANY.items()),
+    *(Line(number, "any/bye", name) for name, number in PIPECAT_ANY_BYE.items()),
+    *(Line(number, "any/interrupt", name) for name, number in PIPECAT_ANY_INTERRUPT.items()),
+)
 
 
-def seed(agent_port: int, pipecat_port: int) -> str:
+def seed(agent_port: int, pipecat_port: int, plivo_port: int) -> str:
     """A seed file: one workspace, two trunks, a number and an agent for each line."""
     text = f'[[workspaces]]\nname = "{WORKSPACE}"\n'
     text += _trunk("plain", f'{PLAIN_SOURCE}", "::1')
     text += _trunk("digest", DIGEST_SOURCE, f'username = "{USERNAME}"\npassword = "{PASSWORD}"\n')
     text += "".join(_line(line, agent_port) for line in LINES)
     text += "".join(_line(line, pipecat_port) for line in BOTS)
+    text += _line(Line(PLIVO_SDK, "stream", "plivo"), plivo_port)
     return text + _unassigned()
 
 

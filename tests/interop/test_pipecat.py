@@ -1,14 +1,22 @@
-"""A Pipecat bot, as its users write them, at the other end of the Twilio dialect."""
+"""Pipecat bots, as their users write them, at the other end of each dialect that Pipecat knows."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.interop.process import Gateway, JsonProcess
-from tests.interop.seed import PIPECAT, PIPECAT_BYE
+from tests.interop.seed import (
+    DIALECTS,
+    PIPECAT,
+    PIPECAT_ANY,
+    PIPECAT_ANY_BYE,
+    PIPECAT_ANY_INTERRUPT,
+    PIPECAT_BYE,
+)
 from tests.interop.sipp import run_sipp
 from tests.interop.softphones import call_with_baresip
-from tests.interop.sound import came_back, compare_pieces, speech_like
+from tests.interop.sound import RATE, came_back, compare_pieces, speech_like
 
 pytestmark = pytest.mark.interop
 
@@ -36,3 +44,44 @@ def test_bot_hears_digits(gateway: Gateway, pipecat: JsonProcess, sipp: Path) ->
     run_sipp("dtmf_info", gateway.sip_port, sipp, number=PIPECAT)
     pipecat.wait_for(event="digit", digit="5")
     pipecat.wait_for(event="digit", digit="#")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_unmodified_bot_finds_out_the_dialect(
+    gateway: Gateway, pipecat: JsonProcess, baresip: Path, dialect: str
+) -> None:
+    """`create_transport` recognises each dialect by its first frames, and the caller hears itself."""
+    speech = speech_like(2.5, seed=7)
+    heard = call_with_baresip(gateway.sip_port, PIPECAT_ANY[dialect], speech, baresip / "baresip")
+    call = pipecat.wait_for(event="any_call", kind=dialect, path="/any")
+    # Plivo has no place for the numbers where Pipecat looks.
+    numbers = (None, None) if dialect == "plivo" else ("+14155550122", PIPECAT_ANY[dialect])
+    assert (call["from"], call["to"]) == numbers
+    assert came_back(speech, heard.samples), (compare_pieces(speech, heard.samples), heard.output)
+    pipecat.wait_for(event="disconnected", kind=dialect)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_unmodified_bot_hears_digits_and_hangs_up(
+    gateway: Gateway, pipecat: JsonProcess, tmp_path: Path, sipp: Path, dialect: str
+) -> None:
+    """Keys are heard; the end of the pipeline ends the call though the vendor's API is out of reach."""
+    run_sipp("dtmf_info", gateway.sip_port, tmp_path / "digits", number=PIPECAT_ANY[dialect])
+    pipecat.wait_for(event="digit", digit="5", kind=dialect)
+    pipecat.wait_for(event="digit", digit="#", kind=dialect)
+    run = run_sipp("agent_hangs_up", gateway.sip_port, tmp_path / "bye", number=PIPECAT_ANY_BYE[dialect])
+    (call,) = gateway.ended_calls(run.tag)
+    assert (call["status"], call["end_reason"]) == ("completed", "agent_disconnected")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_interrupted_bot_falls_silent(
+    gateway: Gateway, pipecat: JsonProcess, baresip: Path, dialect: str
+) -> None:
+    """An interruption of the pipeline clears what is queued: of ten seconds little more than one is heard."""
+    silence = speech_like(3.0) * 0
+    heard = call_with_baresip(gateway.sip_port, PIPECAT_ANY_INTERRUPT[dialect], silence, baresip / "baresip")
+    pipecat.wait_for(event="any_call", kind=dialect, path="/any/interrupt")
+    loud = np.abs(heard.samples) > 0.05
+    assert 0.3 * RATE < np.count_nonzero(loud) < 2.5 * RATE
+    assert not loud[-RATE // 2 :].any()
