@@ -26,6 +26,8 @@ from gateway.api.keys import KeyGate
 from gateway.api.mqtt import MqttRequests
 from gateway.api.operations import operations
 from gateway.api.rates import rates
+from gateway.api.recording_link import RecordingLinks
+from gateway.api.recordings import RecordingParts, recordings
 from gateway.api.server import HttpServer
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
@@ -232,6 +234,7 @@ class Gateway:
             operations(self.bus, self.registry, self._ready, token),
             calls(gate, self._call_parts()),
             rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
+            recordings(gate, self._recording_parts()),
         ]
 
     def _mount_dashboard(self, app: FastAPI) -> None:
@@ -242,8 +245,17 @@ class Gateway:
         app.mount(site.root, site.app)
         app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
 
+    def _recording_parts(self) -> RecordingParts:
+        return RecordingParts(self._lookup(), self.switchboard, self.keeping, self._links())
+
+    def _links(self) -> RecordingLinks:
+        return RecordingLinks(self.store.key_for("recording links"), self.config.recordings.link_days)
+
+    def _lookup(self) -> Lookup:
+        return Lookup(self.switchboard.running, self.store, self.config.gateway.name)
+
     def _call_parts(self) -> CallParts:
-        lookup = Lookup(self.switchboard.running, self.store, self.config.gateway.name)
+        lookup = self._lookup()
         return CallParts(
             once=Once(self.placing, self.store.requests, lookup),
             lookup=lookup,
@@ -251,6 +263,7 @@ class Gateway:
             streams=CallStreams(self.bus, self._recall, lookup, self.config.http.max_followers),
             agents=self.store.configuration.agents,
             allowed_headers=self.config.outbound.headers,
+            links=self._links(),
         )
 
     async def _ready(self) -> str | None:

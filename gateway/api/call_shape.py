@@ -120,6 +120,12 @@ class CallDetail(CallItem):
     "The prefix of the rate deck that matched."
     billed_seconds: int | None
     "What was charged for."
+    recording_status: Annotated[str | None, Field(examples=["saved"])]
+    "`recording`, `saved`, `recovered`, `failed` or `deleted`; null where there never was one."
+    recording: dict[str, Any] | None
+    "Seconds, size, pauses and the like."
+    recording_url: str | None = None
+    "Where to fetch the WAV without a key, for some days; only `GET /v1/calls/{id}` makes one."
 
 
 class CallCreated(CallDetail):
@@ -180,6 +186,8 @@ def call_detail(row: CallRow) -> dict[str, Any]:
         "rate": None if row.rate is None else str(row.rate),
         "rate_prefix": row.rate_prefix,
         "billed_seconds": row.billed_seconds,
+        "recording_status": row.recording_status,
+        "recording": None if row.recording is None else dict(row.recording),
     }
 
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 
@@ -18,6 +19,7 @@ from gateway.api.call_shape import CallCreated, CallDetail, CallItem, call_creat
 from gateway.api.description import answers
 from gateway.api.event_stream import MEDIA_TYPE, SERVER_SENT
 from gateway.api.keys import Caller, KeyGate
+from gateway.api.recording_link import RecordingLinks
 from gateway.api.refusal import Answer, Declined, Problem, invalid, not_found
 from gateway.call.lookup import Lookup
 from gateway.call.once import Once
@@ -88,6 +90,7 @@ class CallParts:
     board: Switchboard
     streams: CallStreams
     agents: Agents
+    links: RecordingLinks
     allowed_headers: Sequence[str]
 
 
@@ -126,9 +129,13 @@ def calls(gate: KeyGate, parts: CallParts) -> APIRouter:
         return json([call_item(row) for row in page])
 
     @router.get("/{call_id}", response_model=CallDetail, responses=answers(400, 404))
-    async def get_call(call_id: CallId, caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def get_call(
+        request: Request, call_id: CallId, caller: Annotated[Caller, Depends(gate)]
+    ) -> Response:
         """Everything about one call, as it stands."""
-        return json(call_detail(await found(lookup, call_id, caller)))
+        row = await found(lookup, call_id, caller)
+        link = parts.links.link(str(request.base_url), row, datetime.now(UTC))
+        return json(call_detail(row) | {"recording_url": link})
 
     @router.delete("/{call_id}", status_code=202, response_model=CallDetail, responses=ENDED)
     async def end_call(call_id: CallId, caller: Annotated[Caller, Depends(gate)]) -> Response:

@@ -31,6 +31,7 @@ EXAMPLES: dict[int, tuple[str, str, str]] = {
     404: ("There is no such thing in this workspace", "Agent or phone number not found", "agent_missing"),
     409: ("It would break something else", "Phone number already registered", "conflict"),
     413: ("The body is too large", "The request is larger than 262144 bytes", "too_large"),
+    416: ("There is no such part", "The recording has 64044 bytes", "range_not_satisfiable"),
     429: (
         "A limit is reached: of requests by this key, or of calls; `Retry-After` says when it may work",
         "Too many requests: this key may make 600 a minute",
@@ -45,6 +46,7 @@ PHRASES = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403
     404: "Not Found",
     409: "Conflict",
     413: "Content Too Large",
+    416: "Requested Range Not Satisfiable",
     429: "Too Many Requests",
     502: "Bad Gateway",
     503: "Service Unavailable",

@@ -28,8 +28,13 @@ class Lookup:
 
     async def _kept(self, call_id: str) -> CallRow | None:
         row = await self.store.get_call(call_id)
-        if row is None or (row.ended_at is None and row.instance in ("", self.instance)):
+        if row is None or (_goes_on(row) and row.instance in ("", self.instance)):
             # It has ended here, and its last state is still on the way to the database.
             await self.store.flush()
             row = await self.store.get_call(call_id)
         return row
+
+
+def _goes_on(row: CallRow) -> bool:
+    """Whether more is to come of a call; its recording is finished a moment after it."""
+    return row.ended_at is None or row.recording_status == "recording"

@@ -2,14 +2,17 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
+from gateway.recordings.folder import FolderStore
+from gateway.recordings.keeping import key_in
 from gateway.store.calls import MAX_PAGE, CallFilter, CallRow
-from gateway.store.errors import NotFound
+from gateway.store.errors import NotFound, StoreError
 from gateway.store.fields import Field, listed, moment, parse_fields
 
 app = typer.Typer(no_args_is_help=True, help="The call records.")
@@ -73,6 +76,40 @@ def _plain(call: CallRow) -> dict[str, object]:
 
 
 @app.command()
+def recording(
+    call_id: Annotated[str, typer.Argument(help="call_…")],
+    out: Annotated[Path, typer.Option(help="The WAV file to write.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the recording of a call, on the machine that keeps it."""
+
+    async def work(session: Session) -> None:
+        row = await _found(session, call_id)
+        key = key_in(row)
+        if key is None:
+            status = row.recording_status or "it was not recorded"
+            raise NotFound("recording", call_id, f"there is none: {status}")
+        store = FolderStore(session.config.recordings_folder, session.store.key_for("recordings"))
+        try:
+            size = store.size(key)
+            with out.open("xb") as file:
+                file.writelines(store.read(key, 0, size))
+        except OSError as error:
+            raise StoreError(f"{error.filename or key}: {error.strerror or error}") from None
+        session.output.one({"file": str(out), "bytes": size, **dict(row.recording or {})})
+
+    run(config, as_json, work)
+
+
+async def _found(session: Session, call_id: str) -> CallRow:
+    row = await session.store.get_call(call_id)
+    if row is None:
+        raise NotFound("call", call_id, "there is no such call")
+    return row
+
+
+@app.command()
 def show(
     call_id: Annotated[str, typer.Argument(help="call_…")],
     config: ConfigOption = None,
@@ -81,9 +118,6 @@ def show(
     """Show everything about one call."""
 
     async def work(session: Session) -> None:
-        found = await session.store.get_call(call_id)
-        if found is None:
-            raise NotFound("call", call_id, "there is no such call")
-        session.output.one(_plain(found))
+        session.output.one(_plain(await _found(session, call_id)))
 
     run(config, as_json, work)
