@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.commands import accounts, agents, calls, keys, numbers, rates, trunks, workspaces
+from gateway.commands import accounts, agents, calls, keys, numbers, rates, trunks, wallet, workspaces
 from gateway.commands.call import call
 from gateway.commands.check import check
 from gateway.commands.explain import explain
@@ -38,6 +38,7 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rates.app, name="rates")
+app.add_typer(wallet.app, name="wallet")
 app.add_typer(accounts.app, name="accounts")
 app.command()(history)
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands import countries
 from gateway.commands.assignments import AssignmentsArgument, assigned, fields_help
 from gateway.commands.session import ConfigOption, JsonOption, Session, run
 from gateway.routing.table import Workspace
@@ -12,6 +13,7 @@ from gateway.store.ids import new_id
 from gateway.store.values import shown
 
 app = typer.Typer(no_args_is_help=True, help="The tenants.")
+app.add_typer(countries.app, name="countries")
 NameArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id.")]
 
 

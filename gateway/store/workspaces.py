@@ -1,12 +1,12 @@
 """Workspaces: the tenants."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.routing.table import Workspace
+from gateway.routing.table import NetworkGroup, Workspace
 from gateway.store.book import Book, Changing, pick_named
 from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.rules import checked_workspace
@@ -55,6 +55,16 @@ class Workspaces:
             await changing.refuse_taken(after)
             if before.currency != after.currency:
                 await _refuse_paid_in(changing, before, after)
+            await changing.change(before, after)
+        return after
+
+    async def change_groups(
+        self, workspace_id: str, decide: Callable[[Workspace], Sequence[NetworkGroup]], by: str
+    ) -> Workspace:
+        """Change its network groups; `decide` is asked in the transaction, so no other change is undone."""
+        async with self.book.changing(by) as changing:
+            before = await changing.get(Workspace, workspace_id)
+            after = checked_workspace(replace(before, network_groups=tuple(decide(before))))
             await changing.change(before, after)
         return after
 
