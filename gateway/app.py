@@ -18,12 +18,15 @@ from fastapi.responses import RedirectResponse
 from prometheus_client import CollectorRegistry
 
 from gateway import __version__
+from gateway.api.agents import agents
 from gateway.api.bounds import Bounds
 from gateway.api.call_events import CallStreams
 from gateway.api.calls import CallParts, calls
+from gateway.api.countries import countries
 from gateway.api.description import application
 from gateway.api.keys import KeyGate
 from gateway.api.mqtt import MqttRequests
+from gateway.api.numbers import NumberParts, numbers
 from gateway.api.operations import operations
 from gateway.api.rates import rates
 from gateway.api.recording_link import RecordingLinks
@@ -46,6 +49,10 @@ from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
 from gateway.numbering import load_plan
+from gateway.provisioning.carrier_side import carrier_side
+from gateway.provisioning.counter import Counter, open_counter, running_calls
+from gateway.provisioning.linking import Linking
+from gateway.provisioning.trial import Trials
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
 from gateway.recordings.writer import RecordingWriter
@@ -74,6 +81,9 @@ class Gateway:
         self.endpoint: SipEndpoint
         self.placing: Placing
         self.keeping: Keeping
+        self.counter: Counter
+        self.linking: Linking
+        self.trials: Trials
         self.http: HttpServer
         self._recall = Recall()
         self.link: BrokerLink | None = None
@@ -103,6 +113,7 @@ class Gateway:
         self._open.push_async_callback(self.switchboard.meter.stop)
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)
+        self._start_provisioning()
         await self._start_http()
         self._start_sweeping()
         await self._take_requests()
@@ -215,6 +226,25 @@ class Gateway:
         self._open.push_async_callback(self.endpoint.stop)
         await self.endpoint.start()
 
+    def _start_provisioning(self) -> None:
+        """The counter for numbers, the connection test, and the sweep that looks after rentals."""
+        config, there = self.config, self.store.configuration
+        families = _families(config.sip.listeners)
+        self.trials = Trials(
+            self.endpoint,
+            lambda told: Resolver(families=families, told=told),
+            config.provisioning.trial_seconds,
+        )
+        testing = config.provisioning.test_before_linking == "yes"
+        self.linking = Linking(there, self.trials, self.bus.tell, testing=testing)
+        self.counter = open_counter(config, there, self.bus.tell, running_calls(self._numbers_in_calls))
+        self._open.push_async_callback(self.counter.close)
+        sweeping = asyncio.create_task(self.counter.rentals.run(), name="rentals")
+        self._open.push_async_callback(_cancelled, sweeping)
+
+    def _numbers_in_calls(self) -> list[tuple[str, str | None]]:
+        return [(record.id, record.number_id) for record in self.switchboard.running()]
+
     async def _start_http(self) -> None:
         http = self.config.http
         token = operator_token(self.config.gateway.data_dir)
@@ -235,6 +265,9 @@ class Gateway:
             calls(gate, self._call_parts()),
             rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
             recordings(gate, self._recording_parts()),
+            numbers(gate, self._number_parts()),
+            agents(gate, there),
+            self._countries(gate),
         ]
 
     def _mount_dashboard(self, app: FastAPI) -> None:
@@ -253,6 +286,14 @@ class Gateway:
 
     def _lookup(self) -> Lookup:
         return Lookup(self.switchboard.running, self.store, self.config.gateway.name)
+
+    def _number_parts(self) -> NumberParts:
+        side = carrier_side(self.config)
+        return NumberParts(self.store, self.counter, self.linking, self.placing.plan, side)
+
+    def _countries(self, gate: KeyGate) -> APIRouter:
+        provisioning, workspaces = self.config.provisioning, self.store.configuration.workspaces
+        return countries(gate, self.placing.plan, workspaces, provisioning.provider, provisioning.prices)
 
     def _call_parts(self) -> CallParts:
         lookup = self._lookup()
@@ -324,6 +365,11 @@ def operator_token(data_dir: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(token)
         return token
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _families(listeners: Sequence[ListenerSettings]) -> tuple[int, ...]:

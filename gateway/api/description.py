@@ -113,6 +113,8 @@ class Error(BaseModel):
     "What is wrong, for a program: one word a cause."
     decision: Decision | None = None
     "Where a call was refused: every check that was made."
+    report: dict[str, Any] | None = None
+    "Where a carrier or provider did not do its part: what was tried, step by step."
     problems: list[Problem] | None = None
     "Where the request is wrong: each value that is."
 

@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused
+from gateway.provisioning.errors import Forbidden, Upstream
 from gateway.routing.decision import ReasonGroup, Rejected
 from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError, Unacceptable
 
@@ -82,6 +83,8 @@ class Answer:
     "A word for a program, as `reason`."
     decision: Mapping[str, object] | None = None
     problems: Sequence[Problem] = ()
+    report: Mapping[str, object] | None = None
+    "What was tried at a carrier, step by step."
     retry_after: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,6 +98,8 @@ class Answer:
         }
         if self.decision is not None:
             said["decision"] = dict(self.decision)
+        if self.report is not None:
+            said["report"] = dict(self.report)
         if self.problems:
             said["problems"] = [
                 {"field": each.field, "given": each.given, "expected": each.expected}
@@ -165,6 +170,11 @@ def answer_to(error: Exception) -> Answer:
 
 def _store_answer(error: StoreError) -> Answer:
     match error:
+        case Upstream():
+            message, report = error.message, error.report
+            return Answer(502, message, "bad_gateway", retry_after=error.retry_after, report=report)
+        case Forbidden():
+            return Answer(403, str(error), "forbidden")
         case NotFound(field=noun):
             return not_found(NOUNS.get(noun, noun.capitalize())).answer
         case Conflict():

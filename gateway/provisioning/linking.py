@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from gateway.provisioning.errors import Upstream
-from gateway.provisioning.purchase import Tell
 from gateway.provisioning.trial import Report, Trials
 from gateway.routing.table import PhoneNumber, Secret, Trunk, TrunkAuthMode, Workspace
 from gateway.store.configuration import Configuration
@@ -18,6 +17,7 @@ from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.ids import new_id
 from gateway.store.numbers import REGISTERED
 from gateway.store.rules import TRANSPORTS, checked_e164, checked_host_port, checked_number, checked_trunk
+from gateway.store.writer import Tell
 
 FAILED = "SIP trunk registration failed"
 PROVIDER = "sip_trunk"

@@ -41,6 +41,20 @@ class Readiness:
         """Whether a purchase would be tried."""
         return self.kyc_verified
 
+    def as_dict(self) -> dict[str, object]:
+        """In JSON types."""
+        return {
+            "can_buy": self.can_buy,
+            "kyc_verified": self.kyc_verified,
+            "requirements": [
+                {"name": one.name, "about": one.about, "upload": one.upload, "fields": list(one.fields)}
+                for one in self.requirements
+            ],
+            "monthly_price": None if self.price is None else str(self.price),
+            "currency": self.currency,
+            "missing": self.lines(),
+        }
+
     def lines(self) -> list[str]:
         """What to do, for a person; empty where nothing is missing."""
         missing = [] if self.kyc_verified else [KYC_MISSING]

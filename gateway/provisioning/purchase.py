@@ -15,7 +15,7 @@ again, the sweep of any gateway, the next start of the one that died.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.providers.protocol import (
     NumberGone,
@@ -34,6 +34,7 @@ from gateway.store.errors import Conflict, InvalidInput, NotFound
 from gateway.store.ids import new_id
 from gateway.store.purchases import Purchase, PurchaseState
 from gateway.store.rules import checked_e164
+from gateway.store.writer import Tell
 
 CLAIM_SECONDS = 60.0
 "For so long a row belongs to whoever looks at it."
@@ -48,13 +49,6 @@ BEING_RELEASED = "is being given back to the provider: try again in a few minute
 OTHER_NUMBER = "was used to buy {number}: a new purchase should have a new key"
 
 Now = Callable[[], datetime]
-
-
-class Tell(Protocol):
-    """Tells an event."""
-
-    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None:
-        """As `EventBus.tell`."""
 
 
 def utc_now() -> datetime:

@@ -1,7 +1,7 @@
 """Phone numbers, and which agent version answers and which one dials."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -59,6 +59,14 @@ class Numbers:
     async def of_provider(self, provider: str) -> list[PhoneNumber]:
         """Those that were bought from a provider, of all workspaces."""
         return await self.book.read(PhoneNumber, numbers.c.provider == provider)
+
+    async def spoken_for(self, version_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The ids of the numbers that one of these versions answers, and of those it calls from."""
+        inbound, outbound = numbers.c.inbound_version_id, numbers.c.outbound_version_id
+        either = sa.or_(inbound.in_(version_ids), outbound.in_(version_ids))
+        found = await self.book.read(PhoneNumber, either) if version_ids else []
+        answered = [number.id for number in found if number.inbound_version_id in version_ids]
+        return answered, [number.id for number in found if number.outbound_version_id in version_ids]
 
     async def on_trunk(self, trunk_id: str) -> list[PhoneNumber]:
         """Those that name a trunk as their own."""

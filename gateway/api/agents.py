@@ -1,0 +1,275 @@
+"""`/v1/agents`: agents and their versions, as far as telephony goes; and which numbers are theirs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Response
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.calls import json
+from gateway.api.description import answers
+from gateway.api.keys import Caller, KeyGate
+from gateway.api.number_shape import Limit, Page
+from gateway.api.refusal import Problem, invalid, not_found
+from gateway.routing.table import Agent, AgentVersion, PhoneNumber, VersionState
+from gateway.store.configuration import Configuration
+from gateway.store.errors import NotFound
+from gateway.store.fields import VERSION, parse_fields
+from gateway.store.ids import new_id
+from gateway.store.values import shown
+
+AGENT_ID = re.compile(r"agent_[0-9A-Za-z_]{1,40}")
+AgentId = Annotated[str, InPath(description="`agent_…`")]
+BINDINGS: Mapping[str, Literal["inbound", "outbound"]] = {
+    "inbound_phone_number_id": "inbound",
+    "outbound_phone_number_id": "outbound",
+}
+OWN_FIELDS = ("name", "is_published", *BINDINGS)
+NOT_LIVE = (
+    "{field} was left as it is: a number is bound to published versions only, with is_published: true in the"
+    " same request"
+)
+ABOUT_FIELDS = (
+    "`name`; `is_published`: true publishes the draft; `inbound_phone_number_id` and"
+    " `outbound_phone_number_id` bind a number to the version that is published by this request, and detach"
+    f" with an empty string. Fields of the version: {', '.join(f'`{name}`' for name in VERSION)}."
+)
+EXAMPLE = {"name": "Front desk", "runtime_url": "wss://agents.example.com/calls", "is_published": True}
+Given = Annotated[dict[str, Any], Body(description=ABOUT_FIELDS, examples=[EXAMPLE])]
+
+
+class VersionItem(BaseModel):
+    """A version of an agent: a draft can change and takes no calls, a published one never changes."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="allow")
+
+    id: Annotated[str, Field(examples=["ver_01m85m1gbt83exwnbdjt8m8z3n"])]
+    "What it is named by."
+    agent_id: str
+    "`agent_…`"
+    version_number: int
+    "1, 2, 3, … within the agent."
+    is_published: bool
+    "Whether it takes calls."
+    published_at: str | None
+    "Null while it is a draft."
+    runtime_url: str
+    "Where the agent's runtime is. Secrets and headers are not shown, only whether they are set."
+
+
+class AgentItem(BaseModel):
+    """An agent."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: Annotated[str, Field(examples=["agent_01m85m1gbt83exwnbdjt8m8z3n"])]
+    "What it is named by."
+    name: str
+    "What people call it."
+    latest_published_version: int | None
+    "The number of the version that new assignments take; null: none."
+    draft_version: int | None
+    "The newest version, where it is a draft."
+    inbound_phone_number_ids: list[str]
+    "Numbers that a version of it answers."
+    outbound_phone_number_ids: list[str]
+    "Numbers that a version of it calls from."
+    warnings: list[str]
+    "What of a change was not done, and why."
+
+
+class AgentPage(BaseModel):
+    """A page of agents, oldest first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    items: list[AgentItem]
+    "Of this page."
+    total: int
+    "Of all pages."
+    page: int
+    "Counted from 1."
+    limit: int
+    "Of one page."
+
+
+def agents(gate: KeyGate, there: Configuration) -> APIRouter:
+    """The routes about agents."""
+    router = APIRouter(prefix="/v1/agents", tags=["agents"])
+
+    @router.get("", response_model=AgentPage, responses=answers(400))
+    async def list_agents(
+        caller: Annotated[Caller, Depends(gate)],
+        limit: Limit = 20,
+        page: Page = 1,
+    ) -> Response:
+        """The workspace's agents."""
+        own = await there.agents.list_all(caller.workspace_id)
+        chosen = own[(page - 1) * limit : page * limit]
+        items = [await _item(there, agent) for agent in chosen]
+        return json({"items": items, "total": len(own), "page": page, "limit": limit})
+
+    @router.post("", status_code=201, response_model=AgentItem, responses=answers(400, 404, 409))
+    async def add_agent(given: Given, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """Add an agent with its first version, a draft unless `is_published` is true."""
+        if not isinstance(given.get("name"), str):
+            raise invalid(Problem("name", given.get("name"), "is required, a text"))
+        async with there.together(caller.by) as together:
+            agent = Agent(new_id("agent"), caller.workspace_id, given["name"])
+            await together.agents.add(agent, caller.by)
+            warnings = await _change(together, agent, {**given, "name": None}, caller)
+        return json(await _item(there, agent, warnings), 201)
+
+    @router.get("/{agent_id}", response_model=AgentItem, responses=answers(400, 404))
+    async def get_agent(agent_id: AgentId, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """One agent."""
+        return json(await _item(there, await _own(there, agent_id, caller)))
+
+    @router.patch("/{agent_id}", response_model=AgentItem, responses=answers(400, 404, 409))
+    async def change_agent(
+        agent_id: AgentId, given: Given, caller: Annotated[Caller, Depends(gate)]
+    ) -> Response:
+        """Change an agent: its name, its draft (made where there is none), what is published, its numbers."""
+        async with there.together(caller.by) as together:
+            agent = await _own(together, agent_id, caller)
+            warnings = await _change(together, agent, given, caller)
+        return json(await _item(there, await there.agents.get(agent_id), warnings))
+
+    @router.delete("/{agent_id}", status_code=204, responses=answers(400, 404, 409))
+    async def remove_agent(agent_id: AgentId, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """Remove an agent with all its versions, where no number is assigned to one."""
+        agent = await _own(there, agent_id, caller)
+        await there.agents.remove(agent.id, caller.by)
+        return Response(status_code=204)
+
+    @router.get("/{agent_id}/versions", response_model=list[VersionItem], responses=answers(400, 404))
+    async def list_versions(agent_id: AgentId, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """All versions of an agent, oldest first."""
+        agent = await _own(there, agent_id, caller)
+        return json([_version(version) for version in await there.agents.versions(agent.id)])
+
+    @router.post(
+        "/{agent_id}/versions/{version_number}/publish",
+        response_model=VersionItem,
+        responses=answers(400, 404, 409),
+    )
+    async def publish(
+        agent_id: AgentId,
+        version_number: Annotated[int, InPath(description="1, 2, 3, … within the agent.")],
+        caller: Annotated[Caller, Depends(gate)],
+    ) -> Response:
+        """Publish a draft: it takes calls from now on, and never changes again."""
+        agent = await _own(there, agent_id, caller)
+        found = await there.agents.versions(agent.id)
+        version = next((each for each in found if each.number == version_number), None)
+        if version is None:
+            raise not_found("Version")
+        return json(_version(await there.agents.publish(version.id, caller.by)))
+
+    return router
+
+
+async def _own(there: Configuration, agent_id: str, caller: Caller) -> Agent:
+    if AGENT_ID.fullmatch(agent_id) is None:
+        problem = Problem("agent_id", agent_id[:200], "should be agent_ and 26 characters")
+        raise invalid(problem, message="Invalid agent ID format")
+    try:
+        agent = await there.agents.get(agent_id)
+    except NotFound:
+        raise not_found("Agent") from None
+    if agent.workspace_id != caller.workspace_id:
+        raise not_found("Agent")
+    return agent
+
+
+async def _change(there: Configuration, agent: Agent, given: Mapping[str, Any], caller: Caller) -> list[str]:
+    """Do what a request asks for, in the transaction that is under way; what was not done, in words."""
+    if given.get("name") is not None:
+        await there.agents.rename(agent.id, str(given["name"]), caller.by)
+    fields = parse_fields(VERSION, {name: value for name, value in given.items() if name not in OWN_FIELDS})
+    versions = await there.agents.versions(agent.id)
+    draft = versions[-1] if versions and versions[-1].state is VersionState.DRAFT else None
+    if fields or not versions:
+        draft = (
+            await there.agents.draft(agent.id, fields, caller.by)
+            if draft is None
+            else await there.agents.change_draft(draft.id, fields, caller.by)
+        )
+    published = None
+    if given.get("is_published") is True:
+        published = await _published(there, versions, draft, caller)
+    return await _bind(there, given, published, caller)
+
+
+async def _published(
+    there: Configuration, versions: Sequence[AgentVersion], draft: AgentVersion | None, caller: Caller
+) -> AgentVersion | None:
+    """The draft, published; without a draft the newest version is published already."""
+    if draft is not None:
+        return await there.agents.publish(draft.id, caller.by)
+    return versions[-1] if versions else None
+
+
+async def _bind(
+    there: Configuration, given: Mapping[str, Any], published: AgentVersion | None, caller: Caller
+) -> list[str]:
+    warnings = []
+    for field, direction in BINDINGS.items():
+        wanted = given.get(field)
+        if wanted is None:
+            continue
+        if published is None:
+            warnings.append(NOT_LIVE.format(field=field))
+        elif wanted == "":
+            await _detach(there, published, direction, caller)
+        else:
+            number = await _number(there, field, str(wanted), caller)
+            await there.numbers.assign(number.id, direction, published.id, caller.by)
+    return warnings
+
+
+async def _detach(
+    there: Configuration, version: AgentVersion, direction: Literal["inbound", "outbound"], caller: Caller
+) -> None:
+    """Take all numbers off an agent, in one direction."""
+    own = {each.id for each in await there.agents.versions(version.agent_id)}
+    for number in await there.numbers.list_all(caller.workspace_id):
+        if getattr(number, f"{direction}_version_id") in own:
+            await there.numbers.unassign(number.id, direction, caller.by)
+
+
+async def _number(there: Configuration, field: str, number_id: str, caller: Caller) -> PhoneNumber:
+    try:
+        number = await there.numbers.get(number_id)
+    except NotFound:
+        raise not_found("Phone number") from None
+    if number.workspace_id != caller.workspace_id:
+        raise not_found("Phone number")
+    return number
+
+
+async def _item(there: Configuration, agent: Agent, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    versions = await there.agents.versions(agent.id)
+    ids = [version.id for version in versions]
+    published = [version.number for version in versions if version.state is VersionState.PUBLISHED]
+    newest = versions[-1] if versions else None
+    is_draft = newest is not None and newest.state is VersionState.DRAFT
+    inbound, outbound = await there.numbers.spoken_for(ids)
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "latest_published_version": published[-1] if published else None,
+        "draft_version": newest.number if newest is not None and is_draft else None,
+        "inbound_phone_number_ids": inbound,
+        "outbound_phone_number_ids": outbound,
+        "warnings": list(warnings),
+    }
+
+
+def _version(version: AgentVersion) -> dict[str, Any]:
+    fields = shown(version)
+    number = fields.pop("number")
+    state = fields.pop("state")
+    return {**fields, "version_number": number, "is_published": state == VersionState.PUBLISHED.value}

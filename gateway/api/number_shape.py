@@ -1,0 +1,253 @@
+"""Phone numbers as the API shows and takes them, in the reference platform's field names."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.routing.number import parse_e164
+from gateway.routing.plan import NumberingPlan
+from gateway.routing.table import PhoneNumber
+from gateway.store.number_list import VersionLabel
+
+Limit = Annotated[int, Query(ge=1, le=100, description="Of one page.")]
+Page = Annotated[int, Query(ge=1, le=1_000_000, description="Counted from 1.")]
+
+SHAPE = ConfigDict(use_attribute_docstrings=True)
+TAKEN = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+
+class AssignedVersion(BaseModel):
+    """An agent version that a number is assigned to."""
+
+    model_config = SHAPE
+
+    id: str
+    "`ver_…`"
+    agent_id: str
+    "`agent_…`"
+    agent_name: str
+    "What people call the agent."
+    version_number: int
+    "1, 2, 3, … within the agent."
+
+
+class NumberItem(BaseModel):
+    """A phone number."""
+
+    model_config = SHAPE
+
+    id: Annotated[str, Field(examples=["phn_01m85m1gbt83exwnbdjt8m8z3n"])]
+    "`phn_…`"
+    phone_number: Annotated[str, Field(examples=["+12025550101"])]
+    "E.164"
+    provider: Annotated[str, Field(examples=["plivo"])]
+    "`plivo`, or `sip_trunk` for a number of your own."
+    status: Annotated[str, Field(examples=["active"])]
+    "`pending`, `active` or `unavailable`."
+    country_code: Annotated[str | None, Field(examples=["US"])]
+    "ISO 3166 code of the country; null where the numbering plan has none."
+    calling_code: Annotated[str, Field(examples=["1"])]
+    "Digits before the local number."
+    local_number: Annotated[str, Field(examples=["2025550101"])]
+    "Digits after the calling code."
+    nickname: str | None
+    "What people call it."
+    label: str | None
+    "The nickname once more."
+    rental_status: Annotated[str, Field(examples=["active"])]
+    "`active`, `expired`, or `available` for reassignment."
+    renews_at: str | None
+    "When the provider renews the rental; null where it is not known."
+    rental_expires_at: str | None
+    "From then on the rental counts as expired; null: no end."
+    sip_trunk_enabled: bool
+    "Linked by a SIP trunk."
+    trunk_id: str | None
+    "`trunk_…`, the trunk that carries it; null: the provider's."
+    is_default: bool
+    "The workspace's default number."
+    inbound_agent_version: AssignedVersion | None
+    "Who answers; null: inbound calls are refused."
+    outbound_agent_version: AssignedVersion | None
+    "Who speaks in calls from this number; null: no call goes out from it."
+
+
+class NumberPageShape(BaseModel):
+    """A page of numbers, oldest first."""
+
+    model_config = ConfigDict(title="NumberPage", use_attribute_docstrings=True)
+
+    items: list[NumberItem]
+    "Of this page."
+    total: int
+    "Of all pages."
+    page: int
+    "Counted from 1."
+    limit: int
+    "Of one page."
+
+
+class PurchaseBody(BaseModel):
+    """A number to buy."""
+
+    model_config = TAKEN
+
+    phone_number: Annotated[str, Field(alias="phoneNumber", examples=["+12025550110"])]
+    "E.164"
+    telephony_provider_id: Annotated[str | None, Field(alias="telephonyProviderId", examples=["plivo"])] = (
+        None
+    )
+    "The provider; without it, the one that is set up."
+    country_iso: Annotated[str, Field(alias="countryISO", examples=["US"])]
+    "The number's country, ISO 3166."
+    nickname: Annotated[str, Field(max_length=64)] = ""
+    "What people call it."
+
+
+class Purchased(BaseModel):
+    """A number that was bought."""
+
+    model_config = SHAPE
+
+    phone_number: Annotated[str, Field(alias="phoneNumber")]
+    "E.164"
+    status: Annotated[str, Field(examples=["active"])]
+    "`active`, or `pending` until the provider has what the country asks for."
+    message: str
+    "The same in words."
+    organization_phone_number: Annotated[NumberItem, Field(alias="organizationPhoneNumber")]
+    "The number as it is among yours."
+
+
+class LinkBody(BaseModel):
+    """A number of your own, and the SIP trunk that carries it."""
+
+    model_config = TAKEN
+
+    phone_number: Annotated[str, Field(alias="phoneNumber", examples=["+12025550101"])]
+    "E.164"
+    termination_uri: Annotated[
+        str, Field(alias="terminationUri", examples=["31974861099010243.zt.plivo.com:5060"])
+    ]
+    "`host[:port]`, without `sip:` before it."
+    auth_mode: Annotated[str, Field(alias="authMode", examples=["userpass"])] = "userpass"
+    "`userpass`, or `ip` where the carrier knows us by our signalling address."
+    sip_trunk_user_name: Annotated[str | None, Field(alias="sipTrunkUserName", max_length=64)] = None
+    "Required with `userpass`, not allowed with `ip`."
+    sip_trunk_password: Annotated[str | None, Field(alias="sipTrunkPassword", max_length=256)] = None
+    "Kept encrypted, and never shown again."
+    nickname: str | None = None
+    "What people call it."
+    transport: str = "UDP"
+    "`UDP`, `TCP` or `TLS`."
+    sources: list[str] = []
+    "Where the carrier's calls come from, addresses and networks; none: what `terminationUri` resolves to."
+
+
+class NumberChange(BaseModel):
+    """What is to change of a number; what is left out stays."""
+
+    model_config = TAKEN
+
+    agent_id: str | None = None
+    "The agent that answers, by its latest published version; null: inbound calls are refused."
+    outbound_agent_id: str | None = None
+    "The agent that speaks in calls from this number; null: no call goes out from it."
+    inbound_agent_version_id: str | None = None
+    "One published version instead; null: inbound calls are refused."
+    outbound_agent_version_id: str | None = None
+    "The same for calls from this number."
+    nickname: str | None = None
+    "What people call it."
+    label: str | None = None
+    "Another word for `nickname`."
+    is_default: bool | None = None
+    "The workspace's default number."
+
+
+class OfferShape(BaseModel):
+    """A number that can be bought."""
+
+    model_config = ConfigDict(title="Offer", use_attribute_docstrings=True)
+
+    number: Annotated[str, Field(examples=["12025550110"])]
+    "Without a plus, as the provider writes it."
+    type: Annotated[str, Field(examples=["local"])]
+    "`local`, `mobile`, `national`, `tollfree` or `fixed`."
+    monthly_rental_rate: Annotated[str, Field(examples=["0.80000"])]
+    "Of the provider, in `currency`."
+    setup_rate: Annotated[str, Field(examples=["0.00000"])]
+    "Once, in `currency`."
+    voice_enabled: bool
+    "It takes calls."
+    sms_enabled: bool
+    "It takes text messages."
+    mms_enabled: bool
+    "It takes pictures."
+    country_iso: Annotated[str, Field(examples=["US"])]
+    "The number's country, ISO 3166."
+    number_format: Annotated[str, Field(examples=["+12025550110"])]
+    "E.164"
+    region: str
+    "As the provider names it."
+    currency: str
+    "Of both rates."
+    restriction: str | None
+    "What the country asks for before the number becomes active."
+
+
+class OfferPage(BaseModel):
+    """Numbers on offer."""
+
+    model_config = SHAPE
+
+    api_id: str
+    "Names this answer."
+    objects: list[OfferShape]
+    "Of this page."
+    meta: dict[str, int]
+    "`total_count`"
+
+
+def number_item(
+    number: PhoneNumber, plan: NumberingPlan, labels: Mapping[str, VersionLabel]
+) -> dict[str, Any]:
+    """A number in the shape of `NumberItem`."""
+    parsed = parse_e164(number.e164)
+    country = plan.place(parsed).country if parsed is not None else None
+    return {
+        "id": number.id,
+        "phone_number": number.e164,
+        "provider": number.provider,
+        "status": number.status.value,
+        "country_code": None if country is None else country.iso,
+        "calling_code": number.country_code,
+        "local_number": number.local_number,
+        "nickname": number.nickname or None,
+        "label": number.nickname or None,
+        "rental_status": number.rental_status.value,
+        "renews_at": _time(number.renews_at),
+        "rental_expires_at": _time(number.rental_expires_at),
+        "sip_trunk_enabled": number.sip_trunk_enabled,
+        "trunk_id": number.trunk_id,
+        "is_default": number.is_default,
+        "inbound_agent_version": _assigned(labels.get(number.inbound_version_id or "")),
+        "outbound_agent_version": _assigned(labels.get(number.outbound_version_id or "")),
+    }
+
+
+def _assigned(label: VersionLabel | None) -> dict[str, Any] | None:
+    if label is None:
+        return None
+    return {
+        "id": label.id,
+        "agent_id": label.agent_id,
+        "agent_name": label.agent_name,
+        "version_number": label.number,
+    }
+
+
+def _time(moment: Any) -> str | None:
+    return None if moment is None else str(moment.isoformat().replace("+00:00", "Z"))
