@@ -1,0 +1,107 @@
+"""`gateway call` and `gateway keys` as processes, against a running gateway."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.sip.events import ByeReceived
+from tests.api.carrier import Carrier
+from tests.api.conftest import Api, client_of
+from tests.whole.conftest import NUMBER
+
+# Processes of their own: one at a time, and on the loop that the gateway takes.
+pytestmark = pytest.mark.interop
+
+THEM = "+14155550100"
+
+
+async def start(api: Api, *words: str) -> Process:
+    """The command, with the configuration of the running gateway."""
+    config = api.house.gateway.config
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")},
+        "TRUNKLINE_GATEWAY__DATA_DIR": str(config.gateway.data_dir),
+        "TRUNKLINE_HTTP__PORT": str(api.house.gateway.http.port),
+    }
+    command = [sys.executable, "-m", "gateway", *words]
+    return await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
+
+
+async def done(process: Process) -> tuple[int, list[dict[str, Any]], str]:
+    """Its exit status, the JSON lines that it printed, and its complaints."""
+    out, err = await asyncio.wait_for(process.communicate(), 40)
+    assert process.returncode is not None
+    lines = [json.loads(line) for line in out.decode().splitlines()]
+    return process.returncode, lines, err.decode()
+
+
+async def happens(holds: Callable[[], object]) -> None:
+    """Wait for something that the gateway tells."""
+    async with asyncio.timeout(40):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_call_is_followed_to_its_end(out: Api, carrier: Carrier) -> None:
+    """The command prints the call's events as they happen, and exits with 0 when it was answered."""
+    words = ["--from", NUMBER, "--agent", "agent_test", "--version", "1", "--data", "name=Ada", "-w", "Test"]
+    process = await start(out, "call", THEM, *words)
+    await happens(lambda: out.house.named("call.answered"))
+    carrier.hang_up()
+    status, lines, complaints = await done(process)
+    assert (status, complaints) == (0, "")
+    names = [line["event"] for line in lines]
+    assert names[0] == "call.created"
+    assert names[-1] == "call.ended"
+    (created,) = out.house.named("call.created")
+    assert str(created.fields["by"]).startswith("cli:")
+
+
+async def test_interrupt_hangs_up(out: Api, carrier: Carrier) -> None:
+    """Ctrl-C ends the call, not the following of it: the ending is still shown."""
+    process = await start(out, "call", THEM, "--from", NUMBER, "-w", "Test")
+    await happens(lambda: out.house.named("call.answered"))
+    assert process.stdout is not None
+    first = json.loads(await asyncio.wait_for(process.stdout.readline(), 40))
+    process.send_signal(signal.SIGINT)
+    status, lines, _ = await done(process)
+    assert isinstance(await carrier.until_over(), ByeReceived)
+    names = [first["event"], *(line["event"] for line in lines)]
+    assert len(names) == len(set(names)), "nothing is shown twice"
+    assert (status, lines[-1]["event"], lines[-1]["reason"]) == (0, "call.ended", "ended_by_request")
+
+
+async def test_exit_status_tells_what_became_of_it(out: Api, carrier: Carrier) -> None:
+    """Not answered, refused by a rule, asked wrongly: each has its own, and the API's own words."""
+    carrier.final = 486
+    busy = await done(await start(out, "call", THEM, "--from", NUMBER, "-w", "Test"))
+    assert (busy[0], busy[1][-1]["status"]) == (4, "busy")
+    premium = await done(await start(out, "call", "+19005550100", "--from", NUMBER, "-w", "Test"))
+    assert premium[0] == 3
+    assert "Destination is in a premium range" in premium[2]
+    assert "✗ special ranges: +19005550100" in premium[2]
+    unsaid = await done(await start(out, "call", THEM, "--from", NUMBER))
+    assert unsaid[0] == 2
+    assert "workspace: should be one of" in unsaid[2]
+
+
+async def test_keys_are_made_and_revoked(out: Api) -> None:
+    """A key is shown once, opens the API of the running gateway at once, and nothing once it is revoked."""
+    process = await start(out, "keys", "add", "crm", "--workspace", "Test")
+    made = json.loads((await asyncio.wait_for(process.communicate(), 40))[0])
+    async with client_of(out.house, f"Bearer {made['key']}") as client:
+        assert (await client.get("/v1/calls")).status_code == 200
+        listed = (await asyncio.wait_for((await start(out, "keys", "list")).communicate(), 40))[0].decode()
+        assert made["id"] in listed
+        assert made["key"].partition(":")[2] not in listed
+        assert (await done(await start(out, "keys", "revoke", made["id"])))[0] == 2, "it asks first"
+        revoking = await start(out, "keys", "revoke", made["id"], "--yes")
+        assert (await asyncio.wait_for(revoking.wait(), 40)) == 0
+        assert (await client.get("/v1/calls")).status_code == 401
