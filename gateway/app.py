@@ -297,11 +297,12 @@ class Gateway:
 
     def _call_parts(self) -> CallParts:
         lookup = self._lookup()
+        self._streams = CallStreams(self.bus, self._recall, lookup, self.config.http.max_followers)
         return CallParts(
             once=Once(self.placing, self.store.requests, lookup),
             lookup=lookup,
             board=self.switchboard,
-            streams=CallStreams(self.bus, self._recall, lookup, self.config.http.max_followers),
+            streams=self._streams,
             agents=self.store.configuration.agents,
             allowed_headers=self.config.outbound.headers,
             links=self._links(),

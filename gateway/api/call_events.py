@@ -25,17 +25,18 @@ class CallStreams:
         self._recall = recall
         self._lookup = lookup
         self._limit = limit
-        self._open = 0
+        self.open = 0
+        "Streams that somebody reads."
 
     def stream(self, row: CallRow, after: int) -> AsyncIterator[bytes]:
         """A call's events without the first `after`; raises `Declined` where too many streams are open."""
-        if self._open >= self._limit:
+        if self.open >= self._limit:
             message = f"Too many event streams: {self._limit} are open"
             raise Declined(Answer(429, message, "too_many_streams", retry_after=5))
         return self._counted(self._events(row), after)
 
     async def _counted(self, events: AsyncIterator[Event | None], after: int) -> AsyncIterator[bytes]:
-        self._open += 1
+        self.open += 1
         try:
             number = 0
             yield b": following\n\n"
@@ -47,7 +48,7 @@ class CallStreams:
                 if number > after:
                     yield server_sent(event, number)
         finally:
-            self._open -= 1
+            self.open -= 1
 
     async def _events(self, row: CallRow) -> AsyncIterator[Event | None]:
         with self._bus.follow(row.id) as follower:
@@ -67,14 +68,14 @@ class CallStreams:
 
     async def _from_record(self, row: CallRow) -> AsyncIterator[Event | None]:
         """The call is over, or runs on another gateway: its record says what has happened."""
-        told = 0
+        told = set[str]()
         looked = 0
         current: CallRow | None = row
         while current is not None:
-            happened = list(recorded(current))
-            for event in happened[told:]:
-                yield event
-            told = max(told, len(happened))
+            for event in recorded(current):
+                if event.name not in told:
+                    told.add(event.name)
+                    yield event
             if current.ended_at is not None or current.workspace_id is None:
                 return
             await asyncio.sleep(LOOK_SECONDS)
@@ -89,13 +90,14 @@ def recorded(row: CallRow) -> Iterator[Event]:
     begin = "call.received" if row.direction == "inbound" else "call.created"
     numbers = {"from": row.from_number, "to": row.to_number}
     yield _event(row, begin, row.created_at, direction=row.direction, **numbers)
-    moments = [
-        ("call.ringing", row.ringing_at),
-        ("call.answered", row.answered_at),
-        ("call.first_audio_in", row.first_audio_in_at),
-        ("call.first_audio_out", row.first_audio_out_at),
-    ]
-    for at, name in sorted((at, name) for name, at in moments if at is not None):
+    moments = (
+        (row.ringing_at, "call.ringing"),
+        (row.answered_at, "call.answered"),
+        (row.first_audio_in_at, "call.first_audio_in"),
+        (row.first_audio_out_at, "call.first_audio_out"),
+    )
+    happened = [(at, name) for at, name in moments if at is not None]
+    for at, name in sorted(happened, key=lambda moment: moment[0]):
         yield _event(row, name, at)
     if row.ended_at is not None:
         yield _event(

@@ -35,6 +35,8 @@ class HttpServer:
                 log_level="critical",
                 access_log=False,
                 ws="none",
+                # The other parser sets no bound to what stands before the body.
+                http="h11",
                 timeout_graceful_shutdown=int(STOP_SECONDS),
                 h11_max_incomplete_event_size=65_536,
                 server_header=False,

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -9,9 +11,10 @@ import pytest
 
 from gateway.api.call_shape import CallCreated, CallDetail
 from gateway.sip.events import ByeReceived, Cancelled
+from gateway.store.calls import CallRow
 from tests.api.carrier import Carrier
-from tests.api.conftest import Api
-from tests.whole.conftest import NUMBER
+from tests.api.conftest import Api, furnish_out, opened
+from tests.whole.conftest import NUMBER, Open
 
 THEM = "+14155550100"
 ASKED: dict[str, Any] = {"phone_number": THEM, "agent_id": "agent_test", "metadata": {"name": "Ada"}}
@@ -256,6 +259,42 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
     assert [late[0]["event"], late[-1]["event"]] == ["call.created", "call.ended"]
     assert late[-1]["reason"] == heard[-1][1]["reason"] == "user_disconnected"
     assert (await out.stranger.get(f"/v1/calls/{made['id']}/events")).status_code == 404
+
+
+async def test_call_of_another_gateway_is_followed_by_its_record(out: Api) -> None:
+    """What happens elsewhere is told as the database learns of it, to the ending."""
+    now = datetime.now(UTC)
+    row = CallRow("call_elsewhere", "outbound", "sent", now, workspace_id="org_test", ringing_at=now)
+    out.house.store.save_call(row)
+    await out.house.store.flush()
+    following = asyncio.create_task(events(out.client, row.id))
+    await asyncio.sleep(0.3)
+    refused = await out.client.delete(f"/v1/calls/{row.id}")
+    assert (refused.status_code, refused.json()["reason"]) == (409, "other_gateway")
+    over = replace(row, status="completed", end_reason="unknown", answered_at=now, ended_at=now)
+    out.house.store.save_call(over)
+    names = [event["event"] for _, event in await following]
+    assert names == ["call.created", "call.ringing", "call.answered", "call.ended"]
+
+
+async def test_streams_are_bounded(open_house: Open, carrier: Carrier) -> None:
+    """More streams than are allowed get 429; a place is free again when one has gone."""
+    house = await open_house(http__max_followers="1")
+    await house.furnish()
+    await furnish_out(house, carrier)
+    async for api in opened(house):
+        path = f"/v1/calls/{(await place(api))['id']}/events"
+        async with api.client.stream("GET", path) as first:
+            lines = first.aiter_lines()
+            await anext(lines)
+            assert (await api.client.get(path)).status_code == 429
+        await carrier.until_called()
+        async with asyncio.timeout(10):
+            while house.gateway._streams.open:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        carrier.hang_up()
+        await ended(api, path.split("/")[3])
+        assert (await api.client.get(path)).status_code == 200
 
 
 async def test_busy_is_told(out: Api, carrier: Carrier) -> None:
