@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+NOBODY = 16
+"No matching subscribers (MQTT 5 section 3.4.2.1)."
 SECONDS = 20.0
 "Longer than anything in here takes."
 
@@ -37,8 +39,9 @@ class Mosquitto:
             *(f"{name} {path}" for name, path in (tls or {}).items()),
             "persistence true",
             f"persistence_location {folder}/",
-            "autosave_interval 1",
-            "autosave_on_changes true",
+            # A listener of ours that is slow for once shall miss nothing.
+            "max_queued_messages 0",
+            "max_inflight_messages 0",
             f"log_dest file {folder}/mosquitto.log",
             # It changes its user away from root, unless told otherwise.
             f"user {'root' if os.geteuid() == 0 else os.environ.get('USER', 'nobody')}",
@@ -96,7 +99,7 @@ class Heard:
 class Listener:
     """Collects what comes on the topics it subscribed to."""
 
-    def __init__(self, client: aiomqtt.Client) -> None:
+    def __init__(self, client: "Client") -> None:
         self.client = client
         self.heard: list[Heard] = []
         self._news = asyncio.Event()
@@ -127,7 +130,9 @@ class Listener:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"heard only {self.heard[-20:]}") from None
+            raise AssertionError(
+                f"heard {len(self.heard)}, the last on {[each.topic for each in self.heard[-20:]]}"
+            ) from None
 
     async def say(
         self,
@@ -138,8 +143,8 @@ class Listener:
         response: str = "",
         correlation: bytes = b"",
         **users: str,
-    ) -> None:
-        """Publish; `users` are user properties, with `-` for `_`."""
+    ) -> int:
+        """Publish; `users` are user properties, with `-` for `_`. The reason code of the PUBACK."""
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if response:
             properties.ResponseTopic = response
@@ -148,6 +153,19 @@ class Listener:
         if users:
             properties.UserProperty = [(name.replace("_", "-"), value) for name, value in users.items()]
         await self.client.publish(topic, payload, qos=qos, properties=properties)
+        return self.client.said[-1] if qos else 0
+
+
+class Client(aiomqtt.Client):
+    """Keeps what the broker says of each publication, which aiomqtt passes over."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.said: list[int] = []
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        self.said.append(reason_code.value)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
 @asynccontextmanager
@@ -158,21 +176,29 @@ async def listener(port: int, *topics: str, client_id: str = "", **options: Any)
     connect.ReceiveMaximum = 1000
     logger = logging.getLogger("tests.mosquitto")
     logger.setLevel(logging.CRITICAL)
-    client = aiomqtt.Client(
+    client = Client(
         "127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V5, identifier=client_id or None,
         clean_start=not client_id, properties=connect, logger=logger, **options,
     )  # fmt: skip
     client.pending_calls_threshold = 10_000
-    async with client:
-        made = Listener(client)
-        listening = asyncio.create_task(made.listen())
+    await client.__aenter__()
+    made = Listener(client)
+    listening = asyncio.create_task(made.listen())
+    try:
         for topic in topics:
             await client.subscribe(topic, qos=1)
-        try:
-            yield made
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
-            over = client._disconnected
-            if over.done() and not over.cancelled():
-                over.exception()
+        yield made
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await _left(client)
+
+
+async def _left(client: aiomqtt.Client) -> None:
+    """Disconnect, from a broker that may be gone: then the library waits, and reaches for a closed socket."""
+    client.timeout = 1.0
+    with suppress(aiomqtt.MqttError, RuntimeError):
+        await client.__aexit__(None, None, None)
+    over = client._disconnected
+    if over.done() and not over.cancelled():
+        over.exception()

@@ -9,11 +9,14 @@ from gateway.api.keys import KEY, Caller
 from gateway.api.mqtt_request import Asked, Sender, answer, asked, sender_of
 from gateway.api.refusal import Answer, answer_to, unauthorised
 from gateway.call.once import Once, Placed
+from gateway.call.record import EndReason
+from gateway.call.refusal import Refused
 from gateway.events.bus import EventBus
 from gateway.events.link import BrokerLink
 from gateway.net.mqtt import Delivery
 from gateway.routing.decision import ReasonGroup, Rejected
 from gateway.settings import Config
+from gateway.store.errors import InvalidInput, StoreError, Unacceptable
 from gateway.store.keys import Keys
 
 LOOK_SECONDS = 0.5
@@ -75,14 +78,25 @@ class MqttRequests:
 
     async def _outcome(self, sender: Sender, delivery: Delivery) -> Outcome:
         try:
-            request = asked(sender, delivery, self._settings.max_request_bytes)
-            placed = await self._place(request, await self._caller(request))
+            placed = await self._patiently(asked(sender, delivery, self._settings.max_request_bytes))
         except Exception as error:
             said = answer_to(error)
             if said.status == 500:
                 self._bus.tell("mqtt.request_crashed", level="error", exc_info=error)
             return Outcome(said.status, said, said.reason)
         return Outcome(200 if placed.again else 201, call_created(placed.call), None, placed.call.id)
+
+    async def _patiently(self, request: Asked) -> Placed:
+        """Place the call; what time may settle is tried again, within bounds."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.wait_seconds
+        while True:
+            try:
+                return await self._place(request, await self._caller(request))
+            except (Rejected, Refused, StoreError) as error:
+                if not _passes(error) or loop.time() + LOOK_SECONDS > deadline:
+                    raise
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _caller(self, request: Asked) -> Caller:
         """Who asks: a key of the workspace that the topic names, or a workspace that needs none here."""
@@ -95,19 +109,8 @@ class MqttRequests:
         return Caller(key.workspace_id, key.id, f"mqtt:{key.id}")
 
     async def _place(self, request: Asked, caller: Caller) -> Placed:
-        """Place the call; where a limit is reached, as soon as it is not, within bounds."""
         wanted = call_request(request.body, caller, self._allowed_headers)
-        body = request.body.canonical()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.wait_seconds
-        while True:
-            try:
-                return await self._once.place(wanted, request.key, body)
-            except Rejected as refusal:
-                pause = min(LOOK_SECONDS, refusal.retry_after or LOOK_SECONDS)
-                if refusal.reason.group is not ReasonGroup.CAPACITY or loop.time() + pause > deadline:
-                    raise
-            await asyncio.sleep(pause)
+        return await self._once.place(wanted, request.key, request.body.canonical())
 
     def _tell(self, sender: Sender | None, outcome: Outcome) -> None:
         self._bus.tell(
@@ -118,6 +121,17 @@ class MqttRequests:
             workspace_id=None if sender is None else sender.workspace_id,
             call_id=outcome.call_id,
         )
+
+
+def _passes(error: Rejected | Refused | StoreError) -> bool:
+    """Whether the same request may soon work: a limit was reached, or the database is away."""
+    match error:
+        case Rejected():
+            return error.reason.group is ReasonGroup.CAPACITY
+        case Refused():
+            return error.reason is EndReason.STORE_UNAVAILABLE
+        case _:
+            return not isinstance(error, InvalidInput | Unacceptable)
 
 
 def _busy() -> Outcome:

@@ -15,6 +15,8 @@ from gateway.store.requests import Requests
 
 WAIT_SECONDS = 15.0
 "How long a request waits for another one under its key that is being decided."
+RECORD_SECONDS = 10.0
+"How long the record of a placed call may be on its way to the database, from another gateway's journal too."
 LOOK_SECONDS = 0.05
 RETRY_SECONDS = 5
 SWEEP_SECONDS = 600.0
@@ -67,8 +69,12 @@ class Once:
 
     async def _under(self, key: str, request: CallRequest, body: bytes) -> Placed:
         workspace_id = request.route.workspace_id
+        fresh = request.id or new_id("call")
+        patience = asyncio.get_running_loop().time() + RECORD_SECONDS
         while True:
-            there = await self.requests.reserve(workspace_id, key, body, request.id or new_id("call"))
+            there = await self.requests.reserve(workspace_id, key, body, fresh)
+            if there.ours and there.call_id == fresh:
+                return await self._first(key, replace(request, id=fresh))
             # Also what was taken over may have been placed, by a gateway that died right after.
             found = await self.lookup.find(there.call_id, workspace_id)
             if found is not None:
@@ -77,7 +83,7 @@ class Once:
                 return Placed(found, again=True)
             if there.ours:
                 return await self._first(key, replace(request, id=there.call_id))
-            if there.done:
+            if there.done and asyncio.get_running_loop().time() > patience:
                 right = f"stands for {there.call_id}, of which no record is left; take a fresh key"
                 raise Conflict("Idempotency-Key", key, right)
             await asyncio.sleep(LOOK_SECONDS)

@@ -23,7 +23,7 @@ ANSWER_SECONDS = 10.0
 "How long the broker may take to answer a CONNECT, a SUBSCRIBE or a PUBLISH."
 GOODBYE_SECONDS = 2.0
 "How long a goodbye may take to leave us."
-PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 "Seconds between attempts to connect, each a little off so that many gateways do not come at once."
 
 
