@@ -149,6 +149,14 @@ class Bridge:
         """Keep what is queued and send silence, or go on where it stopped."""
         self._paused = paused
 
+    def abandon(self) -> None:
+        """The phone is gone: tell the agent of each mark that was not reached, and of what nobody heard."""
+        unheard_ms = self.playout.queued_ms
+        names = self.playout.clear()
+        self._left()
+        if self._agent is not None and (names or unheard_ms):
+            self._agent.cleared(names, unheard_ms)
+
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""
         if not self.phone.press(digits):

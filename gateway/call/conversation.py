@@ -82,8 +82,9 @@ class Conversation:
         return await self._last_words(AgentClosed(clean=False, detail="no runtime answered"))
 
     def close(self, ending: Ending) -> None:
-        """Tell the agent how its call ended, and close its connection."""
+        """Tell the agent what was not heard any more and how its call ended, and close its connection."""
         if self._agent is not None:
+            self._bridge.abandon()
             self._agent.end(ending.reason.value, ending.by)
 
     def figures(self) -> dict[str, object]:

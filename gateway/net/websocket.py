@@ -4,8 +4,10 @@ Messages go straight through picows to the socket and back: no task, no await an
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
@@ -111,6 +113,8 @@ class AgentConnection(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._linger is not None:
             self._linger.cancel()
+        if not self._over:
+            _read_the_rest(transport)
         self._end()
         violation = transport.close_handshake is not None and transport.close_handshake.sent
         self._report(None, self._why or (violation and violation.reason) or "without a closing handshake")
@@ -202,6 +206,23 @@ class _Fragments:
 
 def _discard(text: bool, payload: bytes) -> None:
     """What becomes of a message that comes after the end."""
+
+
+def _read_the_rest(transport: WSTransport) -> None:
+    """Deliver what had come, unread, when our own writing found the connection broken.
+
+    The loop closes a connection at once whose peer has reset it, with its last words still in the kernel.
+    """
+    below = transport.underlying_transport
+    if transport.is_secure:
+        return  # those are readable by the TLS layer alone, which is gone
+    protocol: Any = below.get_protocol()
+    number = below.get_extra_info("socket").fileno()
+    try:
+        while count := os.readv(number, [protocol.get_buffer(-1)]):
+            protocol.buffer_updated(count)
+    except OSError:
+        pass  # the reset itself, behind the last byte; or nothing more
 
 
 def _forget_failure(transport: WSTransport) -> None:

@@ -132,6 +132,43 @@ def test_crumbs_at_their_pace(crumb_ms: int, phase_ms: int) -> None:
     assert stage.phone.voice() == speech
 
 
+def at_three_and_a_half(stage: "Stage", speech: bytes) -> None:
+    """Frames of 20 ms, each as soon as two sevenths of one have gone by."""
+    for start in range(0, len(speech), 160):
+        stage.bridge.play(speech[start : start + 160])
+        stage.run(20 / 3.5)
+
+
+def in_crumbs(stage: "Stage", speech: bytes) -> None:
+    """Pieces of 7 ms, in real time."""
+    for start in range(0, len(speech), 56):
+        stage.bridge.play(speech[start : start + 56])
+        stage.run(7)
+
+
+def in_a_lump(stage: "Stage", speech: bytes) -> None:
+    """All of it at once."""
+    stage.bridge.play(speech)
+
+
+@pytest.mark.parametrize("say", [at_three_and_a_half, in_crumbs, in_a_lump])
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_half_a_minute_in_any_manner(say: Callable[["Stage", bytes], None], seconds: int) -> None:
+    """The packets are the same to the byte, one a tick from the first to the last, whatever came how."""
+    stage = Stage()
+    stage.run(100)
+    before = len(stage.phone.sent)
+    speech = babble(1000 * seconds)
+    say(stage, speech)
+    stage.bridge.mark("end")
+    stage.run(1000 * seconds + 100)
+    sent = stage.phone.sent[before:]
+    first = next(n for n, frame in enumerate(sent) if frame)
+    assert b"".join(frame or SILENCE for frame in sent[first : first + 50 * seconds]) == speech
+    assert not any(sent[first + 50 * seconds :])
+    assert stage.agent.told == ["end"]
+
+
 @pytest.mark.parametrize("jitter_ms", [3, 8, 15])
 def test_frames_that_are_late_in_turn(jitter_ms: int) -> None:
     """Every second frame a little late leaves no gap: the start waited for it."""

@@ -1,7 +1,12 @@
 """An open connection to a runtime: messages, the end, and runtimes that do not keep up."""
 
 import asyncio
+import fcntl
+import os
+import socket
 import struct
+import termios
+from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from gateway.net.agent import AgentConnection
 from gateway.net.connection import UNSENT_LIMIT
+from gateway.net.rtp import disconnect
 from tests.net.runtimes import (
     BINARY,
     CLOSE,
@@ -200,6 +206,35 @@ async def test_lost_connection_is_told_without_a_code() -> None:
     async with raw_runtime(talk) as url:
         await connect(url, ear)
         assert await ear.ended() == (None, "without a closing handshake")
+
+
+async def test_last_words_before_a_reset_are_heard() -> None:
+    """What a runtime sent before it crashed is delivered, though our own sending finds the crash first."""
+    speech = [bytes([n]) * 160 for n in range(200)]
+    peer: list[socket.socket] = []
+    done = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await upgrade(reader))
+        await writer.drain()
+        peer.append(writer.get_extra_info("socket"))
+        await done.wait()
+
+    ear = Ear()
+    async with raw_runtime(talk) as url:
+        connection = await connect(url, ear)
+        # Nothing is awaited from here: the loop, and with it the gateway's reading, stands still.
+        data = b"".join(frame(BINARY, words) for words in speech)
+        assert os.write(peer[0].fileno(), data) == len(data)
+        on_the_way = array("i", [1])
+        while on_the_way[0]:
+            fcntl.ioctl(peer[0].fileno(), termios.TIOCOUTQ, on_the_way)
+        disconnect(peer[0])  # of a TCP connection: a reset
+        for _ in range(3):
+            connection.send_audio(False, bytes(160))
+        done.set()
+        assert await ear.ended() == (None, "without a closing handshake")
+    assert [payload for _, payload in ear.messages] == speech
 
 
 async def test_runtime_that_never_closes_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
