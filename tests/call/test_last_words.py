@@ -103,11 +103,11 @@ async def test_the_same_speech_in_any_manner(world: World, agent: Runtime, phone
     """Three seconds, byte for byte, a packet every 20 ms by its timestamps."""
     _, talk = await connected(world, agent, phone, dialect="native")
     speech = babble(3000)
-    size = {"3.5 times real time": 560, "7 ms crumbs": 56, "one lump": len(speech)}[manner]
+    size = {"3.5 times real time": 280, "7 ms crumbs": 56, "one lump": len(speech)}[manner]
     for start in range(0, len(speech), size):
         await talk.say(speech[start : start + size])
-        if manner == "3.5 times real time":
-            await asyncio.sleep(0.02)
+        if manner == "3.5 times real time" and start > 3200:  # a little ahead, for a busy machine's sake
+            await asyncio.sleep(0.01)
     await until(lambda: speech[-80:] in phone.sound.heard())
     assert phone.sound.voice() == speech
     voiced = [one.packet for one in phone.sound.packets if one.packet.payload.strip(b"\xff")]
