@@ -27,7 +27,7 @@ from gateway.agent.protocol import (
 )
 from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, L16_24K, L16_48K, ULAW_8K, AudioFormat
 
-__all__ = ["AUDIO_FORMATS", "CONTROL", "AsteriskDialect"]
+__all__ = ["AUDIO_FORMATS", "COMMANDS", "CONTROL", "AsteriskDialect"]
 
 AUDIO_FORMATS = {
     "ulaw_8k": ULAW_8K,
@@ -198,7 +198,7 @@ class AsteriskDialect(Reticent):
             return (Malformed(str(error)[:200]),)
         if len(command.correlation_id) > MAX_ID:
             return (Malformed(f"a correlation_id of {len(command.correlation_id)} characters"),)
-        obey = _COMMANDS.get(command.command)
+        obey = COMMANDS.get(command.command)
         if obey is None:
             return (Malformed(f"{command.command[:40]!r} is no command of chan_websocket"),)
         return obey(self, command)
@@ -281,7 +281,7 @@ class _Command(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Command)
 
-_COMMANDS = {
+COMMANDS = {
     "ANSWER": AsteriskDialect._answer,
     "HANGUP": AsteriskDialect._hang_up,
     "START_MEDIA_BUFFERING": AsteriskDialect._start_bulk,

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from gateway.agent.asterisk import COMMANDS, AsteriskDialect
+from gateway.agent.dialects import DIALECTS, dialect_named
 from gateway.agent.native import AUDIO_FORMATS, NativeDialect
-from gateway.agent.protocol import CallStart, Frame, Malformed
+from gateway.agent.placeholders import OF_EVERY_CALL
+from gateway.agent.protocol import CallStart, Dialect, Frame, Malformed, Reply
 from gateway.agent.twilio import TwilioDialect, stream_sid
 from gateway.media.audio import ULAW_8K
 from tests.agent.schema import Schema
@@ -137,3 +140,81 @@ def test_twilio_examples_are_obeyed(call: CallStart) -> None:
         message["streamSid"] = stream_sid(call.stream_id)
         (event,) = dialect.receive(True, json.dumps(message).encode())
         assert not isinstance(event, Malformed), message
+
+
+DIALECTS_PAGE = (ROOT / "docs/dialects.md").read_text()
+DOCUMENTED = CallStart(
+    call_id="call_5f0c",
+    stream_id="str_91ab",
+    account_id="org_demo",
+    from_number="+442079460018",
+    to_number="+14155550100",
+    direction="inbound",
+    agent_id="agt_reception",
+    agent_version=3,
+    parameters={"tier": "gold"},
+)
+
+
+def blocks(heading: str) -> list[list[str]]:
+    """The code blocks under a heading of the page of dialects, each as its lines."""
+    section = DIALECTS_PAGE.partition(f"\n## {heading}\n")[2].split("\n## ")[0]
+    return [block.strip().splitlines() for block in re.findall(r"```(?:json)?\n(.*?)```", section, re.DOTALL)]
+
+
+def all_said(dialect: Dialect) -> list[str]:
+    """Everything that a dialect of others ever says in text, in the order of the page."""
+    frames = [*dialect.start(DOCUMENTED)]
+    if isinstance(dialect, AsteriskDialect):
+        frames += dialect.digit("5", 160)
+        for command in (b"MARK_MEDIA greeting", b"STOP_MEDIA_BUFFERING 7", b"GET_STATUS"):
+            (event,) = dialect.receive(True, command)
+            frames += event.frames if isinstance(event, Reply) else dialect.mark_played(event.name)  # type: ignore[union-attr]
+    else:
+        frames += [dialect.audio(b"\xff\xfe\xfd"), *dialect.digit("5", 160)]
+        frames += [*dialect.mark_played("greeting"), *dialect.cleared([], 7300)]
+    frames += [*dialect.malformed("why"), *dialect.stop("user_disconnected", "caller")]
+    return [payload.decode() for _, payload in frames]
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "options"),
+    [
+        ("plivo", 0, {}),
+        ("telnyx", 0, {}),
+        ("exotel", 0, {}),
+        ("asterisk", 0, {}),
+        ("asterisk", 1, {"control": "json"}),
+    ],
+)
+def test_page_of_dialects_shows_what_is_sent(name: str, block: int, options: dict[str, str]) -> None:
+    """To the byte, ids included; only Plivo's silent frame is shortened there."""
+    said = [re.sub("/{200,}w==", "//…w==", each) for each in all_said(dialect_named(name, options=options))]
+    assert blocks(name)[block] == said
+
+
+@pytest.mark.parametrize("name", ["plivo", "telnyx", "exotel"])
+def test_page_of_dialects_is_obeyed(name: str) -> None:
+    """What the page shows agents say is understood."""
+    dialect = dialect_named(name)
+    dialect.start(DOCUMENTED)
+    for message in blocks(name)[1]:
+        (event,) = dialect.receive(True, message.encode())
+        assert not isinstance(event, Malformed), message
+
+
+def test_page_of_dialects_has_every_choice() -> None:
+    """Each format of each dialect stands in the table, its default first, and each option with its values."""
+    rows = [line.split(" | ") for line in DIALECTS_PAGE.splitlines() if line.startswith("| `audio`")]
+    shown = [re.findall("`(.*?)`", cell) for cell in rows[0][1:]]
+    others = [name for name in DIALECTS if name != "native"]
+    assert shown == [list(DIALECTS[name].audio) for name in others]
+    for name in others:
+        for option, values in DIALECTS[name].options.items():
+            (row,) = [line for line in DIALECTS_PAGE.splitlines() if line.startswith(f"| `{option}`")]
+            assert all(f"`{value}`" in row for value in values)
+            assert f"| `{name}` |" in row
+    for name in OF_EVERY_CALL:
+        assert f"`{{{name}}}`" in DIALECTS_PAGE
+    for command in COMMANDS:
+        assert f"`{command}" in DIALECTS_PAGE
