@@ -1,9 +1,9 @@
 """The sample agent runtime, a process of its own: it greets, says digits, and echoes the caller.
 
-`gateway sample-agent` listens on `/twilio` and `/native`, one path a dialect, and shows all that an agent
-does: marks tell it when it has been heard, and when the caller speaks into its own words it falls silent.
-`/twilio/echo` and `/native/echo` only echo, as cheaply as can be, for measuring. Nothing of the gateway's own
-side of the dialects is used here, so that the two check each other.
+`gateway sample-agent` listens on `/native`, `/twilio`, `/plivo`, `/telnyx`, `/exotel` and `/asterisk`, one
+path a dialect, and shows all that an agent does: marks tell it when it has been heard, and when the caller
+speaks into its own words it falls silent. `/twilio/echo` and the like only echo, as cheaply as can be, for
+measuring. Nothing of the gateway's own side of the dialects is used here, so that the two check each other.
 """
 
 import argparse
@@ -28,10 +28,32 @@ from picows import (
     ws_create_server,
 )
 
-from gateway.media.audio import ULAW_8K, AudioFormat, converter
+from gateway.media.audio import (
+    ALAW_8K,
+    L16_8K,
+    L16_16K,
+    L16_24K,
+    L16_48K,
+    ULAW_8K,
+    AudioFormat,
+    Encoding,
+    converter,
+)
 
 HOST, PORT = "127.0.0.1", 8765
-SUBPROTOCOL = "trunkline.v1"
+SUBPROTOCOLS = ("trunkline.v1", "media")
+"Those that it knows, of the native dialect and of Asterisk's."
+
+TELNYX_ENCODINGS: dict[str, Encoding] = {"PCMU": "ulaw", "PCMA": "alaw", "L16": "l16"}
+PLIVO_ENCODINGS: dict[str, Encoding] = {"audio/x-mulaw": "ulaw", "audio/x-l16": "l16"}
+ASTERISK_FORMATS = {
+    "ulaw": ULAW_8K,
+    "alaw": ALAW_8K,
+    "slin": L16_8K,
+    "slin16": L16_16K,
+    "slin24": L16_24K,
+    "slin48": L16_48K,
+}
 
 GREETING = ((523, 140), (659, 140), (784, 140), (1047, 380))
 "Notes as (Hz, milliseconds): a rising chord, so that a caller knows the agent from a ringing tone."
@@ -126,7 +148,11 @@ class Runtime(WSListener):
         elif frame.msg_type is WSMsgType.BINARY:
             self.receive_audio(frame.get_payload_as_bytes())
         elif frame.msg_type is WSMsgType.TEXT:
-            self.receive(json.loads(frame.get_payload_as_bytes()))
+            self.receive_text(frame.get_payload_as_bytes())
+
+    def receive_text(self, text: bytes) -> None:
+        """A text message as it comes."""
+        self.receive(json.loads(text))
 
     def receive_audio(self, audio: bytes) -> None:
         """A binary message."""
@@ -140,14 +166,21 @@ class Runtime(WSListener):
 
 
 class TwilioRuntime(Runtime):
-    """The agent's side of the twilio dialect."""
+    """The agent's side of the twilio dialect, and of those that differ from it by a few names."""
+
+    stream = "streamSid"
+    "What the stream's id is called."
+
+    def audio_format(self, start: dict[str, Any]) -> AudioFormat:
+        """The format that `start` names."""
+        return ULAW_8K
 
     def receive(self, message: dict[str, Any]) -> None:
         """One message of Twilio's."""
         match message["event"]:
             case "start":
-                self._stream = message["streamSid"]
-                self.conversation = Conversation(self, ULAW_8K)
+                self._id = message[self.stream]
+                self.conversation = Conversation(self, self.audio_format(message["start"]))
                 self.conversation.begin()
             case "media":
                 self.conversation.hear(base64.b64decode(message["media"]["payload"]))
@@ -159,15 +192,112 @@ class TwilioRuntime(Runtime):
     def say(self, audio: bytes) -> None:
         """Queue audio."""
         payload = base64.b64encode(audio).decode()
-        self.send({"event": "media", "streamSid": self._stream, "media": {"payload": payload}})
+        self.send({"event": "media", self.stream: self._id, "media": {"payload": payload}})
 
     def mark(self, name: str) -> None:
         """Queue a mark."""
-        self.send({"event": "mark", "streamSid": self._stream, "mark": {"name": name}})
+        self.send({"event": "mark", self.stream: self._id, "mark": {"name": name}})
 
     def clear(self) -> None:
         """Empty the queue."""
-        self.send({"event": "clear", "streamSid": self._stream})
+        self.send({"event": "clear", self.stream: self._id})
+
+
+class TelnyxRuntime(TwilioRuntime):
+    """The agent's side of the telnyx dialect."""
+
+    stream = "stream_id"
+
+    def audio_format(self, start: dict[str, Any]) -> AudioFormat:
+        """PCMU, PCMA or L16."""
+        encoding = TELNYX_ENCODINGS[start["media_format"]["encoding"]]
+        return AudioFormat(encoding, start["media_format"]["sample_rate"])
+
+
+class ExotelRuntime(TwilioRuntime):
+    """The agent's side of the exotel dialect."""
+
+    stream = "stream_sid"
+
+    def audio_format(self, start: dict[str, Any]) -> AudioFormat:
+        """Linear, at a rate that is written as text."""
+        return AudioFormat("l16", int(start["media_format"]["sample_rate"]))
+
+
+class PlivoRuntime(Runtime):
+    """The agent's side of the plivo dialect."""
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """One message of Plivo's."""
+        match message["event"]:
+            case "start":
+                self._id = message["start"]["streamId"]
+                described = message["start"]["mediaFormat"]
+                self._content_type, self._rate = described["encoding"], described["sampleRate"]
+                encoding = PLIVO_ENCODINGS[self._content_type]
+                self.conversation = Conversation(self, AudioFormat(encoding, self._rate))
+                self.conversation.begin()
+            case "media":
+                self.conversation.hear(base64.b64decode(message["media"]["payload"]))
+            case "dtmf":
+                self.conversation.digit(message["dtmf"]["digit"])
+            case "playedStream":
+                self.conversation.heard(message["name"])
+
+    def say(self, audio: bytes) -> None:
+        """Queue audio."""
+        payload = base64.b64encode(audio).decode()
+        media = {"contentType": self._content_type, "sampleRate": self._rate, "payload": payload}
+        self.send({"event": "playAudio", "streamId": self._id, "media": media})
+
+    def mark(self, name: str) -> None:
+        """Queue a checkpoint."""
+        self.send({"event": "checkpoint", "streamId": self._id, "name": name})
+
+    def clear(self) -> None:
+        """Empty the queue."""
+        self.send({"event": "clearAudio", "streamId": self._id})
+
+
+class AsteriskRuntime(Runtime):
+    """The agent's side of the asterisk dialect, with its control in JSON or in words."""
+
+    def receive_audio(self, audio: bytes) -> None:
+        """The caller's audio."""
+        self.conversation.hear(audio)
+
+    def receive_text(self, text: bytes) -> None:
+        """One event of Asterisk's."""
+        if text.startswith(b"{"):
+            fields = json.loads(text)
+        else:
+            event, *words = text.decode().split(" ")
+            pairs = (word.partition(":") for word in words)
+            fields = {"event": event, "correlation_id": " ".join(words), **{a: c for a, b, c in pairs if b}}
+        self.receive(fields)
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """The same, taken apart."""
+        match message["event"]:
+            case "MEDIA_START":
+                self.conversation = Conversation(self, ASTERISK_FORMATS[message["format"]])
+                self.conversation.begin()
+            case "DTMF_END":
+                self.conversation.digit(message["digit"])
+            case "MEDIA_MARK_PROCESSED":
+                self.conversation.heard(message["correlation_id"])
+
+    def say(self, audio: bytes) -> None:
+        """Queue audio."""
+        self.transport.send(WSMsgType.BINARY, audio)
+
+    def mark(self, name: str) -> None:
+        """Queue a mark."""
+        self.send({"command": "MARK_MEDIA", "correlation_id": name})
+
+    def clear(self) -> None:
+        """Empty the queue."""
+        self.send({"command": "FLUSH_MEDIA"})
 
 
 class NativeRuntime(Runtime):
@@ -204,7 +334,9 @@ class NativeRuntime(Runtime):
 
 
 class Echo(WSListener):
-    """Sends every frame of audio back as it is."""
+    """Sends every frame of audio back as it is; text in Twilio's words."""
+
+    stream = b'"streamSid":"'
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -213,25 +345,54 @@ class Echo(WSListener):
         elif kind is WSMsgType.TEXT:
             message = frame.get_payload_as_bytes()
             if message.startswith(b'{"event":"media"'):
-                transport.send(kind, _echoed(message))
+                transport.send(kind, self.echoed(message))
         elif kind is WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 
+    def echoed(self, message: bytes) -> bytes:
+        """The same audio as an agent's message, cut out of the gateway's without decoding it."""
+        stream = message.index(self.stream)
+        payload = message.index(b'"payload":"')
+        end = message.index(b'"', stream + len(self.stream)) + 1
+        return b'{"event":"media",' + message[stream:end] + b',"media":{' + message[payload:]
 
-def _echoed(message: bytes) -> bytes:
-    """The same audio as an agent's message, cut out of the gateway's without decoding it."""
-    stream = message.index(b'"streamSid":"')
-    payload = message.index(b'"payload":"')
-    end = message.index(b'"', stream + 13) + 1
-    return b'{"event":"media",' + message[stream:end] + b',"media":{' + message[payload:]
+
+class TelnyxEcho(Echo):
+    """The same in Telnyx's words."""
+
+    stream = b'"stream_id":"'
+
+
+class ExotelEcho(Echo):
+    """The same in Exotel's words."""
+
+    stream = b'"stream_sid":"'
+
+
+class PlivoEcho(Echo):
+    """The same in Plivo's words, which need no id, and name the format each time."""
+
+    def echoed(self, message: bytes) -> bytes:
+        """Without a format: the call's own is meant."""
+        payload = message.index(b'"payload":"')
+        end = message.index(b'"', payload + 11) + 1
+        return b'{"event":"playAudio","media":{' + message[payload:end] + b"}}"
 
 
 RUNTIMES: dict[str, Callable[[], WSListener]] = {
-    "/twilio": TwilioRuntime,
     "/native": NativeRuntime,
-    "/twilio/echo": Echo,
+    "/twilio": TwilioRuntime,
+    "/plivo": PlivoRuntime,
+    "/telnyx": TelnyxRuntime,
+    "/exotel": ExotelRuntime,
+    "/asterisk": AsteriskRuntime,
     "/native/echo": Echo,
+    "/twilio/echo": Echo,
+    "/plivo/echo": PlivoEcho,
+    "/telnyx/echo": TelnyxEcho,
+    "/exotel/echo": ExotelEcho,
+    "/asterisk/echo": Echo,
 }
 
 
@@ -240,9 +401,11 @@ def answer(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | WSListe
     runtime = RUNTIMES.get(request.path.partition(b"?")[0].decode(errors="replace").rstrip("/"))
     if runtime is None:
         return None
-    if SUBPROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", ""):
+    offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
+    known = [name for name in offered if name in SUBPROTOCOLS]
+    if not known:
         return runtime()
-    chosen = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", SUBPROTOCOL)])
+    chosen = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", known[0])])
     return WSUpgradeResponseWithListener(chosen, runtime())
 
 
@@ -255,7 +418,8 @@ async def serve(host: str = HOST, port: int = PORT) -> None:
     """Listen until cancelled; the first line on standard output says where, when calls can come."""
     server = await start(host, port)
     host, port = server.sockets[0].getsockname()[:2]
-    sys.stdout.write(f"sample agent on ws://{host}:{port}/twilio and ws://{host}:{port}/native\n")
+    paths = ", ".join(path for path in RUNTIMES if path.count("/") == 1)
+    sys.stdout.write(f"sample agent on ws://{host}:{port} with {paths}\n")
     sys.stdout.flush()
     async with server:
         await server.serve_forever()

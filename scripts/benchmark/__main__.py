@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scripts.benchmark.dialects import DialectFigures, measure_dialects
 from scripts.benchmark.load import Heard, Load, Phone, open_phone
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
 from scripts.benchmark.rules import RulesFigures, measure_rules
@@ -60,13 +61,15 @@ class SetupFigures:
     answer_p99_ms: float
 
 
-Figures = MediaFigures | SetupFigures | OutboundFigures | RulesFigures
+Figures = MediaFigures | SetupFigures | OutboundFigures | RulesFigures | DialectFigures
 
 
 def main() -> None:
     """Run what was asked for, bounded in time, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", help="media, setup, outbound, rules; default: the first three")
+    parser.add_argument(
+        "what", nargs="*", help="media, setup, outbound, rules, dialects; default: the first three"
+    )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
     parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each row")
@@ -98,6 +101,8 @@ def main() -> None:
                 outbound = measure_outbound(arguments, agent_port, tested, tell)
     results |= {"media": [asdict(row) for row in media], "setup": [asdict(row) for row in setup]}
     decided = measure_rules() if "rules" in arguments.what else []
+    packets = measure_dialects() if "dialects" in arguments.what else []
+    results["dialects"] = [asdict(row) for row in packets]
     results["rules"] = [asdict(row) for row in decided]
     results["outbound"] = [asdict(row) for row in outbound]
     if media:
@@ -108,6 +113,8 @@ def main() -> None:
         console.print(table_of("Outbound calls", "dialect", OUTBOUND_COLUMNS, outbound))
     if decided:
         console.print(table_of("Decisions about destinations", "destinations", RULES_COLUMNS, decided))
+    if packets:
+        console.print(table_of("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets))
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2))
     console.print(f"[dim]{machine()}; written to {arguments.json}[/dim]")
@@ -311,6 +318,12 @@ SETUP_COLUMNS = {
     "cpu_ms": "CPU ms\na call",
     "answer_p50_ms": "answer ms\np50",
     "answer_p99_ms": "\np99",
+}
+DIALECT_COLUMNS = {
+    "to_agent_us": "µs to\nthe agent",
+    "from_agent_us": "µs from\nthe agent",
+    "to_agent_bytes": "bytes to\nthe agent",
+    "from_agent_bytes": "bytes from\nthe agent",
 }
 RULES_COLUMNS = {
     "decisions_per_second": "decisions\na second",

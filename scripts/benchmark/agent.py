@@ -22,11 +22,15 @@ class Peer:
         self.wire = wire
         self.buffer = b""
         self.upgraded = False
-        self.stream_sid = b""
+        self.framed = False
+        "It speaks AudioSocket, not WebSocket."
 
     def take(self, data: bytes) -> bool:
         """Take what was read; False when the connection is over."""
         self.buffer += data
+        if self.framed or self.buffer[:1] == b"\x01":
+            self.framed = True
+            return self._echo_framed()
         if not self.upgraded:
             return self._upgrade()
         while True:
@@ -51,6 +55,17 @@ class Peer:
         self.upgraded, self.buffer = True, rest
         return True
 
+    def _echo_framed(self) -> bool:
+        """Send frames of audio back as they are."""
+        while len(self.buffer) >= 3:
+            kind, size = struct.unpack_from("!BH", self.buffer)
+            if len(self.buffer) < 3 + size:
+                break
+            if kind >= 0x10:
+                self.wire.send(self.buffer[: 3 + size])
+            self.buffer = self.buffer[3 + size :]
+        return True
+
     def _frame(self) -> tuple[int, bytes] | None:
         buffer = self.buffer
         if len(buffer) < 6:
@@ -71,9 +86,7 @@ class Peer:
         if kind == BINARY:
             self._send(BINARY, body)
         elif kind == TEXT and b'"media"' in body[:20]:
-            payload = body[body.rindex(b'"payload":"') + 11 : body.rindex(b'"')]
-            sid = body[body.index(b'"streamSid":"') + 13 :][:34]
-            self._send(TEXT, b'{"event":"media","streamSid":"%b","media":{"payload":"%b"}}' % (sid, payload))
+            self._send(TEXT, echoed(body))
         elif kind == PING:
             self._send(PONG, body)
         elif kind == CLOSE:
@@ -89,6 +102,19 @@ class Peer:
             else struct.pack("!BBH", 0x80 | kind, 126, size)
         )
         self.wire.send(head + body)
+
+
+def echoed(message: bytes) -> bytes:
+    """A frame of the caller's as an agent would say it, in Twilio's words or those of its kin."""
+    start = message.index(b'"payload":"') + 11
+    payload = message[start : message.index(b'"', start)]
+    if b'"streamId":"' in message:
+        media = b'{"contentType":"audio/x-mulaw","sampleRate":8000,"payload":"%b"}' % payload
+        return b'{"event":"playAudio","media":%b}' % media
+    key = next(key for key in (b'"streamSid":"', b'"stream_id":"', b'"stream_sid":"') if key in message)
+    at = message.index(key)
+    stream = message[at : message.index(b'"', at + len(key)) + 1]
+    return b'{"event":"media",%b,"media":{"payload":"%b"}}' % (stream, payload)
 
 
 def unmasked(body: bytes, mask: bytes) -> bytes:

@@ -11,19 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.agent.dialects import DIALECTS
 from gateway.config import load_config
 from gateway.routing.table import Agent, Dialect, PhoneNumber, Trunk, Workspace
 from gateway.settings import Config
 from gateway.store.sql import open_store
 
-CALLED = {"twilio": "+442079460018", "native": "+442079460019"}
+CALLED = {dialect.value: f"+4420794600{10 + place}" for place, dialect in enumerate(Dialect)}
 "The number of each dialect's agent."
 
 CALLEE_PORT = 35_060
 "Where the callee of outbound calls listens."
 
 TICKS = os.sysconf("SC_CLK_TCK")
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 class Process:
@@ -136,9 +137,8 @@ async def _furnish(config: Config, agent_port: int) -> str:
         for name, number in CALLED.items():
             agent = await book.agents.add(Agent(f"agent_{name}", workspace.id, name), "bench")
             fields = {
-                "runtime_url": f"ws://127.0.0.1:{agent_port}/",
+                "runtime_url": f"{DIALECTS[name].schemes[0]}://127.0.0.1:{agent_port}/",
                 "dialect": Dialect(name),
-                "audio": "ulaw_8k",
             }
             version = await book.agents.draft(agent.id, fields, "bench")
             await book.agents.publish(version.id, "bench")
