@@ -1,0 +1,360 @@
+"""The dashboard in a real Chromium: by mouse, by keyboard, narrow and wide, light and dark, with real calls.
+
+With `TRUNKLINE_SCREENSHOTS=FOLDER` (scripts/screenshots) a picture of every page is left there.
+"""
+
+import asyncio
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from gateway.telephone import Telephone
+from tests.interop.browser import NAME, NARROW, NARROWEST, PASSWORD, WIDE, Dashboard, add_account, chromium
+from tests.interop.process import Gateway, JsonProcess, require, wait_until
+from tests.interop.sipp import free_port
+from tests.interop.softphones import answering_baresip
+from tests.interop.sound import came_back, compare_pieces, speech_like, ulaw
+
+pytestmark = pytest.mark.interop
+
+CALLEE = "+442079460018"
+FRONT_DESK, SUPPORT, SALES = "+12025550101", "+12025550102", "+442079460019"
+
+SEED = """
+[[workspaces]]
+name = "Acme Telephony"
+kyc_verified = true
+verification_number = "+12025550199"
+sip_flat_rate = "0.50"
+
+[[trunks]]
+name = "Carrier One"
+sources = ["127.0.0.1"]
+termination_uri = "127.0.0.1:{phone}"
+channel_limit = 50
+
+[[trunks]]
+name = "Backup carrier"
+sources = ["192.0.2.0/24", "198.51.100.7"]
+termination_uri = "sip.example.net:5061"
+transport = "TCP"
+
+[[agents]]
+name = "Front desk"
+[[agents.versions]]
+runtime_url = "ws://127.0.0.1:{agent}/native/echo"
+dialect = "native"
+state = "published"
+parameters = {{ greeting = "Good morning", language = "en" }}
+[[agents.versions]]
+runtime_url = "ws://127.0.0.1:{agent}/native/echo"
+dialect = "native"
+
+[[agents]]
+name = "Appointments"
+[[agents.versions]]
+runtime_url = "wss://agents.example.com/appointments"
+state = "published"
+
+[[numbers]]
+e164 = "+12025550101"
+nickname = "Main line"
+trunk = "Carrier One"
+sip_trunk_enabled = true
+inbound = "Front desk/1"
+outbound = "Front desk/1"
+is_default = true
+
+[[numbers]]
+e164 = "+12025550102"
+nickname = "Support"
+trunk = "Carrier One"
+sip_trunk_enabled = true
+inbound = "Appointments/1"
+
+[[numbers]]
+e164 = "+442079460019"
+nickname = "Sales UK"
+provider = "plivo"
+status = "pending"
+renews_at = 2027-03-01
+outbound = "Appointments/1"
+
+[[numbers]]
+e164 = "+919876543210"
+provider = "plivo"
+rental_status = "expired"
+rental_expires_at = 2026-01-31
+renews_at = 2026-01-31
+"""
+
+
+@pytest.fixture(scope="module")
+def phone_port() -> int:
+    """Where calls go out to."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def busy_gateway(
+    agent: JsonProcess, agent_port: int, phone_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway with some calls behind it, and an account."""
+    require("chromium", "chromium")
+    seed = SEED.format(phone=phone_port, agent=agent_port)
+    settings: dict[str, dict[str, object]] = {"provisioning": {"provider": "simulated"}}
+    with Gateway(tmp_path_factory.mktemp("dashboard"), seed, settings) as running:
+        add_account(running)
+        said = ulaw(speech_like(3.0))
+        for called in (FRONT_DESK, "+919876543210"):
+            asyncio.run(_call(running, called, said))
+        assert wait_until(lambda: len([row for row in running.calls() if row["ended_at"]]) == 2)
+        yield running
+        assert running.stop() == 0
+        running.assert_clean()
+
+
+async def _call(gateway: Gateway, called: str, said: bytes) -> None:
+    await Telephone().call("127.0.0.1", gateway.sip_port, called, "+12025550190", said)
+
+
+@pytest.fixture(scope="module")
+def browser(busy_gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser that is logged in."""
+    with chromium(tmp_path_factory.mktemp("chromium")) as context:
+        dashboard = Dashboard(context.new_page(), busy_gateway)
+        dashboard.log_in()
+        dashboard.page.close()
+        yield context
+
+
+@pytest.fixture
+def dashboard(browser: BrowserContext, busy_gateway: Gateway) -> Iterator[Dashboard]:
+    """A page of that browser, which has to have nothing to complain of."""
+    page = browser.new_page()
+    dashboard = Dashboard(page, busy_gateway)
+    dashboard.look("light", WIDE)
+    yield dashboard
+    page.close()
+    assert dashboard.complaints == []
+
+
+def ids(gateway: Gateway) -> dict[str, str]:
+    """What the addresses of pages are made with."""
+    questions = {
+        "number": f"SELECT id FROM phone_numbers WHERE e164 = '{FRONT_DESK}'",
+        "agent": "SELECT id FROM agents WHERE name = 'Front desk'",
+        "published": "SELECT id FROM agent_versions WHERE state = 'published'",
+        "draft": "SELECT id FROM agent_versions WHERE state = 'draft'",
+        "trunk": "SELECT id FROM trunks WHERE name = 'Carrier One'",
+        "call": "SELECT id FROM calls WHERE status = 'completed'",
+        "refused": "SELECT id FROM calls WHERE status = 'failed'",
+    }
+    with closing(sqlite3.connect(f"file:{gateway.folder}/data/trunkline.db?mode=ro", uri=True)) as database:
+        return {name: database.execute(question).fetchone()[0] for name, question in questions.items()}
+
+
+def places(gateway: Gateway) -> dict[str, str]:
+    """Every page by a name for its picture."""
+    known = ids(gateway)
+    return {
+        "numbers": "/numbers",
+        "numbers-none-found": "/numbers?q=nothing",
+        "number": f"/numbers/{known['number']}",
+        "agents": "/agents",
+        "agent": f"/agents/{known['agent']}",
+        "version-published": f"/versions/{known['published']}",
+        "version-draft": f"/versions/{known['draft']}",
+        "calls": "/calls",
+        "call": f"/calls/{known['call']}",
+        "call-refused": f"/calls/{known['refused']}",
+        "place-a-call": "/calls/new",
+        "telephony": "/telephony",
+        "telephony-answer": "/telephony?to=%2B442079460018&q=united+kingdom",
+        "telephony-sip": "/telephony?provider=sip_trunk",
+        "trunks": "/trunks",
+        "trunk": f"/trunks/{known['trunk']}",
+        "settings": "/settings",
+        "nothing-there": "/nothing-there",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_every_page(
+    dashboard: Dashboard, busy_gateway: Gateway, scheme: str, tmp_path: Path
+) -> None:
+    """Labels, names, order and contrast are right on every page, and nothing is wider than a phone."""
+    given = os.environ.get("TRUNKLINE_SCREENSHOTS")
+    folder = Path(given) if given else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    faults: dict[str, list[str]] = {}
+    for name, path in places(busy_gateway).items():
+        for width, size in {"wide": WIDE, "narrow": NARROW, "narrowest": NARROWEST}.items():
+            dashboard.look(scheme, size)
+            dashboard.go(path)
+            found = dashboard.faults()
+            if found:
+                faults[f"{path} {width}"] = found
+            if width != "narrowest" and (given or name == "numbers"):
+                dashboard.picture(folder / f"{name}.{scheme}.{width}.png")
+    assert faults == {}
+    assert (folder / f"numbers.{scheme}.wide.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_door(browser: BrowserContext, busy_gateway: Gateway, scheme: str, tmp_path: Path) -> None:
+    """Somebody without a mouse logs in, and a wrong password says so where a screen reader hears it."""
+    cookies = browser.cookies()
+    browser.clear_cookies()
+    door = Dashboard(browser.new_page(), busy_gateway)
+    try:
+        door.look(scheme, NARROW)
+        door.go("/numbers?q=desk")
+        assert door.faults() == []
+        if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+            door.picture(Path(given) / f"login.{scheme}.narrow.png")
+            door.look(scheme, WIDE)
+            door.picture(Path(given) / f"login.{scheme}.wide.png")
+        press(door.page, "Tab", until="#f-name")
+        door.page.keyboard.type(NAME)
+        door.page.keyboard.press("Tab")
+        door.page.keyboard.type("wrong password")
+        door.page.keyboard.press("Enter")
+        expect(door.page.get_by_role("alert")).to_contain_text("do not belong together")
+        assert door.faults() == []
+        press(door.page, "Tab", until="#f-password")
+        door.page.keyboard.type(PASSWORD)
+        door.page.keyboard.press("Enter")
+        door.page.wait_for_url("**/numbers?q=desk")
+    finally:
+        door.page.close()
+        browser.add_cookies(cookies)  # type: ignore[arg-type]  # they are as they came
+
+
+def press(page: Page, key: str, until: str) -> None:
+    """Press a key until something has the focus, as somebody without a mouse does; and it has to be seen."""
+    for _ in range(80):
+        page.keyboard.press(key)
+        if page.evaluate("selector => document.activeElement?.matches(selector)", until):
+            width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+            assert float(width.removesuffix("px")) >= 2, "the focus cannot be seen"
+            return
+    raise AssertionError(f"no way by {key} to {until}")
+
+
+def test_by_keyboard(dashboard: Dashboard) -> None:
+    """The first stop skips the navigation; a number's page and its dialog work without a mouse."""
+    page = dashboard.page
+    dashboard.go("/numbers")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    press(page, "Tab", until="td.main a")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/numbers/phn_*")
+    press(page, "Tab", until="form[data-confirm] button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert "/numbers/phn_" in page.url
+
+
+def test_navigation_on_a_phone(dashboard: Dashboard) -> None:
+    """Where it is narrow the navigation is behind a button, and Escape puts it away."""
+    page = dashboard.page
+    dashboard.look("light", NARROW)
+    dashboard.go("/numbers")
+    navigation = page.get_by_role("navigation", name="Main")
+    expect(navigation).to_be_hidden()
+    page.get_by_role("button", name="Menu", exact=True).click()
+    expect(navigation).to_be_visible()
+    if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+        page.screenshot(path=str(Path(given) / "navigation.light.narrow.png"))
+    page.keyboard.press("Escape")
+    expect(navigation).to_be_hidden()
+
+
+def test_light_and_dark(dashboard: Dashboard) -> None:
+    """The switch overrides the system, at once and for the next pages."""
+    page = dashboard.page
+    dashboard.go("/numbers")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Light or dark").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    dashboard.go("/agents")
+    assert page.evaluate(ground) == dark
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(ground) == light
+    page.context.clear_cookies(name="trunkline_theme")
+
+
+def test_the_box_answers_while_one_types(dashboard: Dashboard) -> None:
+    """A number is judged without a button: why not, with the check that failed, and at what price."""
+    page = dashboard.page
+    dashboard.go("/telephony")
+    box = page.get_by_label("A telephone number")
+    box.press_sequentially("+1 900 555 0199", delay=10)
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("premium")
+    expect(answer.locator("li.fail").first).to_contain_text("not opted in")
+    box.fill("+44 20 7946 0018")
+    expect(answer).to_contain_text("May be called")
+    expect(answer).to_contain_text("₹0.50")
+
+
+def test_a_refused_call_is_explained(dashboard: Dashboard) -> None:
+    """The form says why before it is sent, and again where it is sent all the same."""
+    page = dashboard.page
+    dashboard.go("/calls/new")
+    page.get_by_role("textbox", name="To", exact=True).fill("112")
+    expect(page.locator("#answer")).to_contain_text("Emergency numbers and short codes are never dialled")
+    page.get_by_role("button", name="Call now").click()
+    expect(page.get_by_role("alert")).to_contain_text("The call was not placed")
+    expect(page.get_by_role("textbox", name="To", exact=True)).to_have_value("112")
+    assert dashboard.faults() == []
+    if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+        dashboard.picture(Path(given) / "place-a-call-refused.light.wide.png")
+
+
+def test_assigning_an_agent(dashboard: Dashboard) -> None:
+    """A version is chosen for one direction; the page says so, and the other direction stays."""
+    page = dashboard.page
+    dashboard.go("/numbers?q=Support")
+    page.get_by_role("link", name=re.compile("555.0102")).click()
+    expect(page.locator("#assignments")).to_contain_text("outbound calls are disabled")
+    page.get_by_label("Outbound agent version").select_option(label="Front desk – version 1")
+    page.get_by_role("button", name="Assign outbound").click()
+    expect(page.get_by_role("status")).to_contain_text("from the next call on")
+    expect(page.get_by_label("Inbound agent version")).to_have_value(re.compile("ver_"))
+    page.get_by_label("Outbound agent version").select_option("")
+    page.get_by_role("button", name="Assign outbound").click()
+    expect(page.get_by_role("status")).to_contain_text("Disabled for outbound calls")
+
+
+def test_a_call_that_rings(dashboard: Dashboard, phone_port: int, tmp_path: Path) -> None:
+    """A call from the page rings a real SIP client, which hears the agent; the page follows it."""
+    require("baresip", "baresip-core")
+    page = dashboard.page
+    speech = speech_like(4.0)
+    with answering_baresip(phone_port, CALLEE, speech, tmp_path / "baresip") as heard:
+        dashboard.go("/calls/new")
+        page.get_by_label("From").select_option(index=0)
+        page.get_by_role("textbox", name="To", exact=True).fill("+44 20 7946 0018")
+        page.get_by_role("button", name="Call now").click()
+        page.wait_for_url("**/calls/call_*")
+        expect(page.get_by_text("in conversation").first).to_be_visible()
+        if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+            dashboard.picture(Path(given) / "call-live.light.wide.png")
+        expect(page.locator(".notice").last).to_contain_text("disconnected", ignore_case=True, timeout=25_000)
+    expect(page.locator(".ladder")).to_contain_text("INVITE")
+    assert came_back(speech, heard.samples), (compare_pieces(speech, heard.samples), heard.output)
