@@ -99,7 +99,7 @@ def recordings(gate: KeyGate, parts: RecordingParts) -> APIRouter:
         call_id: CallId, caller: Annotated[Caller, Depends(gate)], wanted: RangeHeader = None
     ) -> Response:
         """The recording, or the part of it that `Range` asks for."""
-        return await _served(parts.keeping, await found(lookup, call_id, caller), wanted)
+        return await served(parts.keeping, await found(lookup, call_id, caller), wanted)
 
     @router.head("/v1/calls/{call_id}/recording", responses={**answers(400, 404), **HEADED})
     async def head_recording(call_id: CallId, caller: Annotated[Caller, Depends(gate)]) -> Response:
@@ -143,7 +143,7 @@ def _linked_routes(router: APIRouter, parts: RecordingParts) -> None:
         call_id: call, expires: signed = "", signature: signed = "", wanted: RangeHeader = None
     ) -> Response:
         """The recording, for whoever has the link."""
-        return await _served(parts.keeping, await linked(call_id, expires, signature), wanted)
+        return await served(parts.keeping, await linked(call_id, expires, signature), wanted)
 
     @router.head("/recordings/{call_id}.wav", responses={404: LINKED[404], 503: LINKED[503], **HEADED})
     async def head_linked(call_id: call, expires: signed = "", signature: signed = "") -> Response:
@@ -151,7 +151,8 @@ def _linked_routes(router: APIRouter, parts: RecordingParts) -> None:
         return await _headed(parts.keeping, await linked(call_id, expires, signature))
 
 
-async def _served(keeping: Keeping, row: CallRow, wanted: str | None) -> Response:
+async def served(keeping: Keeping, row: CallRow, wanted: str | None) -> Response:
+    """The recording of a call, or the part that `Range` asks for; raises `Declined`."""
     size = await _size(keeping, row)
     start, end = _part(wanted, size)
     headers = _headers(row) | {"Content-Length": str(end - start)}

@@ -1,13 +1,22 @@
 """One call: what happened when, what was said on the wire, why, how it sounded, and what it cost."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
 from gateway.store.calls import CallRow
-from gateway.web.drawing import LADDER_STEP, LADDER_TOP, moments, rungs
+from gateway.web.drawing import LADDER_STEP, LADDER_TOP, Curve, curve, moments, rungs
 from gateway.web.page import Page, Visit, get
+from gateway.web.waveform import waveform
+
+CHARTS = (
+    ("Opinion (MOS)", "", 5.0, (("from the caller", "mos_in"), ("to the caller", "mos_out"))),
+    ("Loss", "%", 5.0, (("from the caller", "loss_in"), ("to the caller", "loss_out"))),
+    ("Jitter", "ms", 20.0, (("from the caller", "jitter_in"), ("to the caller", "jitter_out"))),
+)
+"What is drawn of a call over time: title, unit, least height, and the columns of `media.quality`."
 
 DIRECTIONS = (("in", "From the caller to the agent"), ("out", "From the agent to the caller"))
 FIGURES = (
@@ -25,13 +34,13 @@ FIGURES = (
 
 async def show(visit: Visit) -> Response:
     """The page."""
-    row = await _own(visit)
+    row = await own_call(visit)
     return visit.page("call.html", "calls", **await _seen(visit, row))
 
 
 async def fresh(visit: Visit) -> Response:
     """What changes while the call goes on, for the script that keeps it fresh."""
-    row = await _own(visit)
+    row = await own_call(visit)
     return visit.part("call_body.html", **await _seen(visit, row))
 
 
@@ -49,9 +58,52 @@ async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
         "directions": [
             (title, figures) for key, title in DIRECTIONS if (figures := _figures(row.media, key))
         ],
+        "charts": charts(row.media),
+        "waveform": None if row.ended_at is None else await waveform(visit.site.parts.keeping, row),
         "is_live": row.ended_at is None,
         "can_hang_up": any(record.id == row.id for record in visit.site.parts.switchboard.running()),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Some curves in one box."""
+
+    title: str
+    unit: str
+    top: float
+    "The value at the upper edge."
+    curves: tuple[Curve, ...]
+    seconds: float
+    "How long the box is."
+
+
+def charts(media: Mapping[str, object]) -> list[Chart]:
+    """How the call sounded over time, where it was long enough to tell."""
+    quality = media.get("quality")
+    if not isinstance(quality, Mapping) or len(quality.get("points") or ()) < 2:
+        return []
+    step, columns, points = quality["step_seconds"], list(quality["columns"]), quality["points"]
+    drawn = []
+    for title, unit, least, wanted in CHARTS:
+        series = {
+            name: [
+                (step * (number + 1), float(point[columns.index(column)]))
+                for number, point in enumerate(points)
+                if column in columns and point[columns.index(column)] is not None
+            ]
+            for name, column in wanted
+        }
+        top = max([least, *(value for samples in series.values() for _, value in samples)])
+        span = (step, step * len(points))
+        curves = tuple(
+            made
+            for name, samples in series.items()
+            if (made := curve(name, unit, samples, top, span)) is not None
+        )
+        if curves:
+            drawn.append(Chart(title, unit, top, curves, step * len(points)))
+    return drawn
 
 
 def _figures(media: Mapping[str, object], key: str) -> list[tuple[str, str]]:
@@ -65,7 +117,7 @@ def _figures(media: Mapping[str, object], key: str) -> list[tuple[str, str]]:
     ]
 
 
-async def _own(visit: Visit) -> CallRow:
+async def own_call(visit: Visit) -> CallRow:
     """The call as it stands: live where it runs here, else as it was saved."""
     call_id = visit.path["id"]
     running = {record.id: record for record in visit.site.parts.switchboard.running()}

@@ -2,7 +2,19 @@
 
 from starlette.responses import Response
 
-from gateway.web import agents, call, calls, login, number, numbers, place, settings, telephony, trunks
+from gateway.web import (
+    agents,
+    call,
+    calls,
+    login,
+    number,
+    numbers,
+    place,
+    recording,
+    settings,
+    telephony,
+    trunks,
+)
 from gateway.web.page import Page, Visit, get
 from gateway.web.parts import Parts
 from gateway.web.site import Site
@@ -21,6 +33,7 @@ PAGES: tuple[Page, ...] = (
     *calls.PAGES,
     *place.PAGES,
     *call.PAGES,
+    *recording.PAGES,
     *telephony.PAGES,
     *trunks.PAGES,
     *settings.PAGES,

@@ -98,14 +98,15 @@ class Curve:
 WIDTH, HEIGHT, EDGE = 600, 120, 8
 
 
-def curve(name: str, unit: str, samples: Sequence[tuple[float, float]], top: float) -> Curve | None:
-    """A curve of samples (seconds, value); `top` is the value at the upper edge at least."""
+def curve(
+    name: str, unit: str, samples: Sequence[tuple[float, float]], top: float, span: tuple[float, float]
+) -> Curve | None:
+    """A curve of samples (seconds, value) in a box from 0 to `top`, and over the seconds of `span`."""
     if len(samples) < 2:
         return None
     values = [value for _, value in samples]
-    start, end = samples[0][0], samples[-1][0]
-    width = max(end - start, 0.001)
-    height = max(top, *values)
+    start, end = span
+    width, height = max(end - start, 0.001), max(top, 0.001)
     points = " ".join(
         f"{EDGE + (WIDTH - 2 * EDGE) * (at - start) / width:.1f},"
         f"{HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * value / height:.1f}"

@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
 from gateway.call.switchboard import Switchboard
+from gateway.recordings.keeping import Keeping
 from gateway.settings import Config
 from gateway.store.sql import SqlStore
 from gateway.store.writer import Tell
@@ -20,5 +21,6 @@ class Parts:
     store: SqlStore
     switchboard: Switchboard
     placing: Placing
+    keeping: Keeping
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)

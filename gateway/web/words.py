@@ -26,6 +26,8 @@ _TONES = {
         "verified",
         "enabled",
         "healthy",
+        "saved",
+        "recovered",
         "answered",
         "pass",
     },

@@ -1,5 +1,6 @@
 """Call history, a call's page, live calls, and calls placed by hand."""
 
+import asyncio
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 from gateway.routing.table import Workspace
 from gateway.store.calls import CallRow
 from gateway.store.ids import new_id
+from gateway.web.call import charts
 from gateway.web.sheet import line
 from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime
@@ -185,3 +187,58 @@ async def test_placing_a_call(world: World, anna: Visitor, agent: Runtime, phone
     call_id = answer.headers["location"].rpartition("/")[2]
     await anna.post(f"/calls/{call_id}/hangup")
     await until(lambda: not world.gateway.switchboard.active)
+
+
+async def test_a_recording(world: World, anna: Visitor, agent: Runtime, phone: Phone) -> None:
+    """A recorded call has a waveform and a player, which asks for parts; deleted, it says so."""
+    version = await world.line()
+    book = world.gateway.store.configuration
+    (number,) = await book.numbers.list_all()
+    await book.numbers.change(number.id, {"recording": "both"}, "test")
+    assert version.number == 1
+    leg = phone.invite(world.at(), NUMBER)
+    await leg.answered()
+    phone.sound.murmur()
+    await until(lambda: (recording := world.gateway.switchboard.running()) and recording[0].first_audio_in_at)
+    await asyncio.sleep(0.4)
+    leg.bye()
+    row = await world.record()
+    await until_saved(world, row.id)
+    page = (await anna.get(f"/calls/{row.id}")).text
+    assert 'class="waveform"' in page
+    assert page.count('class="caller"') > 100
+    path = f"/calls/{row.id}/recording.wav"
+    part = await anna.get(path, range="bytes=0-43")
+    assert (part.status_code, part.content[:4], len(part.content)) == (206, b"RIFF", 44)
+    assert (await anna.get(path, range="bytes=99999999-")).status_code == 416
+    assert (await anna.post(f"/calls/{row.id}/recording/delete")).status_code == 303
+    assert (await anna.get(path)).status_code == 404
+    assert "deleted" in text_of((await anna.get(f"/calls/{row.id}")).text)
+
+
+async def until_saved(world: World, call_id: str) -> None:
+    """Until a recording is where it is kept."""
+    async with asyncio.timeout(10):
+        while True:
+            await world.gateway.store.flush()
+            row = await world.gateway.store.get_call(call_id)
+            if row is not None and row.recording_status == "saved":
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_charts() -> None:
+    """A chart is drawn from what is known, within its box; two points are the least."""
+    columns = ["loss_in", "mos_in", "jitter_in", "mos_out"]
+    points = [[0.0, 4.4, 1.0, None], [50.0, 2.0, 90.0, None], [0.0, 4.4, 1.0, None]]
+    found = charts({"quality": {"step_seconds": 5, "columns": columns, "points": points}})
+    assert [(chart.title, chart.top) for chart in found] == [
+        ("Opinion (MOS)", 5.0),
+        ("Loss", 50.0),
+        ("Jitter", 90.0),
+    ]
+    assert [len(chart.curves) for chart in found] == [1, 1, 1]
+    places = [pair.split(",") for chart in found for pair in chart.curves[0].points.split()]
+    assert all(0 <= float(x) <= 600 and 0 <= float(y) <= 120 for x, y in places)
+    assert charts({"quality": {"step_seconds": 5, "columns": columns, "points": points[:1]}}) == []
+    assert charts({}) == []
