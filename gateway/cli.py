@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.commands import accounts, agents, calls, keys, numbers, rates, trunks, wallet, workspaces
+from gateway.commands import (
+    accounts,
+    agents,
+    calls,
+    keys,
+    number_market,
+    rates,
+    trunk_links,
+    wallet,
+    workspaces,
+)
 from gateway.commands.call import call
 from gateway.commands.check import check
 from gateway.commands.explain import explain
@@ -31,8 +41,8 @@ app.command()(check)
 app.command()(explain)
 app.command()(call)
 app.command()(tail)
-app.add_typer(numbers.app, name="numbers")
-app.add_typer(trunks.app, name="trunks")
+app.add_typer(number_market.app, name="numbers")
+app.add_typer(trunk_links.app, name="trunks")
 app.add_typer(agents.app, name="agents")
 app.add_typer(calls.app, name="calls")
 app.add_typer(workspaces.app, name="workspaces")
@@ -85,7 +95,8 @@ def demo(
 ) -> None:
     """Serve a demo workspace with a sample agent beside it, and place one real call over loopback."""
     with mistakes_told():
-        environ = {"TRUNKLINE_DEMO__SEED": str(DEMO_SEED), **os.environ}
+        selling = {"TRUNKLINE_PROVISIONING__PROVIDER": "simulated"}
+        environ = {"TRUNKLINE_DEMO__SEED": str(DEMO_SEED), **selling, **os.environ}
         read = load_config(config, environ)
         import asyncio
 

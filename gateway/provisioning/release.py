@@ -40,7 +40,7 @@ class Releasing:
         if users:
             raise Conflict("phone_number", number.e164, USED.format(users=", ".join(users[:MAX_NAMED])))
         async with there.together(by) as together:
-            number = await together.numbers.remove(number_id, by)
+            number = await together.numbers.remove(number_id, by, given_back=True)
             purchase = await self._begin(together, number, by)
             await _remove_linked_trunk(together, number, by)
         fields = {"number": number.e164, "workspace_id": number.workspace_id, "by": by}

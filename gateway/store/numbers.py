@@ -21,7 +21,7 @@ from gateway.routing.table import (
 from gateway.store.book import Book, Changing, pick_named
 from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.rules import checked_number
-from gateway.store.schema import calls, numbers
+from gateway.store.schema import calls, numbers, purchases
 
 Direction = Literal["inbound", "outbound"]
 
@@ -95,7 +95,7 @@ class Numbers:
         async with self.book.changing(by) as changing:
             await changing.get(Workspace, number.workspace_id)
             if await changing.exists(numbers, numbers.c.e164 == number.e164):
-                raise Conflict("phone_number", number.e164, REGISTERED, whole=True)
+                raise Conflict("phone_number", number.e164, REGISTERED)
             await _check_references(changing, number)
             await changing.add(number)
             await _keep_one_default(changing, number)
@@ -115,14 +115,19 @@ class Numbers:
         """Have no agent answer, or dial by, this number."""
         return await self._change(number_id, {f"{direction}_version_id": None}, by, "unassign")
 
-    async def remove(self, number_id: str, by: str) -> PhoneNumber:
-        """Remove a number that is neither the default nor in a call."""
+    async def remove(self, number_id: str, by: str, *, given_back: bool = False) -> PhoneNumber:
+        """Remove a number that is neither the default nor in a call.
+
+        One that was bought goes back to its provider: `given_back` says that this is seen to.
+        """
         async with self.book.changing(by) as changing:
             number = await changing.get(PhoneNumber, number_id)
             if number.is_default:
                 right = "is the workspace's default number: make another one the default first"
                 raise Conflict("phone_number", number.e164, right)
             await _refuse_in_call(changing, number)
+            if not given_back:
+                await _refuse_bought(changing, number)
             await changing.remove(number)
         return number
 
@@ -144,6 +149,13 @@ async def _refuse_in_call(changing: Changing, number: PhoneNumber) -> None:
     if ids:
         more = " and others" if len(ids) > MAX_NAMED else ""
         right = f"is in a call ({', '.join(ids[:MAX_NAMED])}{more}): wait until it has ended"
+        raise Conflict("phone_number", number.e164, right)
+
+
+async def _refuse_bought(changing: Changing, number: PhoneNumber) -> None:
+    still_ours = (purchases.c.number == number.e164, purchases.c.state.not_in(("released", "failed")))
+    if await changing.exists(purchases, *still_ours):
+        right = f"was bought from {number.provider}: give it back, or it goes on to cost money"
         raise Conflict("phone_number", number.e164, right)
 
 
