@@ -25,6 +25,10 @@ EXCHANGE_SECONDS = 1.0
 class Purses(Protocol):
     """What a meter needs of the store."""
 
+    def has_wallet(self, workspace_id: str) -> bool:
+        """Whether a workspace pays in advance; see `Store.has_wallet`."""
+        ...
+
     async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
         """How wallets stand; see `Store.purses`."""
         ...
@@ -108,6 +112,8 @@ class Meter:
         since; `StoreError` where none was seen. `begin` the call before anything is awaited, so that no other
         is promised the same money.
         """
+        if not self._purses.has_wallet(workspace_id):
+            return None
         try:
             self._learn(await self._purses.purses(self._ended(), [workspace_id]), [workspace_id])
         except StoreError:

@@ -27,7 +27,7 @@ class Change:
     "`cli:root`, `api:key_…`, `seed`."
     workspace_id: str | None
     kind: str
-    "`trunk`, `number`, `agent`, `version`, `workspace` or `deck`."
+    "`trunk`, `number`, `agent`, `version`, `workspace`, `deck` or `wallet`."
     object_id: str
     action: str
     "`add`, `change`, `publish`, `assign`, `unassign` or `remove`."

@@ -43,6 +43,10 @@ class Store(Protocol):
         """
         ...
 
+    def has_wallet(self, workspace_id: str) -> bool:
+        """Whether a workspace has an open wallet, as last seen; costs nothing, at most about a second old."""
+        ...
+
     async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
         """How the open wallets of some workspaces stand, but for what calls of this gateway hold.
 

@@ -18,7 +18,7 @@ from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
-from gateway.store.loaded_decks import LoadedDecks
+from gateway.store.loaded_prices import LoadedPrices
 from gateway.store.number_list import NumberList
 from gateway.store.purses import Exchange, Hold
 from gateway.store.requests import Requests
@@ -42,13 +42,13 @@ class SqlStore:
         self._instance = config.gateway.name
         self._database = database
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
-        self._decks = LoadedDecks(database, lambda: self._snapshots.revision)
+        self._prices = LoadedPrices(database, lambda: self._snapshots.revision)
         journal = Journal(config.journal_file)
         self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
         self.configuration = Configuration(book)
-        self.wallets = Wallets(database)
+        self.wallets = Wallets(book)
         self.requests = Requests(database, config.gateway.name)
         self.accounts = Accounts(database)
         self.web_sessions = WebSessions(database)
@@ -57,7 +57,7 @@ class SqlStore:
     async def start(self) -> None:
         """Begin to serve calls: read the trunks, take in the journal of an earlier run, write records."""
         await self._snapshots.start()
-        await self._decks.start()
+        await self._prices.start()
         await self._writer.replay()
         self._writing = asyncio.create_task(self._writer.run(), name="store-writer")
 
@@ -70,7 +70,7 @@ class SqlStore:
                 pass  # the journal's disk is full or gone as well: nothing else can be done with these rows
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        await self._decks.stop()
+        await self._prices.stop()
         await self._snapshots.stop()
         await self._database.close()
 
@@ -91,11 +91,15 @@ class SqlStore:
     async def refresh(self) -> None:
         """Read the trunks and the rate decks now, if anything changed."""
         await self._snapshots.refresh()
-        await self._decks.refresh()
+        await self._prices.refresh()
 
     def rate_decks(self) -> RateDecks:
         """All rate decks as last seen; see `Store.rate_decks`."""
-        return self._decks.current
+        return self._prices.current
+
+    def has_wallet(self, workspace_id: str) -> bool:
+        """Whether a workspace pays in advance, as last seen; see `Store.has_wallet`."""
+        return workspace_id in self._prices.prepaid
 
     async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
         """How wallets stand; see `Store.purses`."""
@@ -168,7 +172,7 @@ class SqlStore:
     @property
     def counters(self) -> dict[str, int]:
         """What the store has counted since its start, and `unsaved`, the rows that are in memory only."""
-        counted = {**self._snapshots.counters, **self._decks.counters, **self._writer.counters}
+        counted = {**self._snapshots.counters, **self._prices.counters, **self._writer.counters}
         return {**counted, "unsaved": self._writer.unsaved}
 
 

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.rating import MINOR_UNIT
 from gateway.routing.table import Workspace
-from gateway.store.database import Database
+from gateway.store.book import Book, Changing
 from gateway.store.errors import Conflict, InvalidInput, NotFound
 from gateway.store.ids import new_id
+from gateway.store.ledger import Entry, record
 from gateway.store.schema import wallet_entries, wallet_holds, wallets
 
 MAX_AMOUNT = Decimal(1_000_000_000)
@@ -71,28 +72,29 @@ class WalletEntry:
 class Wallets:
     """The wallets in the store. A workspace has one at most, and only where somebody opened it."""
 
-    database: Database
+    book: Book
 
     async def list_all(self) -> list[Wallet]:
         """All wallets, closed ones too, in the order of their workspaces' ids."""
-        async with self.database.reading() as connection:
+        async with self.book.database.reading() as connection:
             return await _read(connection)
 
     async def get(self, workspace_id: str) -> Wallet:
         """A workspace's wallet; `NotFound` where it never had one."""
-        async with self.database.reading() as connection:
+        async with self.book.database.reading() as connection:
             return await _one(connection, workspace_id)
 
     async def available(self, workspace_id: str) -> Decimal | None:
         """What new calls of a workspace may cost; None: it has no open wallet, so anything."""
-        async with self.database.reading() as connection:
+        async with self.book.database.reading() as connection:
             found = await _read(connection, wallets.c.workspace_id == workspace_id, wallets.c.is_open)
         return found[0].available if found else None
 
     async def open(self, workspace: Workspace, amount: Decimal, by: str) -> Wallet:
         """Open a wallet with a first amount, or open a closed one again; its balance is still there."""
         amount = _checked(amount, Decimal(0))
-        async with self.database.writing() as connection:
+        async with self.book.changing(by) as changing:
+            connection = changing.connection
             before = await lock(connection, workspace.id)
             if before is not None and before["is_open"]:
                 raise Conflict("workspace", workspace.name, "has an open wallet already: top it up")
@@ -104,6 +106,7 @@ class Wallets:
                 await connection.execute(_of(workspace.id).values(**columns))
             balance = Decimal(0) if before is None else before["balance"]
             await enter(connection, workspace.id, balance, amount, EntryKind.OPEN, by)
+            await _note(changing, workspace.id, is_open=True)
             return await _one(connection, workspace.id)
 
     async def top_up(self, workspace_id: str, amount: Decimal, by: str, note: str = "") -> Wallet:
@@ -121,24 +124,26 @@ class Wallets:
 
     async def close(self, workspace_id: str, by: str) -> Wallet:
         """Let calls go on without a wallet; what is in it stays in it."""
-        async with self.database.writing() as connection:
+        async with self.book.changing(by) as changing:
+            connection = changing.connection
             before = await _open_one(connection, workspace_id)
             await connection.execute(_of(workspace_id).values(is_open=False))
             await enter(connection, workspace_id, before["balance"], Decimal(0), EntryKind.CLOSE, by)
+            await _note(changing, workspace_id, is_open=False)
             return await _one(connection, workspace_id)
 
     async def entries(self, workspace_id: str, limit: int = 20) -> list[WalletEntry]:
         """The newest changes of the balance, newest first."""
         newest = wallet_entries.select().where(wallet_entries.c.workspace_id == workspace_id)
         newest = newest.order_by(wallet_entries.c.id.desc()).limit(min(limit, MAX_ENTRIES))
-        async with self.database.reading() as connection:
+        async with self.book.database.reading() as connection:
             rows = (await connection.execute(newest)).mappings().all()
         return [WalletEntry(**row) for row in rows]
 
     async def _change(
         self, workspace_id: str, amount: Decimal, kind: EntryKind, by: str, note: str
     ) -> Wallet:
-        async with self.database.writing() as connection:
+        async with self.book.database.writing() as connection:
             before = await _open_one(connection, workspace_id)
             await enter(connection, workspace_id, before["balance"], amount, kind, by, note=note)
             return await _one(connection, workspace_id)
@@ -189,6 +194,27 @@ async def enter(
         )
     )
     return after
+
+
+async def _note(changing: Changing, workspace_id: str, *, is_open: bool) -> None:
+    """That a workspace has a wallet is configuration: every gateway learns it by the revision."""
+    entry = Entry(
+        by=changing.by,
+        workspace_id=workspace_id,
+        kind="wallet",
+        object_id=workspace_id,
+        action="change",
+        before={"is_open": not is_open},
+        after={"is_open": is_open},
+    )
+    changing.revision = await record(changing.connection, entry)
+
+
+async def read_prepaid(connection: AsyncConnection) -> frozenset[str]:
+    """The workspaces that have an open wallet."""
+    return frozenset(
+        (await connection.execute(sa.select(wallets.c.workspace_id).where(wallets.c.is_open))).scalars()
+    )
 
 
 async def _read(connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> list[Wallet]:

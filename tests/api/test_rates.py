@@ -119,6 +119,7 @@ async def test_an_empty_wallet_is_a_reason(shop: Api) -> None:
     """With what is in it."""
     workspace = await shop.house.store.configuration.workspaces.get("org_test")
     await shop.house.store.wallets.open(workspace, Decimal("0.3"), "test")
+    await shop.house.store.refresh()
     found = await quoted(shop, to=MOBILE)
     assert (found["allowed"], found["reason"], found["balance"]) == (False, "insufficient_balance", "0.3")
 

@@ -42,6 +42,9 @@ class Database:
         self.settled.add(call_id)
         self.holds.pop(call_id, None)
 
+    def has_wallet(self, workspace_id: str) -> bool:
+        return workspace_id != "org_without"
+
     async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
         self.asked += 1
         if self.away:
@@ -278,3 +281,11 @@ async def test_a_database_that_stalls_is_told_once(monkeypatch: pytest.MonkeyPat
     finally:
         await bench.meter.stop()
     assert bench.told == ["wallet.stalled"]
+
+
+async def test_a_workspace_without_a_wallet_asks_nobody() -> None:
+    """Nor does its call wait for the database."""
+    bench = Bench("60")
+    bench.database.away = True
+    assert await bench.meter.balance("org_without") is None
+    assert bench.database.asked == 0

@@ -27,6 +27,7 @@ async def shop(build: Build) -> World:
 
 async def open_wallet(world: World, amount: str) -> None:
     await world.gateway.store.wallets.open(world.workspace, Decimal(amount), "test")
+    await world.gateway.store.refresh()
 
 
 async def debits(world: World) -> list[WalletEntry]:

@@ -13,7 +13,7 @@ from gateway.store import new_id
 from gateway.store.database import Database
 from gateway.store.decks import SLICE, Imported
 from gateway.store.errors import Conflict, InvalidInput, NotFound
-from gateway.store.loaded_decks import LoadedDecks
+from gateway.store.loaded_prices import LoadedPrices
 from gateway.store.sql import SqlStore
 
 INDIA = Rate("India", Decimal("0.55"))
@@ -133,7 +133,7 @@ async def test_a_large_deck_is_read_without_holding_up_the_loop(database: Databa
     prices = [Rate(f"Destination {number}", Decimal(number) / 100) for number in range(2000)]
     entries = [(str(100_000 + number), prices[number % 2000]) for number in range(100_000)]
     imported = await store.configuration.decks.put("plivo", deck(*entries), "test")
-    loaded = LoadedDecks(database, lambda: imported.deck.revision)
+    loaded = LoadedPrices(database, lambda: imported.deck.revision)
     turns = 0
 
     async def others() -> None:

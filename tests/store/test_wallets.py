@@ -306,3 +306,36 @@ async def test_the_database_itself_refuses_a_second_debit(
                     note="",
                 )
             )
+
+
+async def test_who_pays_in_advance_is_known_by_the_revision(store: SqlStore, furnished: Furnished) -> None:
+    """So that calls of all others ask the database for no balance; the history says who opened the wallet."""
+    workspace = furnished.workspace
+    assert not store.has_wallet(workspace.id)
+    await store.wallets.open(workspace, rupees("5"), "cli:root")
+    async with asyncio.timeout(10):
+        while not store.has_wallet(workspace.id):  # noqa: ASYNC110 - it comes by itself
+            await asyncio.sleep(0.01)
+    await store.wallets.close(workspace.id, "cli:root")
+    await store.refresh()
+    assert not store.has_wallet(workspace.id)
+    newest = (await store.configuration.history(workspace.id))[0]
+    assert (newest.kind, newest.by, newest.fields) == ("wallet", "cli:root", {"is_open": [True, False]})
+
+
+async def test_two_gateways_settle_on_one_wallet_at_once(
+    config: Config, store: SqlStore, furnished: Furnished, wallet: Wallet
+) -> None:
+    """Neither waits for ever, and no debit is lost between the other's reading and writing."""
+    named = config.gateway.model_copy(update={"name": "other"})
+    other = await open_store(config.model_copy(update={"gateway": named}))
+    try:
+        for _ in range(25):
+            store.save_call(call(furnished.workspace, price="1"))
+            other.save_call(call(furnished.workspace, price="1"))
+            await asyncio.sleep(0)
+        await asyncio.gather(store.flush(), other.flush())
+    finally:
+        await other.close()
+    assert await balance(store, furnished.workspace) == 50
+    assert len(await debits(store, furnished.workspace)) == 50

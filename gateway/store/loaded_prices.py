@@ -1,4 +1,4 @@
-"""The rate decks in memory, for decisions: read at the start, and again when one of them changes."""
+"""What decisions know of money, in memory: the rate decks, and which workspaces pay in advance."""
 
 import asyncio
 from collections import Counter
@@ -8,13 +8,14 @@ from gateway.routing.rating import RateDeck, RateDecks
 from gateway.store.database import Database
 from gateway.store.decks import Deck, load_deck, read_decks
 from gateway.store.errors import StoreError
+from gateway.store.wallets import read_prepaid
 
 LOOK_SECONDS = 0.25
 "How often the revision, which is in memory, is looked at."
 
 
-class LoadedDecks:
-    """What decisions know of prices. While the database is away, the decks that were read serve on."""
+class LoadedPrices:
+    """Read at the start, and again when it changes. While the database is away, what was read serves on."""
 
     def __init__(self, database: Database, revision: Callable[[], int]) -> None:
         """`revision` is the configuration's, as last seen."""
@@ -23,6 +24,8 @@ class LoadedDecks:
         self._seen = -1
         self._decks: dict[str, tuple[Deck, RateDeck]] = {}
         self._looking: asyncio.Task[None] | None = None
+        self.prepaid: frozenset[str] = frozenset()
+        "The workspaces that have an open wallet."
         self.current = RateDecks()
         "Replaced, never changed, so that a decision sees one state of all prices."
         self.counters: Counter[str] = Counter(missed_decks=0)
@@ -40,12 +43,13 @@ class LoadedDecks:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Read the decks that are new or have changed, if anything of the configuration has."""
+        """Read the decks that are new or have changed, and the wallets, if anything configured has."""
         revision = self._revision()
         if revision <= self._seen:
             return
         async with self._database.reading() as connection:
             heads = await read_decks(connection)
+            prepaid = await read_prepaid(connection)
             loaded = {}
             for head in heads:
                 known = self._decks.get(head.id)
@@ -53,7 +57,7 @@ class LoadedDecks:
                     loaded[head.id] = (head, known[1])
                 else:
                     loaded[head.id] = (head, await load_deck(connection, head))
-        self._decks = loaded
+        self._decks, self.prepaid = loaded, prepaid
         self._seen = revision
         self.current = RateDecks(
             {head.provider: deck for head, deck in loaded.values()},
