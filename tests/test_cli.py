@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.commands.check_sockets import try_bind
+from gateway.media.audio import ULAW_8K, wav_bytes
 from gateway.store.database import HEAD
 
 ROOT = Path(__file__).parent.parent
@@ -409,6 +410,21 @@ def test_check_of_the_demo_is_fine(gateway: Gateway) -> None:
     assert found["database"][0][1].endswith(f"at migration {HEAD}")
     assert found["numbers"] == [("warn", "1 of 3 take no calls: +442079460018")]
     assert found["agent Sample agent/1"] == [("ok", "ws://127.0.0.1:8765/native")]
+
+
+def test_check_of_recordings(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An announcement that cannot be played means calls that are not recorded; room counts too."""
+    notice = tmp_path / "notice.wav"
+    answer(gateway("numbers", "set", FRONT_DESK, "recording=both", f"recording_announcement={notice}"))
+    result = gateway("check")
+    assert result.exit_code == 1
+    ((level, found),) = findings(result)[f"number {FRONT_DESK}"]
+    assert (level, "No such file" in found) == ("fail", True)
+    notice.write_bytes(wav_bytes(ULAW_8K, bytes(8000)))
+    monkeypatch.setenv("TRUNKLINE_RECORDINGS__MIN_FREE_MB", "0")
+    found_now = findings(gateway("check"))
+    assert found_now[f"number {FRONT_DESK}"][0][0] == "ok"
+    assert found_now["recordings"][0][0] == "ok"
 
 
 def test_check_before_the_first_start(gateway: Gateway) -> None:

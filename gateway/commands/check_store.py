@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
+from gateway.commands.check_recordings import check_recordings
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config
 from gateway.net.tls import BadCertificate, client_context
@@ -56,6 +57,8 @@ async def check_store(config: Config, *, connect: bool) -> AsyncIterator[Finding
         return
     try:
         async for finding in _check_contents(store.configuration, config, connect):
+            yield finding
+        async for finding in check_recordings(store.configuration, config):
             yield finding
     except StoreError as error:
         yield bad("store", str(error), "bring back the key that the secrets were sealed with")

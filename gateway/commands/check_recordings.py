@@ -1,0 +1,55 @@
+"""Whether calls that are to be recorded will be: the announcements, and the room on the disk."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from gateway.commands.finding import Finding, bad, ok, warn
+from gateway.config import Config
+from gateway.media.audio import read_wav
+from gateway.recordings.folder import FolderStore
+from gateway.routing.table import AgentVersion, PhoneNumber, RecordingMode
+from gateway.store.configuration import Configuration
+
+
+async def check_recordings(there: Configuration, config: Config) -> AsyncIterator[Finding]:
+    """Nothing where nobody is recorded."""
+    numbers, trunks = await there.numbers.list_all(), await there.trunks.list_all()
+    versions = {
+        f"agent {agent.name}/{version.number}": version
+        for agent in await there.agents.list_all()
+        for version in await there.agents.versions(agent.id)
+        if version.published_at is not None
+    }
+    for number in numbers:
+        for finding in _announcement(f"number {number.e164}", number):
+            yield finding
+    for label, version in versions.items():
+        for finding in _announcement(label, version):
+            yield finding
+    modes = [one.recording for group in (numbers, trunks, versions.values()) for one in group]
+    if set(modes) - {None, RecordingMode.OFF}:
+        yield _room(config)
+
+
+def _announcement(label: str, of: PhoneNumber | AgentVersion) -> list[Finding]:
+    file = of.recording_announcement
+    if file is None:
+        return []
+    try:
+        read_wav(Path(file).read_bytes())
+    except (OSError, ValueError) as error:
+        found = f"the announcement {file}: {error}; calls go on, and are not recorded"
+        return [bad(label, found, "put a WAV file there: 16 bit PCM, μ-law or A-law")]
+    return [ok(label, f"announces recordings by {file}")]
+
+
+def _room(config: Config) -> Finding:
+    folder, least = config.recordings_folder, config.recordings.min_free_mb
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = (FolderStore(existing).free_bytes() or 0) >> 20
+    if free < least:
+        mend = "make room, or lower [recordings] min_free_mb"
+        return warn(
+            "recordings", f"{free} MB are free in {folder}, min_free_mb is {least}: none is made", mend
+        )
+    return ok("recordings", f"{folder}, {free} MB free")
