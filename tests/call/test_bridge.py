@@ -10,7 +10,7 @@ from gateway.agent.protocol import Frame
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
 from gateway.call.phone_media import PhoneMedia
-from gateway.media.audio import ALAW_8K, ULAW_8K
+from gateway.media.audio import ALAW_8K, L16_8K, ULAW_8K, converter
 from gateway.net.clock import MediaClock
 from tests.call.phone import babble
 
@@ -278,3 +278,35 @@ async def test_played_out() -> None:
     stage.run(100)
     await asyncio.wait_for(waiting, 1)
     assert stage.phone.voice() == babble(100)
+
+
+def test_pause_keeps_what_is_queued() -> None:
+    """Silence while it lasts, then on from the very sample."""
+    stage = Stage()
+    speech = babble(200)
+    stage.bridge.play(speech)
+    stage.run(100)
+    before = len(stage.phone.voice())
+    stage.bridge.pause(True)
+    stage.run(400)
+    assert len(stage.phone.voice()) == before
+    assert None in stage.phone.sent[-10:]
+    stage.bridge.pause(False)
+    stage.run(500)
+    said = b"".join(frame for frame in stage.phone.sent if frame is not None)
+    assert said.rstrip(b"\xff") == speech.rstrip(b"\xff")
+
+
+def test_half_a_sample_is_forgotten_by_a_clear() -> None:
+    """What comes behind a clear does not begin with the rest of a sample that was dropped."""
+    stage = Stage()
+    stage.agent.dialect.format = L16_8K
+    stage.bridge.retune()
+    decode, speech = converter(ULAW_8K, L16_8K), babble(100)
+    assert decode is not None
+    stage.bridge.play(decode(speech)[:-1])
+    stage.bridge.clear()
+    stage.bridge.play(decode(speech))
+    stage.run(500)
+    said = b"".join(frame for frame in stage.phone.sent if frame is not None)
+    assert said.rstrip(b"\xff") == speech.rstrip(b"\xff")

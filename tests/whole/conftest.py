@@ -49,6 +49,8 @@ class Runtime:
         self.wire = wire
         self.audio = bytearray()
         self.said: list[dict[str, Any]] = []
+        self.lines: list[str] = []
+        "Text as it came: not every dialect says everything in JSON."
         self.closed: tuple[int | None, str] | None = None
         self.heard = asyncio.Event()
 
@@ -59,7 +61,9 @@ class Runtime:
                 if isinstance(message, bytes):
                     self.audio += message
                 else:
-                    self.said.append(json.loads(message))
+                    self.lines.append(message)
+                    if message.startswith("{"):
+                        self.said.append(json.loads(message))
                 self.heard.set()
         self.closed = (self.wire.close_code, self.wire.close_reason or "")
         self.heard.set()
