@@ -108,6 +108,7 @@ class Broker:
         self._up = asyncio.Event()
         self._subscription: str | None = None
         self._take: Take | None = None
+        self._early: list[Delivery] = []
         self._leaving = False
         self._is_away_told = False
         self._refusals_told: set[str] = set()
@@ -160,6 +161,9 @@ class Broker:
     async def subscribe(self, topic: str, take: Take) -> None:
         """Take what comes on a topic, now or as soon as the broker is there, and after each reconnection."""
         self._subscription, self._take = topic, take
+        early, self._early = self._early, []
+        for delivery in early:
+            take(delivery)
         if self._client is not None:
             with suppress(*_errors()):
                 await self._subscribe(self._client)
@@ -202,6 +206,7 @@ class Broker:
 
     async def _serve(self, client: "Client") -> None:
         """Announce ourselves, subscribe, and hand on what comes, until the connection ends."""
+        self._early.clear()  # what came by another connection comes again by this one
         try:
             await _publish(client, self._birth())
             await self._subscribe(client)
@@ -211,10 +216,16 @@ class Broker:
             self._refusals_told.clear()
             self._tell("mqtt.connected", broker=str(self.address))
             async for message in client.messages:
-                if self._take is not None:
-                    self._take(self._delivery(client, message))
+                self._hand_on(self._delivery(client, message))
         finally:
             self._drop(client)
+
+    def _hand_on(self, delivery: Delivery) -> None:
+        """An earlier run's share comes as soon as we connect, which may be before anybody takes it."""
+        if self._take is None:
+            self._early.append(delivery)  # no more than the receive maximum
+        else:
+            self._take(delivery)
 
     async def _subscribe(self, client: "Client") -> None:
         if self._subscription is None:

@@ -145,6 +145,29 @@ async def test_what_is_not_acknowledged_comes_again(mosquitto: Mosquitto) -> Non
             await link.next(0.3)
 
 
+async def test_what_an_earlier_run_left_waits_until_it_is_taken(mosquitto: Mosquitto) -> None:
+    """The broker brings it as soon as we connect; it is kept for whoever subscribes later."""
+    address = BrokerAddress("127.0.0.1", mosquitto.port, uuid4().hex, session_seconds=60)
+    shared = f"$share/{uuid4().hex}/left/+"
+    for run in ("killed", "next"):
+        link = Link(address)
+        running = asyncio.create_task(link.broker.run())
+        await link.up()
+        if run == "killed":
+            await link.broker.subscribe(shared, link.came.put_nowait)
+            async with listener(mosquitto.port) as mouth:
+                await mouth.say("left/a", "one")
+            await link.next()
+        else:
+            await asyncio.sleep(0.3)
+            await link.broker.subscribe(shared, link.came.put_nowait)
+            delivery = await link.next(1)
+            assert delivery.payload == b"one"
+            delivery.acknowledge()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_the_broker_gives_no_more_than_the_receive_maximum(mosquitto: Mosquitto) -> None:
     """What exceeds it waits at the broker, and comes as acknowledgements leave."""
     async with linked(mosquitto.port, "bound", session_seconds=60, receive_maximum=3) as link:
