@@ -87,6 +87,35 @@ async def test_both_sides_are_in_the_file_each_on_its_channel(
     assert abs(len(left) / 8 - row.duration_ms) < 400, "as long as the call"
 
 
+@pytest.mark.parametrize("mode", [RecordingMode.OUTBOUND, RecordingMode.INBOUND])
+async def test_outbound_calls_have_the_callee_on_the_left(
+    world: World, agent: Runtime, phone: Phone, mode: RecordingMode
+) -> None:
+    """The far end is left and the agent right, whoever called; `inbound` says nothing of these calls."""
+    await world.way_out(phone.uri(), dialect="native", recording=mode)
+    await world.place()
+    leg = await phone.called()
+    leg.ring()
+    leg.accept()
+    talk = await agent.talk()
+    await talk.message("start")
+    callee, speaker = speech_like(1.5, seed=12), speech_like(1.5, seed=13)
+    await talk.say(ulaw(speaker))
+    await phone.sound.speak(ulaw(callee))
+    await until(lambda: phone.sound.voice().endswith(ulaw(speaker)[-400:]), 15)
+    await hang_up(world, leg)
+    if mode is RecordingMode.INBOUND:
+        row = await world.record()
+        assert row.recording_status is None
+        return
+    row, wav = await recorded(world)
+    left, right = channels(wav)
+    assert compare(callee, left).likeness > 0.8
+    assert compare(speaker, right).likeness > 0.9
+    checks: Any = (row.decision or {})["checks"]
+    assert ("recording", "outbound") in [(one["name"], one["looked_at"]) for one in checks]
+
+
 async def test_nothing_is_recorded_where_nobody_asks_for_it(
     world: World, agent: Runtime, phone: Phone
 ) -> None:
