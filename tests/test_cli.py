@@ -245,7 +245,7 @@ def test_version_is_told(gateway: Gateway) -> None:
         (["trunks", "show", "Lopback"], "trunk = Lopback: there is no such trunk; did you mean Loopback?"),
         (["trunks", "remove", "Loopback", "-y"], f"is used by {FRONT_DESK}"),
         (["numbers", "add", "02079460018"], "phone_number = 02079460018: should be a possible international"),
-        (["numbers", "add", FRONT_DESK], f"phone_number = {FRONT_DESK}: Phone number already registered"),
+        (["numbers", "add", FRONT_DESK], "Phone number already registered"),
         (["numbers", "remove", FRONT_DESK, "-y"], "is the workspace's default number"),
         (["numbers", "remove", "+442079460018"], "--yes: should be given where nobody can be asked"),
         (

@@ -10,13 +10,15 @@ from gateway.agent.exotel import ExotelDialect
 from gateway.agent.native import NativeDialect
 from gateway.agent.plivo import PlivoDialect
 from gateway.agent.protocol import Dialect, Terms
+from gateway.agent.sip import SipDialect
 from gateway.agent.telnyx import TelnyxDialect
 from gateway.agent.twilio import TwilioDialect
 from gateway.media.audio import ULAW_8K, AudioFormat
 
-__all__ = ["AUDIO", "DIALECTS", "SUBPROTOCOL", "WEBSOCKET", "Entry", "dialect_named"]
+__all__ = ["AUDIO", "DIALECTS", "SIP", "SUBPROTOCOL", "WEBSOCKET", "Entry", "dialect_named"]
 
 WEBSOCKET = ("ws", "wss")
+SIP = ("sip", "sips")
 
 SUBPROTOCOL = "subprotocol"
 "The option that all dialects on a WebSocket have: what to offer in the upgrade instead of their own."
@@ -52,6 +54,7 @@ DIALECTS: Mapping[str, Entry] = {
     "audiosocket": Entry(
         lambda terms, audio: AudioSocketDialect(audio), audiosocket.AUDIO_FORMATS, schemes=("tcp", "tls")
     ),
+    "sip": Entry(lambda terms, _: SipDialect(), schemes=SIP),
 }
 
 AUDIO: tuple[str, ...] = tuple(dict.fromkeys(name for entry in DIALECTS.values() for name in entry.audio))

@@ -20,7 +20,7 @@ from gateway.agent.protocol import (
     Reply,
     SendDigits,
 )
-from gateway.net.agent import AgentDialer, AgentUnreachable, Connection, Unreachable
+from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
 
 CLEAN_CLOSES = frozenset({1000, 1001, 1005})
 "Close codes by which a runtime hangs up (RFC 6455 section 7.4.1); with any other it has died."
@@ -59,10 +59,26 @@ class Speaker(Protocol):
         """Start, pause, resume or stop the call's recording."""
 
 
+class Dialer(Protocol):
+    """Opens connections to runtimes, by whatever carries them."""
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+        on_message: OnMessage,
+        on_closed: OnClosed,
+    ) -> Connection:
+        """Connect; raises `AgentUnreachable`."""
+        ...
+
+
 class AgentLeg:
     """One agent runtime in one call: `connect`, `begin` at the answer, `hear` per packet, `end` once."""
 
-    def __init__(self, dialect: Dialect, start: CallStart, dialer: AgentDialer, tell: Tell) -> None:
+    def __init__(self, dialect: Dialect, start: CallStart, dialer: Dialer, tell: Tell) -> None:
         self.dialect = dialect
         self.closed: asyncio.Future[AgentClosed] = asyncio.get_running_loop().create_future()
         "Set once, when the runtime has hung up or died."

@@ -225,8 +225,9 @@ class Call:
         self.end(ending)
 
     async def _open_agent(self, conversation: Conversation) -> None:
-        """Connect to the agent while the phone rings."""
-        await self.phone.ringing.wait()
+        """Connect to the agent while the phone rings; to one that would begin to speak, at the answer."""
+        ready = self.phone.picked_up if conversation.speaks_at_once else self.phone.ringing
+        await ready.wait()
         try:
             await conversation.dial()
         except Refused as refusal:

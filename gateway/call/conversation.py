@@ -5,14 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.agent.dialects import SIP
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect
-from gateway.call.agent_leg import AgentClosed, AgentLeg, Tell
+from gateway.call.agent_leg import AgentClosed, AgentLeg, Dialer, Tell
 from gateway.call.bridge import Bridge
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
 from gateway.media.audio import read_wav
-from gateway.net.agent import AgentDialer, AgentUnreachable
+from gateway.net.agent import AgentUnreachable
 from gateway.routing.table import AgentVersion
 from gateway.settings import AgentsSettings
 
@@ -26,7 +27,7 @@ class Conversation:
         start: CallStart,
         make_dialect: Callable[[], Dialect],
         bridge: Bridge,
-        dialer: AgentDialer,
+        dialer: Dialer,
         settings: AgentsSettings,
         tell: Tell,
     ) -> None:
@@ -51,6 +52,11 @@ class Conversation:
             self._tell("agent.unreachable", level="warning", url=url, why=str(error))
             if not await self._fall_back() and self._version.fallback_wav is None:
                 raise Refused(EndReason.AGENT_UNREACHABLE, f"{url}: {error}") from error
+
+    @property
+    def speaks_at_once(self) -> bool:
+        """An agent that is a SIP endpoint takes the connection itself for the answer."""
+        return self._version.dialect.value == "sip" and not self._version.early_media
 
     def begin(self) -> None:
         """The agent's call begins: with the answer, or while it rings where the agent hears early media."""
@@ -160,6 +166,8 @@ def shown(url: str) -> str:
     """A runtime's URL for logs and records: without login and query, which is where secrets are."""
     try:
         parts = urlsplit(url)
+        if parts.scheme in SIP:
+            return f"{parts.scheme}:{parts.path}"
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
         return "a URL that cannot be read"

@@ -28,7 +28,7 @@ from gateway.sip.events import (
 from gateway.sip.events import Refused as InviteRefused
 
 Tell = Callable[..., None]
-Party = Literal["caller", "callee"]
+Party = Literal["caller", "callee", "agent"]
 
 
 class SipLeg:

@@ -19,6 +19,7 @@ from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, EndReason, Route, Status, utc_now
 from gateway.call.recording import Action, CallRecording, RecordingRefused
 from gateway.call.refusal import Refused, answer_for
+from gateway.call.sip_agent import Receives, SipAgentDialer, SipParts
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
 from gateway.net.agent import AgentDialer
@@ -64,7 +65,8 @@ class Switchboard:
         self._dialer = dialer
         self._limits = Limits()
         self._listeners = {listener.name: listener for listener in config.sip.listeners}
-        self._calls: dict[Dialog, Call] = {}
+        self._calls: dict[Dialog, Receives] = {}
+        "Who has the events of each dialog: a call, or the agent's leg of one."
         self._by_call_id: dict[str, Call] = {}
         self._tasks: dict[asyncio.Task[None], Call] = {}
 
@@ -255,7 +257,22 @@ class Switchboard:
                 nonce=token_hex(16),
             )
 
-        return Conversation(version, start, dialect, bridge, self._dialer, self._config.agents, call.tell)
+        dialer = self._sip_dialer(call, route, start) if version.dialect.value == "sip" else self._dialer
+        return Conversation(version, start, dialect, bridge, dialer, self._config.agents, call.tell)
+
+    def _sip_dialer(self, call: Call, route: Route, start: CallStart) -> SipAgentDialer:
+        """For an agent that is a SIP endpoint, with the codecs of the phone's trunk."""
+        parts = SipParts(
+            endpoint=self.endpoint,
+            clock=self.clock,
+            open_media=lambda target: self.open_media(route.trunk, target),
+            register=self._calls.__setitem__,
+            answer_seconds=self._config.agents.connect_timeout,
+            no_media_seconds=self._config.media.no_media_seconds,
+            on_error=call.crash,
+        )
+        secret = route.version.secret
+        return SipAgentDialer(parts, start, secret.reveal() if secret else None)
 
     def recording(self, call: Call, route: Route, bridge: Bridge) -> CallRecording:
         """What the agent, or anybody else who may, does about a call's recording."""
@@ -347,7 +364,7 @@ class Switchboard:
     def _dialog_over(self, dialog: Dialog) -> None:
         """A call that was given up while it rang has its last messages only now: a 487, or a late answer."""
         call = self._calls.pop(dialog, None)
-        if call is not None and call.record.ending is not None and self._forget_messages(call):
+        if isinstance(call, Call) and call.record.ending is not None and self._forget_messages(call):
             self.save(call.record)
 
     def _tick_failed(self, error: Exception) -> None:

@@ -110,6 +110,8 @@ class Dialect(StrEnum):
     EXOTEL = "exotel"
     ASTERISK = "asterisk"
     AUDIOSOCKET = "audiosocket"
+    SIP = "sip"
+    "The runtime is a SIP endpoint: a second dialog, RTP instead of messages."
 
 
 class RecordingMode(StrEnum):
@@ -253,7 +255,7 @@ class AgentVersion:
     "1, 2, 3, … within the agent."
     state: VersionState = VersionState.DRAFT
     runtime_url: str = ""
-    "`ws://…` or `wss://…`, for `audiosocket` `tcp://…` or `tls://…`; `{…}` in it is filled in for each call."
+    "`ws://…`, `wss://…`; `audiosocket`: `tcp://…`, `tls://…`; `sip`: a SIP URI. `{…}` is filled in."
     dialect: Dialect = Dialect.TWILIO
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     "Sent with the WebSocket upgrade, `{…}` filled in; hidden from repr, since tokens live here."

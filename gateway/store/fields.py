@@ -232,7 +232,8 @@ TRUNK = {
 
 VERSION = {
     "runtime_url": Field(
-        text, "ws:// or wss:// address of the agent's runtime; tcp://host:port for audiosocket"
+        text,
+        "ws:// or wss:// address of the agent's runtime; tcp://host:port for audiosocket, a SIP URI for sip",
     ),
     "dialect": Field(one_of(Dialect), f"what the runtime speaks: {', '.join(Dialect)}"),
     "headers": Field(pairs, "sent with the upgrade, as name: value; name: value"),

@@ -9,11 +9,13 @@ from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from gateway.agent.dialects import DIALECTS, SUBPROTOCOL, WEBSOCKET
+from gateway.agent.dialects import DIALECTS, SIP, SUBPROTOCOL, WEBSOCKET
 from gateway.agent.placeholders import OF_EVERY_CALL, unknown_placeholders
 from gateway.routing.network import parse_network
 from gateway.routing.number import parse_e164
 from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMode, VersionState, Workspace
+from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.uri import SipUri, parse_uri
 from gateway.store.errors import InvalidInput
 
 CODECS = ("PCMU", "PCMA")
@@ -159,6 +161,9 @@ def _check_announcement(given: str | None) -> None:
 
 def _check_runtime_url(field: str, given: str, version: AgentVersion) -> None:
     schemes = DIALECTS[version.dialect].schemes
+    if schemes == SIP:
+        _check_agent_uri(field, given)
+        return
     right = "should be a WebSocket URL, such as wss://agents.example.com/calls or ws://127.0.0.1:8765/native"
     if schemes != WEBSOCKET:
         right = f"should be a TCP address for {version.dialect}, such as {schemes[0]}://127.0.0.1:9092"
@@ -175,6 +180,16 @@ def _check_runtime_url(field: str, given: str, version: AgentVersion) -> None:
     wrong = _wrong_placeholders(given, version)
     if wrong is not None:
         raise InvalidInput(field, given, wrong)
+
+
+def _check_agent_uri(field: str, given: str) -> None:
+    try:
+        uri = parse_uri(given)
+    except RemoteProtocolError:
+        uri = None
+    if not isinstance(uri, SipUri) or uri.password is not None or uri.headers or len(given) > 2048:
+        right = "should be a SIP URI, such as sip:bot@agents.example.com;transport=tls, without password"
+        raise InvalidInput(field, given, right)
 
 
 def _wrong_placeholders(template: str, version: AgentVersion) -> str | None:

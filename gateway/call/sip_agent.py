@@ -1,0 +1,262 @@
+"""The second leg of a call as a SIP dialog: for agents that are SIP endpoints themselves.
+
+To the agent's leg it looks like any connection to a runtime; behind it are an INVITE, an RTP port and the one
+media clock. What the phone says waits in a queue of its own, so that RTP leaves in even steps.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.agent.protocol import CallStart
+from gateway.agent.sip import SipDialect, call_headers
+from gateway.call.phone_media import PhoneMedia
+from gateway.call.record import Ending, EndReason, Status
+from gateway.call.sip_leg import SipLeg
+from gateway.call.until import Ended, until
+from gateway.media.audio import Converter, converter
+from gateway.media.playout import Playout
+from gateway.net.agent import AgentUnreachable, Unreachable
+from gateway.net.clock import Beat, MediaClock
+from gateway.net.connection import NO_STATUS, Connection, OnClosed, OnMessage
+from gateway.net.sip import SipEndpoint
+from gateway.sip.dialog import Dialog
+from gateway.sip.errors import LocalProtocolError
+from gateway.sip.events import Event
+from gateway.sip.grammar import format_host_port
+from gateway.sip.settings import Login
+from gateway.sip.target import Target
+from gateway.sip.uri import SipUri, parse_uri
+
+QUEUE_SECONDS = 1.0
+"Of the phone's audio that may wait for an agent's packets: more than its jitter."
+SWEEP_MS = 1000
+
+
+class Receives(Protocol):
+    """Who takes the events of a dialog."""
+
+    def receive(self, event: Event) -> None:
+        """Take one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SipParts:
+    """What of the gateway a second dialog is made of."""
+
+    endpoint: SipEndpoint
+    clock: MediaClock
+    open_media: Callable[[Target], PhoneMedia]
+    "An RTP port at the address by which the target is spoken to; raises `Refused` where none is free."
+    register: Callable[[Dialog, Receives], None]
+    "Lets somebody have the events of a dialog until it is over."
+    answer_seconds: float
+    "How long an agent may take to answer."
+    no_media_seconds: float
+    on_error: Callable[[Exception], None]
+
+
+class SipAgentDialer:
+    """Dials the agents of one call by SIP; the counterpart of `net.agent.AgentDialer`."""
+
+    def __init__(self, parts: SipParts, call: CallStart, secret: str | None) -> None:
+        self._parts = parts
+        self._call = call
+        self._secret = secret
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+        on_message: OnMessage,
+        on_closed: OnClosed,
+    ) -> Connection:
+        """Call the agent at a SIP URI, and return when it has answered; raises `AgentUnreachable`."""
+        uri = parse_uri(url)
+        if not isinstance(uri, SipUri):
+            raise AgentUnreachable(Unreachable.INVALID, f"{url} is no SIP URI")
+        agent = SipAgent(self._parts, on_message, on_closed)
+        try:
+            await agent.call(uri, self._from(), [*call_headers(self._call), *headers], self._login(uri))
+        except BaseException:
+            agent.close()
+            raise
+        return agent
+
+    def _from(self) -> str:
+        return self._call.from_number or "anonymous"
+
+    def _login(self, uri: SipUri) -> Login | None:
+        """The version's secret is the password of the user that the URI names."""
+        if self._secret is None or uri.user is None:
+            return None
+        return Login(uri.unescaped_user, self._secret)
+
+
+class SipAgent:
+    """An agent's dialog and its audio, behind the interface of a connection."""
+
+    def __init__(self, parts: SipParts, on_message: OnMessage, on_closed: OnClosed) -> None:
+        self.subprotocol: str | None = None
+        self.audio_dropped = 0
+        self._parts = parts
+        self._on_message = on_message
+        self._on_closed = on_closed
+        self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._leg = SipLeg("agent", parts.endpoint, self._end, _silent)
+        self._media: PhoneMedia | None = None
+        self._playout: Playout | None = None
+        self._to_agent: Converter | None = None
+        self._from_agent: Converter | None = None
+        self._beats: list[Beat] = []
+        self._closed = False
+
+    async def call(
+        self, uri: SipUri, caller: str, headers: Sequence[tuple[str, str]], login: Login | None
+    ) -> None:
+        """Send the INVITE, and wait for the answer; raises `AgentUnreachable`."""
+        target = self._target_of(uri)
+        self._media = self._parts.open_media(target)
+        self._media.on_digit = self._digit
+        self._invite(uri, target, caller, headers, login)
+        try:
+            async with asyncio.timeout(self._parts.answer_seconds), until(self._over):
+                await self._leg.picked_up.wait()
+        except Ended as ended:
+            status = ended.ending.sip_status
+            raise AgentUnreachable(Unreachable.STATUS, ended.ending.detail, status) from None
+        except TimeoutError:
+            detail = f"the agent did not answer within {self._parts.answer_seconds:g} s"
+            raise AgentUnreachable(Unreachable.TIMEOUT, detail) from None
+        self._begin(self._media)
+
+    def send_audio(self, text: bool, payload: bytes) -> None:
+        """HOT: queue the phone's audio for the next packets."""
+        playout, convert = self._playout, self._to_agent
+        if playout is not None:
+            playout.write(payload if convert is None else convert(payload))
+
+    def send(self, text: bool, payload: bytes) -> None:
+        """Press a digit."""
+        if self._media is not None and text:
+            self._media.press(payload.decode())
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Hang up, in the way that the dialog's state asks for; twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        for beat in self._beats:
+            self._parts.clock.leave(beat)
+        ending = Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "gateway", reason)
+        self._end(ending)
+        self._leg.close(ending)
+        if self._media is not None:
+            self._media.sink = _drop
+
+    def check_alive(self) -> bool:
+        """Whether it is still open; its own sweep looks after it."""
+        return not self._closed
+
+    def _target_of(self, uri: SipUri) -> Target:
+        transport = "TLS" if uri.secure else (uri.param("transport") or "UDP").upper()
+        target = Target(transport, uri.host, uri.port)
+        try:
+            listener = self._parts.endpoint.user_agent.listener_for(target)
+        except LocalProtocolError as error:
+            raise AgentUnreachable(Unreachable.INVALID, f"{error} (sip.listeners)") from error
+        return Target(transport, uri.host, uri.port, listener.name)
+
+    def _invite(
+        self,
+        uri: SipUri,
+        target: Target,
+        caller: str,
+        headers: Sequence[tuple[str, str]],
+        login: Login | None,
+    ) -> None:
+        assert self._media is not None
+        agent, endpoint = self._parts.endpoint.user_agent, self._parts.endpoint
+        our_host = format_host_port(agent.listener_for(target).host, None)
+        dialog = agent.invite(
+            str(uri),
+            target=target,
+            from_=f"<sip:{caller}@{our_host}>",
+            contact_user=caller,
+            body=self._leg.offer(self._media),
+            headers=headers,
+            credentials=login,
+            now=endpoint.now(),
+        )
+        self._leg.begin(dialog)
+        self._parts.register(dialog, self._leg)
+        endpoint.flush()
+
+    def _begin(self, media: PhoneMedia) -> None:
+        """The agent has answered: audio flows both ways."""
+        ours = SipDialect.format
+        self._to_agent = converter(ours, media.format)
+        self._from_agent = converter(media.format, ours)
+        silence = media.format.silence(media.ptime_ms)
+        self._playout = Playout(media.frame_bytes, silence, QUEUE_SECONDS)
+        media.sink = self._hear
+        clock = self._parts.clock
+        self._beats = [clock.join(self._tick, media.ptime_ms), clock.join(self._sweep, SWEEP_MS)]
+        self._over.add_done_callback(self._tell_closed)
+
+    def _hear(self, audio: bytes) -> None:
+        """HOT: the agent's audio."""
+        convert = self._from_agent
+        self._on_message(False, audio if convert is None else convert(audio))
+
+    def _digit(self, digit: str, milliseconds: int) -> None:
+        self._on_message(True, digit.encode())
+
+    def _tick(self, now: float) -> None:
+        """HOT: one packet to the agent."""
+        media, playout = self._media, self._playout
+        assert media is not None
+        assert playout is not None
+        try:
+            if not media.may_send:
+                media.skip()
+            elif media.pressing:
+                media.send_digit()
+            else:
+                media.send(playout.read())
+            media.tick(now)
+        except Exception as error:
+            self.close()
+            self._parts.on_error(error)
+
+    def _sweep(self, now: float) -> None:
+        """Once a second: RTCP, and whether the agent still sends."""
+        assert self._media is not None
+        self._media.sweep(now)
+        limit = self._parts.no_media_seconds
+        if self._media.silent_for(now) > limit:
+            detail = f"no RTP came from the agent for {limit:g} s"
+            self._end(Ending(Status.FAILED, EndReason.MEDIA_LOST, "gateway", detail))
+
+    def _end(self, ending: Ending) -> None:
+        if not self._over.done():
+            self._over.set_result(ending)
+
+    def _tell_closed(self, over: "asyncio.Future[Ending]") -> None:
+        if self._closed:
+            return
+        ending = over.result()
+        clean = ending.reason is EndReason.USER_DISCONNECTED
+        self.close()
+        self._on_closed(NO_STATUS if clean else None, ending.detail)
+
+
+def _silent(name: str, /, **fields: object) -> None:
+    """What happens in the agent's dialog is told by the agent's leg."""
+
+
+def _drop(audio: bytes) -> None:
+    """Nobody listens any more."""
