@@ -11,8 +11,12 @@ from gateway.call.agent_leg import AgentLeg
 from gateway.call.phone_media import PhoneMedia, Sink, drop
 from gateway.call.tape import Tape
 from gateway.media.audio import AudioFormat, Converter, converter
+from gateway.media.pace import Pace, Seam, cut
 from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
+
+_URGENT_MS = 100
+"Milliseconds too many in the queue that are taken out amid speech, where there is no silence."
 
 
 class Bridge:
@@ -35,6 +39,12 @@ class Bridge:
         self._agent: AgentLeg | None = None
         self._to_agent: Converter | None = None
         self._to_phone: Converter | None = None
+        self._tuned: tuple[AudioFormat, AudioFormat] | None = None
+        self._pace = Pace(phone.format.rate)
+        self.seam = Seam(phone.format)
+        "Closes gaps while the agent streams in real time."
+        self.shortened = 0
+        "Bytes taken out of the queue, because the clock of an agent that streams is fast."
         self._beat: Beat | None = None
         self._ptime_ms = phone.ptime_ms
         self._frame_bytes = phone.frame_bytes
@@ -63,8 +73,13 @@ class Bridge:
         phone, agent = self.phone, self._agent
         if agent is None:
             return
-        self._to_agent = converter(phone.format, agent.dialect.format)
-        self._to_phone = converter(agent.dialect.format, phone.format)
+        wanted = phone.format, agent.dialect.format
+        if wanted != self._tuned:
+            # Else the filters go on: a hold must not be heard as a click.
+            self._tuned = wanted
+            self._to_agent = converter(phone.format, agent.dialect.format)
+            self._to_phone = converter(agent.dialect.format, phone.format)
+            self.seam.retune(phone.format)
         recode = converter(self._format, phone.format)
         if recode is not None:
             # Before the first answer there is only a guess at what the phone will speak.
@@ -148,6 +163,17 @@ class Bridge:
     def pause(self, paused: bool) -> None:
         """Keep what is queued and send silence, or go on where it stopped."""
         self._paused = paused
+
+    def keep_pace(self) -> None:
+        """Once a second: hold an agent that streams to our clock, where nobody hears it."""
+        pace, playout = self._pace, self.playout
+        pace.second(playout.written, playout.queued)
+        self.seam.open = pace.steady
+        if pace.excess > 0:
+            urgent = pace.excess > _URGENT_MS * self.phone.format.bytes_per_ms
+            removed = playout.shorten(lambda audio: cut(audio, self.phone.format, urgent=urgent))
+            pace.excess -= removed
+            self.shortened += removed
 
     def abandon(self) -> None:
         """The phone is gone: tell the agent of each mark that was not reached, and of what nobody heard."""
@@ -236,6 +262,8 @@ class Bridge:
             frame = self.playout.read()
             self._flowing = frame is not None
         self._fresh = False
+        if self.seam.open and not self._paused:
+            frame = self.seam.sewn(frame, self._frame_bytes)
         self.phone.send(frame)
         if frame is not None:
             if not self._spoken:

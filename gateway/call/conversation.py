@@ -96,7 +96,13 @@ class Conversation:
     def figures(self) -> dict[str, object]:
         """What passed between us and the agent, for the record."""
         playout, agent = self._bridge.playout, self._agent
-        figures: dict[str, object] = {"dropped_ms": playout.dropped_ms, "underruns": playout.underruns}
+        per_ms = self._bridge.phone.format.bytes_per_ms
+        figures: dict[str, object] = {
+            "dropped_ms": playout.dropped_ms,
+            "underruns": playout.underruns,
+            "shortened_ms": self._bridge.shortened // per_ms,
+            "lengthened_ms": self._bridge.seam.made_up // per_ms,
+        }
         if agent is not None:
             figures |= agent.figures()
         return figures

@@ -42,6 +42,7 @@ class MediaWatch:
         # Who has not acknowledged the answer is dealt with by the time that it has for that.
         if not self._phone.connected.is_set():
             return
+        self._bridge.keep_pace()
         self._measure()
         self._warn(now)
         self._give_up(now)

@@ -109,6 +109,29 @@ class Playout:
         self._marks = deque(mark for mark in self._marks if mark[0] <= position)
         return dropped
 
+    def shorten(self, cut: Callable[[bytes], tuple[int, bytes] | None]) -> int:
+        """Let `cut` take something out of what is queued; returns how many bytes.
+
+        It gets all that is queued, and gives where it took something out and what is left, or None. Marks
+        behind that place move with their audio.
+        """
+        waiting = self._chunk[self._start :] + b"".join(self._chunks) + bytes(self._crumbs)
+        made = cut(waiting)
+        if made is None:
+            return 0
+        at, left = made
+        position, removed = self.position, len(waiting) - len(left)
+        self._chunks, self._crumbs = deque(), bytearray()
+        self._chunk, self._start, self._length, self._ahead = left, 0, len(left), position + len(left)
+        self._written -= removed
+        place = position + at
+        moved = (
+            (max(place, where - removed) if where > place else where, name) for where, name in self._marks
+        )
+        self._marks = deque(moved)
+        self._marked = max(place, self._marked - removed) if self._marked > place else self._marked
+        return removed
+
     def read(self) -> bytes | None:
         """The next frame, its end filled up with silence where audio ends; None when nothing is queued."""
         start = self._start
@@ -133,6 +156,11 @@ class Playout:
     def position(self) -> int:
         """Bytes of the agent's audio that were read so far."""
         return self._ahead - self._length + self._start
+
+    @property
+    def written(self) -> int:
+        """Bytes that were taken in all, without those that were dropped or cleared."""
+        return self._written
 
     @property
     def queued(self) -> int:
@@ -197,3 +225,8 @@ class Playout:
             self._running = False
             self.underruns += self._marked != self._written
         return frame + self._silence[len(frame) : self._frame] if frame else None
+
+
+def _moved(where: int, place: int, removed: int) -> int:
+    """Where a position is, now that so much behind `place` is gone."""
+    return max(place, where - removed) if where > place else where

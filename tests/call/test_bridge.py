@@ -10,7 +10,7 @@ from gateway.agent.protocol import Frame
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
 from gateway.call.phone_media import PhoneMedia
-from gateway.media.audio import ALAW_8K, L16_8K, ULAW_8K, converter
+from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, ULAW_8K, converter
 from gateway.net.clock import MediaClock
 from tests.call.phone import babble
 
@@ -310,3 +310,40 @@ def test_half_a_sample_is_forgotten_by_a_clear() -> None:
     stage.run(500)
     said = b"".join(frame for frame in stage.phone.sent if frame is not None)
     assert said.rstrip(b"\xff") == speech.rstrip(b"\xff")
+
+
+def test_filters_go_on_through_a_negotiation() -> None:
+    """A hold and its end change no format: the agent's audio comes through one filter, without a seam."""
+    stage, plain = Stage(), Stage()
+    for one in (stage, plain):
+        one.agent.dialect = WideDialect()
+        one.bridge.attach(cast("AgentLeg", one.agent))
+    speech = bytes(range(0, 250, 2)) * 128
+    for start in range(0, len(speech), 640):
+        for one in (stage, plain):
+            one.bridge.play(speech[start : start + 640])
+        stage.bridge.retune()
+    for one in (stage, plain):
+        one.run(1000)
+    assert stage.phone.voice() == plain.phone.voice() != b""
+
+
+class WideDialect(FakeDialect):
+    """Speaks linear samples at 16 kHz."""
+
+    format = L16_16K
+
+
+def test_an_agent_whose_clock_is_fast() -> None:
+    """Five minutes of a stream that is a thousandth fast: the queue is short, where it would hold 300 ms."""
+    stage = Stage()
+    due = 0.0
+    speech = babble(20)
+    for second in range(300):
+        while due < second + 1:
+            stage.run(max(0.0, due * 1000 - stage.timers.now * 1000))
+            stage.bridge.play(speech if int(due * 2) % 4 else SILENCE)
+            due += 0.01998
+        stage.bridge.keep_pace()
+    assert stage.bridge.playout.queued_ms < 160
+    assert stage.bridge.shortened >= 1280
