@@ -21,6 +21,9 @@ TICK_SECONDS = 0.5
 EXCHANGE_SECONDS = 1.0
 "How often holds are written and balances read, and so how old a balance can be."
 
+PATIENCE_SECONDS = 1.0
+"How long a new call waits for a balance before it makes do with the last one."
+
 
 class Purses(Protocol):
     """What a meter needs of the store."""
@@ -115,10 +118,13 @@ class Meter:
         if not self._purses.has_wallet(workspace_id):
             return None
         try:
-            self._learn(await self._purses.purses(self._ended(), [workspace_id]), [workspace_id])
-        except StoreError:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                self._learn(await self._purses.purses(self._ended(), [workspace_id]), [workspace_id])
+        except (StoreError, TimeoutError) as error:
             if workspace_id not in self._known:
-                raise
+                raise StoreError(
+                    f"the balance cannot be read: {str(error) or 'no answer in time'}"
+                ) from error
         return self._available(workspace_id)
 
     def begin(

@@ -33,6 +33,7 @@ class Database:
         self.holds: dict[str, Hold] = {}
         self.settled: set[str] = set()
         self.away = False
+        self.stalls = False
         self.asked = 0
 
     def settle(self, call_id: str, price: Decimal) -> None:
@@ -47,6 +48,8 @@ class Database:
 
     async def purses(self, ended: Collection[str], workspace_ids: Collection[str]) -> Exchange:
         self.asked += 1
+        if self.stalls:
+            await asyncio.sleep(3600)
         if self.away:
             raise StoreError("the database is away")
         purse = {} if self.balance is None else {ORG: Purse(self.balance, self.others)}
@@ -289,3 +292,14 @@ async def test_a_workspace_without_a_wallet_asks_nobody() -> None:
     bench.database.away = True
     assert await bench.meter.balance("org_without") is None
     assert bench.database.asked == 0
+
+
+async def test_a_database_that_hangs_holds_up_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is away: the last balance counts, and without one there is an error."""
+    monkeypatch.setattr(meter_module, "PATIENCE_SECONDS", 0.01)
+    bench = Bench("60")
+    assert await bench.meter.balance(ORG) == 60
+    bench.database.stalls = True
+    assert await bench.meter.balance(ORG) == 60
+    with pytest.raises(StoreError, match="no answer in time"):
+        await bench.meter.balance("org_2")
