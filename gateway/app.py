@@ -273,7 +273,16 @@ class Gateway:
     def _mount_dashboard(self, app: FastAPI) -> None:
         if self.config.web.dashboard == "off":
             return
-        parts = Parts(self.config, self.store, self.switchboard, self.placing, self.keeping, self.bus.tell)
+        parts = Parts(
+            config=self.config,
+            store=self.store,
+            switchboard=self.switchboard,
+            placing=self.placing,
+            keeping=self.keeping,
+            counter=self.counter,
+            linking=self.linking,
+            tell=self.bus.tell,
+        )
         site = dashboard(parts)
         app.mount(site.root, site.app)
         app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)

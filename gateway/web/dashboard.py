@@ -4,8 +4,10 @@ from starlette.responses import Response
 
 from gateway.web import (
     agents,
+    buy,
     call,
     calls,
+    link,
     login,
     number,
     numbers,
@@ -28,6 +30,8 @@ PAGES: tuple[Page, ...] = (
     get("/", _home),
     *login.PAGES,
     *numbers.PAGES,
+    *buy.PAGES,
+    *link.PAGES,
     *number.PAGES,
     *agents.PAGES,
     *calls.PAGES,

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 
 Kind = Literal["good", "bad"]
 
+FIELD_WORDS = {
+    "phoneNumber": "phone number",
+    "terminationUri": "termination URI",
+    "countryISO": "country",
+    "telephonyProviderId": "provider",
+    "authMode": "way to log in",
+}
+"Fields that the reference names for programs, as people read them."
+
+LOGIN_WORDS = {
+    True: "User name and password are both needed.",
+    False: "User name and password stay empty where the carrier knows our address.",
+}
+
 THEME_COOKIE = "trunkline_theme"
 THEMES = ("light", "dark")
 
@@ -106,7 +120,9 @@ def post(path: str, act: Act) -> Page:
 
 def complaint(error: InvalidInput) -> str:
     """A refusal as a sentence for the page: the field's name as people read it, and what would be right."""
-    field_name = error.field.replace("_", " ")
+    if error.right.startswith("sipTrunkUserName"):
+        return LOGIN_WORDS[error.right.endswith("userpass")]
+    field_name = FIELD_WORDS.get(error.field, error.field.replace("_", " "))
     right = error.right
     if right[:1].isupper():
         return right

@@ -7,6 +7,8 @@ from datetime import datetime
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
 from gateway.call.switchboard import Switchboard
+from gateway.provisioning.counter import Counter
+from gateway.provisioning.linking import Linking
 from gateway.recordings.keeping import Keeping
 from gateway.settings import Config
 from gateway.store.sql import SqlStore
@@ -22,5 +24,7 @@ class Parts:
     switchboard: Switchboard
     placing: Placing
     keeping: Keeping
+    counter: Counter
+    linking: Linking
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gateway.provisioning.carrier_side import carrier_side
 from gateway.routing.table import Secret, Trunk, TrunkAuthMode
 from gateway.store.calls import CallFilter, CallRow
 from gateway.store.errors import InvalidInput
@@ -79,7 +80,11 @@ def judged(trunk: Trunk, calls: list[CallRow], since: datetime) -> Health:
 
 
 async def show(
-    visit: Visit, problem: str = "", given: dict[str, Any] | None = None, wrong: str = ""
+    visit: Visit,
+    problem: str = "",
+    given: dict[str, Any] | None = None,
+    wrong: str = "",
+    said: dict[str, Any] | None = None,
 ) -> Response:
     """One trunk."""
     trunk = await _own(visit)
@@ -97,9 +102,11 @@ async def show(
         given=_given(trunk) if given is None else given,
         calls=calls,
         labels=labels,
-        sides=carrier_side(visit),
+        side=carrier_side(visit.site.parts.config),
         problem=problem,
         wrong=wrong,
+        report=None if said is None else said["report"],
+        passed=said is not None and said["passed"],
         changes=told(await store.configuration.history(trunk.id, 20), labels),
     )
 
@@ -113,22 +120,14 @@ def _given(trunk: Trunk) -> dict[str, Any]:
     }
 
 
-def carrier_side(visit: Visit) -> list[tuple[str, str]]:
-    """What has to be set on the carrier's side, each ready to copy."""
-    config = visit.site.parts.config
-    sides = [
-        (f"Signalling, {one.transport}", f"{one.host}:{one.port}")
-        for one in visit.site.parts.switchboard.endpoint.listeners
-    ]
-    media = config.media
-    host = media.advertised_host or media.bind
-    return [
-        *sides,
-        ("Media address", host),
-        ("Media ports (UDP)", f"{media.port_min}-{media.port_max}"),
-        ("Codecs", "PCMU, PCMA"),
-        ("DTMF", f"RFC 4733, payload type {media.telephone_event_payload_type}"),
-    ]
+async def test(visit: Visit) -> Response:
+    """Test the connection of a trunk that is there, step by step."""
+    trunk = await _own(visit)
+    report = await visit.site.parts.linking.trials.try_trunk(trunk)
+    said = {"problem": "", "report": report.as_dict(), "passed": report.passed}
+    if visit.request.headers.get("x-part") is not None:
+        return visit.part("trial.html", **said)
+    return await show(visit, said=said)
 
 
 async def save(visit: Visit) -> Response:
@@ -175,5 +174,6 @@ PAGES: tuple[Page, ...] = (
     get("/trunks", table),
     get("/trunks/{id}", show),
     post("/trunks/{id}", save),
+    post("/trunks/{id}/test", test),
     post("/trunks/{id}/remove", remove),
 )

@@ -167,6 +167,8 @@ def places(gateway: Gateway) -> dict[str, str]:
         "numbers": "/numbers",
         "numbers-none-found": "/numbers?q=nothing",
         "number": f"/numbers/{known['number']}",
+        "buy": "/numbers/buy?country=US",
+        "link": "/numbers/link",
         "agents": "/agents",
         "agent": f"/agents/{known['agent']}",
         "version-published": f"/versions/{known['published']}",

@@ -145,6 +145,31 @@ for (const form of document.querySelectorAll("form[data-watch]")) {
   check();
 }
 
+// A form whose outcome is shown beside it: data-part says where. An answer that leads elsewhere is followed.
+for (const form of document.querySelectorAll("form[data-part]")) {
+  const into = document.querySelector(form.dataset.part);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = event.submitter;
+    const words = [...button.childNodes];
+    button.disabled = true;
+    button.textContent = button.dataset.busy;
+    const body = new URLSearchParams(new FormData(form));
+    if (button.name) body.set(button.name, button.value);
+    try {
+      const response = await fetch(form.action, { method: "POST", body, headers: { "X-Part": "1" } });
+      if (response.redirected) return location.assign(response.url);
+      if (response.status === 401) return location.reload();
+      into.innerHTML = await response.text();
+    } catch {
+      say("The gateway did not answer");
+    } finally {
+      button.disabled = false;
+      button.replaceChildren(...words);
+    }
+  });
+}
+
 // A piece of a page that stays fresh: data-fresh is its address, data-every seconds between two looks.
 for (const piece of document.querySelectorAll("[data-fresh]")) {
   const look = async () => {

@@ -1,0 +1,135 @@
+"""Buying numbers, linking trunks, testing connections, giving numbers back."""
+
+import re
+
+import pytest
+
+from tests.call.conftest import Build
+from tests.call.phone import Phone
+from tests.call.world import World
+from tests.web.visitor import PASSWORD, Visitor, text_of
+
+pytestmark = pytest.mark.one_loop
+
+
+@pytest.fixture
+async def world(build: Build) -> World:
+    """A gateway with the simulated provider, and little patience with carriers."""
+    return await build(PROVISIONING__PROVIDER="simulated", PROVISIONING__TRIAL_SECONDS="1")
+
+
+async def test_without_a_provider(build: Build) -> None:
+    """Where no provider is set up the page says so, and what can be done all the same."""
+    world = await build()
+    await world.gateway.store.accounts.add(world.workspace.id, "anna", PASSWORD, "test")
+    visitor = Visitor(world.gateway.http.port)
+    await visitor.log_in("anna")
+    text = text_of((await visitor.get("/numbers/buy")).text)
+    assert "No number provider is set up" in text
+    assert "Link SIP trunk" in text
+    await visitor.http.aclose()
+
+
+async def test_buying(world: World, anna: Visitor) -> None:
+    """Offers come with rates and capabilities; KYC is asked for first; a second click buys nothing more."""
+    page = await anna.get("/numbers/buy?country=US")
+    text = text_of(page.text)
+    assert "complete KYC before buying" in text
+    assert "Monthly" in text
+    assert "voice" in text
+    book = world.gateway.store.configuration
+    number, key = (re.search(f'name="{name}" value="([^"]+)"', page.text) for name in ("number", "key"))
+    assert number is not None
+    assert key is not None
+    form = {"number": number[1], "key": key[1], "country": "US"}
+    refused = await anna.post("/numbers/buy", form)
+    assert refused.status_code == 409
+    assert await book.numbers.list_all() == []
+    await book.workspaces.change(world.workspace.id, {"kyc_verified": True}, "test")
+    first = await anna.post("/numbers/buy", form)
+    assert first.status_code == 303, text_of(first.text)
+    again = await anna.post("/numbers/buy", form)
+    assert again.headers["location"] == first.headers["location"]
+    (bought,) = await book.numbers.list_all()
+    assert (bought.e164, bought.workspace_id) == (number[1], world.workspace.id)
+    assert "is yours" in text_of((await anna.get(f"/numbers/{bought.id}")).text)
+    assert (await anna.post(f"/numbers/{bought.id}/remove")).status_code == 303
+    assert await book.numbers.list_all() == []
+
+
+async def test_searches_that_make_no_sense(anna: Visitor) -> None:
+    """An unknown country is told on the page, and nothing breaks."""
+    answer = await anna.get("/numbers/buy?country=XX")
+    assert answer.status_code == 400
+    assert "two letters" in text_of(answer.text)
+    assert (await anna.get("/numbers/buy?country=US&type=wrong&page=400")).status_code == 200
+
+
+async def test_linking(world: World, anna: Visitor, phone: Phone) -> None:
+    """A test saves nothing and shows each step; then number and trunk are there, the password nowhere."""
+    where = phone.endpoint.listeners[0]
+    book = world.gateway.store.configuration
+    await book.workspaces.change(world.workspace.id, {"sip_flat_rate": 1}, "test")
+    form = {
+        "number": "+442079460018",
+        "nickname": "London",
+        "termination_uri": f"{where.host}:{where.port}",
+        "transport": "UDP",
+        "auth_mode": "userpass",
+        "username": "user",
+        "password": "very secret",
+        "act": "test",
+    }
+    assert "₹1.00/min" in text_of((await anna.get("/numbers/link")).text)
+    tested = await anna.post("/numbers/link", form)
+    text = text_of(tested.text)
+    assert tested.status_code == 200
+    assert "the connection works" in text
+    for step in ("address", "resolve", "reach", "log in"):
+        assert step in text, step
+    assert "very secret" not in tested.text
+    assert await book.numbers.list_all() == []
+    linked = await anna.post("/numbers/link", {**form, "act": "link"})
+    assert linked.status_code == 303, text_of(linked.text)
+    (number,) = await book.numbers.list_all()
+    assert (number.nickname, number.sip_trunk_enabled, number.provider) == ("London", True, "sip_trunk")
+    page = await anna.get(f"/trunks/{number.trunk_id}")
+    assert "very secret" not in page.text
+    taken = await anna.post("/numbers/link", {**form, "act": "link"})
+    assert "Phone number already registered" in text_of(taken.text)
+    again = await anna.http.post(
+        f"/trunks/{number.trunk_id}/test",
+        data={"csrf": await anna.csrf()},
+        headers={"origin": anna.origin, "x-part": "1"},
+    )
+    assert "the connection works" in text_of(again.text)
+    assert "<html" not in again.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "told"),
+    [
+        ({"termination_uri": "sip:example.com"}, 400, "without sip: before it"),
+        ({"number": "12"}, 400, "possible international number"),
+        ({"password": ""}, 400, "User name and password are both needed."),
+        ({"auth_mode": "carrier pigeon"}, 400, "userpass or ip"),
+        ({"termination_uri": "127.0.0.1:9"}, 502, "SIP trunk registration failed"),
+    ],
+)
+async def test_links_that_fail(
+    world: World, anna: Visitor, wrong: dict[str, str], status: int, told: str
+) -> None:
+    """What is wrong is said in words, what was typed stays, and nothing is saved."""
+    form = {
+        "number": "+442079460018",
+        "termination_uri": "127.0.0.1:9",
+        "auth_mode": "userpass",
+        "username": "user",
+        "password": "secret",
+        "act": "link",
+    }
+    answer = await anna.post("/numbers/link", {**form, **wrong})
+    assert (answer.status_code, told in text_of(answer.text)) == (status, True), text_of(answer.text)
+    assert 'value="user"' in answer.text
+    assert await world.gateway.store.configuration.numbers.list_all() == []
+    assert len(await world.gateway.store.configuration.trunks.list_all()) == 1
