@@ -92,3 +92,20 @@ def test_the_carriers_side(gateway: Gateway) -> None:
         "address": "127.0.0.1:5060",
         "inbound_uri": "sip:+E164@127.0.0.1:5060",
     }
+
+
+def test_assignments_that_follow_or_split(gateway: Gateway) -> None:
+    """AGENT/latest follows what is published; shares name versions of one agent and add up to 1."""
+    verified(gateway)
+    answer(gateway("numbers", "add", "+442079460018"))
+    answer(gateway("agents", "add", "Echo", "runtime_url=ws://127.0.0.1:9/calls"))
+    answer(gateway("agents", "publish", "Echo"))
+    words = ("numbers", "assign", "+442079460018", "inbound")
+    assert answer(gateway(*words, "Echo/latest"))["inbound"] == "Echo/1 (latest)"
+    answer(gateway("agents", "draft", "Echo"))
+    answer(gateway("agents", "publish", "Echo"))
+    assert answer(gateway("numbers", "show", "+442079460018"))["inbound"] == "Echo/2 (latest)"
+    assert answer(gateway(*words, "Echo/1:0.8,Echo/2:0.2"))["inbound"] == "Echo/1:0.8, Echo/2:0.2"
+    refused = gateway(*words, "Echo/1:0.8,Echo/2:0.3")
+    assert (refused.exit_code, "add up to 1" in refused.stderr) == (2, True)
+    assert answer(gateway("numbers", "unassign", "+442079460018", "inbound"))["inbound"] is None

@@ -1,6 +1,6 @@
 """Phone numbers as the API shows and takes them, in the reference platform's field names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -31,6 +31,28 @@ class AssignedVersion(BaseModel):
     "What people call the agent."
     version_number: int
     "1, 2, 3, … within the agent."
+
+
+class Share(BaseModel):
+    """A version's share of the callers."""
+
+    model_config = TAKEN
+
+    agent_version_id: str
+    "`ver_…`, published."
+    weight: Annotated[float, Field(gt=0, le=1, examples=[0.8])]
+    "All shares add up to 1."
+
+
+class Assignment(BaseModel):
+    """How the version of one direction is chosen."""
+
+    model_config = SHAPE
+
+    mode: Annotated[str, Field(examples=["latest_published"])]
+    "`disabled`, `version`, `latest_published`, or `split`: the same caller always gets the same version."
+    shares: list[Share]
+    "Of a split; empty otherwise."
 
 
 class NumberItem(BaseModel):
@@ -72,6 +94,10 @@ class NumberItem(BaseModel):
     "Who answers; null: inbound calls are refused."
     outbound_agent_version: AssignedVersion | None
     "Who speaks in calls from this number; null: no call goes out from it."
+    inbound_assignment: Assignment
+    "How that is chosen."
+    outbound_assignment: Assignment
+    "How that is chosen."
 
 
 class NumberPageShape(BaseModel):
@@ -159,6 +185,10 @@ class NumberChange(BaseModel):
     "One published version instead; null: inbound calls are refused."
     outbound_agent_version_id: str | None = None
     "The same for calls from this number."
+    inbound_split: list[Share] | None = None
+    "Versions of one agent that share the callers out."
+    outbound_split: list[Share] | None = None
+    "The same for calls from this number."
     nickname: str | None = None
     "What people call it."
     label: str | None = None
@@ -235,6 +265,10 @@ def number_item(
         "is_default": number.is_default,
         "inbound_agent_version": _assigned(labels.get(number.inbound_version_id or "")),
         "outbound_agent_version": _assigned(labels.get(number.outbound_version_id or "")),
+        "inbound_assignment": _mode(number.inbound_version_id, number.inbound_latest, number.inbound_split),
+        "outbound_assignment": _mode(
+            number.outbound_version_id, number.outbound_latest, number.outbound_split
+        ),
     }
 
 
@@ -247,6 +281,16 @@ def _assigned(label: VersionLabel | None) -> dict[str, Any] | None:
         "agent_name": label.agent_name,
         "version_number": label.number,
     }
+
+
+def _mode(
+    version_id: str | None,
+    latest: bool,
+    split: Sequence[tuple[str, float]],
+) -> dict[str, Any]:
+    word = "split" if split else "latest_published" if latest else "version"
+    shares = [{"agent_version_id": version, "weight": share} for version, share in split]
+    return {"mode": word if version_id else "disabled", "shares": shares}
 
 
 def _time(moment: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from gateway.api.number_shape import (
     Page,
     PurchaseBody,
     Purchased,
+    Share,
     number_item,
 )
 from gateway.api.refusal import Problem, invalid, not_found
@@ -260,13 +262,26 @@ async def _fields(parts: NumberParts, body: NumberChange, caller: Caller) -> dic
         ("inbound", "agent_id", "inbound_agent_version_id"),
         ("outbound", "outbound_agent_id", "outbound_agent_version_id"),
     ):
-        if agent in given and version in given:
-            raise invalid(Problem(version, None, f"should not stand beside {agent}"))
+        ways = [name for name in (agent, version, f"{direction}_split") if name in given]
+        if len(ways) > 1:
+            raise invalid(Problem(ways[1], None, f"should not stand beside {ways[0]}"))
         if agent in given:
-            fields[f"{direction}_version_id"] = await _latest(parts, getattr(body, agent), caller)
+            latest = await _latest(parts, getattr(body, agent), caller)
+            fields |= {f"{direction}_version_id": latest, f"{direction}_latest": latest is not None}
         elif version in given:
             fields[f"{direction}_version_id"] = getattr(body, version) or None
+        elif ways:
+            fields |= _split(direction, getattr(body, f"{direction}_split") or [])
     return fields
+
+
+def _split(direction: str, shares: Sequence[Share]) -> dict[str, Any]:
+    """The heaviest version stands for all of them where only one is shown."""
+    heaviest = max(shares, key=lambda share: share.weight, default=None)
+    return {
+        f"{direction}_version_id": None if heaviest is None else heaviest.agent_version_id,
+        f"{direction}_split": tuple((share.agent_version_id, share.weight) for share in shares),
+    }
 
 
 async def _latest(parts: NumberParts, agent_id: str | None, caller: Caller) -> str | None:

@@ -1,6 +1,7 @@
 """`gateway numbers`: the phone numbers, and which agent version answers and dials by each."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -28,6 +29,10 @@ COLUMNS = (
     "inbound",
     "outbound",
 )
+
+
+SHARE = re.compile(r"(.+/\d+):(0?\.\d+|1(?:\.0+)?)")
+"A version with its share of the callers."
 
 
 class Direction(StrEnum):
@@ -84,9 +89,24 @@ def _row(number: PhoneNumber, trunks: dict[str, str], labels: dict[str | None, s
         "rental": number.rental_status.value,
         "renews": None if number.renews_at is None else number.renews_at.date().isoformat(),
         "trunk": trunks.get(number.trunk_id or ""),
-        "inbound": labels.get(number.inbound_version_id),
-        "outbound": labels.get(number.outbound_version_id),
+        "inbound": _assigned(labels, number.inbound_version_id, number.inbound_latest, number.inbound_split),
+        "outbound": _assigned(
+            labels, number.outbound_version_id, number.outbound_latest, number.outbound_split
+        ),
     }
+
+
+def _assigned(
+    labels: dict[str | None, str | None],
+    version_id: str | None,
+    latest: bool,
+    split: Sequence[tuple[str, float]],
+) -> str | None:
+    """`Echo/2`, `Echo/2 (latest)`, `Echo/1:0.8, Echo/2:0.2`."""
+    if split:
+        return ", ".join(f"{labels.get(version)}:{share:g}" for version, share in split)
+    label = labels.get(version_id)
+    return f"{label} (latest)" if label and latest else label
 
 
 @app.command(epilog=fields_help(NUMBER))
@@ -160,7 +180,14 @@ def assign(
     direction: Annotated[
         Direction, typer.Argument(help="inbound: who answers it. outbound: who dials by it.")
     ],
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="AGENT/NUMBER, or AGENT for its newest.")],
+    version: Annotated[
+        str,
+        typer.Argument(
+            metavar="VERSION",
+            help="AGENT/NUMBER; AGENT for its newest; AGENT/latest to follow what is published; "
+            "AGENT/1:0.8,AGENT/2:0.2 to share callers out.",
+        ),
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -168,11 +195,23 @@ def assign(
 
     async def work(session: Session) -> None:
         found = await session.there.numbers.find(number)
-        meant = await session.there.agents.find_version(version, found.workspace_id)
-        changed = await session.there.numbers.assign(found.id, direction.value, meant.id, session.by)
+        changed = await _assign(session, found, direction, version)
         await _say_assigned(session, changed, direction)
 
     run(config, as_json, work)
+
+
+async def _assign(session: Session, number: PhoneNumber, direction: Direction, given: str) -> PhoneNumber:
+    agents, numbers, within = session.there.agents, session.there.numbers, number.workspace_id
+    shares = [SHARE.fullmatch(part.strip()) for part in given.split(",")]
+    if all(shares):
+        split = [(await agents.find_version(one[1], within), float(one[2])) for one in shares if one]
+        pairs = [(version.id, share) for version, share in split]
+        return await numbers.split(number.id, direction.value, pairs, session.by)
+    name = given.removesuffix("/latest")
+    version = await agents.find_version(name, within)
+    latest = name != given
+    return await numbers.assign(number.id, direction.value, version.id, session.by, latest=latest)
 
 
 @app.command()

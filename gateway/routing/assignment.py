@@ -1,6 +1,9 @@
 """What both directions ask of a number: that it is ready, and that a published version stands behind it."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
+from typing import Literal
 
 from gateway.routing.decision import Reason, Rejected, Trail
 from gateway.routing.table import (
@@ -13,6 +16,8 @@ from gateway.routing.table import (
     VersionState,
     Workspace,
 )
+
+Direction = Literal["inbound", "outbound"]
 
 
 def is_ready(number: PhoneNumber, now_utc: datetime) -> bool:
@@ -76,6 +81,44 @@ def _draft(trail: Trail, table: RoutingTable, version: AgentVersion, name: str) 
     trail.near(f"version {v.number} ({v.id}) of the same agent is published" for v in published[-1:])
     found = f"the assigned agent version {version.number} is a draft, and only published versions take calls"
     return trail.refused(Reason.VERSION_NOT_PUBLISHED, name, version.id, found)
+
+
+def assigned_version(
+    trail: Trail, table: RoutingTable, number: PhoneNumber, direction: Direction, other: str
+) -> AgentVersion:
+    """The version that a direction of a number is assigned to; raises Rejected.
+
+    `other` is the other party's number: in a split, the same caller always gets the same version.
+    """
+    name = f"{direction} version"
+    version_id, split = _assignment(number, direction)
+    assert version_id is not None, "an unset direction was refused before"
+    if split:
+        version_id, place = _share(split, f"{number.id} {other}")
+        shares = ", ".join(f"{share:g}" for _, share in split)
+        trail.noted("version split", other or "withheld", f"{place:.3f} of the shares {shares}")
+    elif number.inbound_latest if direction == "inbound" else number.outbound_latest:
+        trail.noted(name, version_id, "the latest published version of its agent")
+    return published_version(trail, table, version_id, name)
+
+
+def _assignment(
+    number: PhoneNumber, direction: Direction
+) -> tuple[str | None, tuple[tuple[str, float], ...]]:
+    if direction == "inbound":
+        return number.inbound_version_id, number.inbound_split
+    return number.outbound_version_id, number.outbound_split
+
+
+def _share(split: Sequence[tuple[str, float]], key: str) -> tuple[str, float]:
+    """Where a key falls among the shares: evenly over all keys, and the same place for the same key."""
+    place = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
+    end = 0.0
+    for version_id, share in split:
+        end += share
+        if place < end:
+            return version_id, place
+    return split[-1][0], place
 
 
 def owner(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.routing.assignment import is_ready, published_version
+from gateway.routing.assignment import assigned_version, is_ready
 from gateway.routing.decision import Reason, Rejected, Trail
 from gateway.routing.number import normalise
 from gateway.routing.table import AgentVersion, PhoneNumber, RoutingTable, VersionState, Workspace
@@ -131,10 +131,10 @@ def from_number(trail: Trail, calling: Calling) -> PhoneNumber:
     return calling.number
 
 
-def assigned_version(trail: Trail, table: RoutingTable, number: PhoneNumber) -> AgentVersion:
+def calling_version(trail: Trail, table: RoutingTable, number: PhoneNumber, destination: str) -> AgentVersion:
     """The outbound assignment alone counts: the inbound one never places a call."""
     if number.outbound_version_id is not None:
-        return published_version(trail, table, number.outbound_version_id, "outbound version")
+        return assigned_version(trail, table, number, "outbound", destination)
     if number.inbound_version_id is not None:
         trail.near(["an inbound version is assigned, but it never places outbound calls"])
     found = "no outbound agent version is assigned"

@@ -1,11 +1,11 @@
 """Who may call in, and which agent version answers: source, then credentials, then number."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.routing.assignment import number_is_ready, owner, published_version
+from gateway.routing.assignment import assigned_version, number_is_ready, owner
 from gateway.routing.decision import Decision, Reason, Rejected, Trail
 from gateway.routing.near import carries, near_numbers, near_sources, readings_in_table
 from gateway.routing.number import NumberFormat, Reading, normalise
@@ -114,7 +114,7 @@ def route_inbound(
     proven = _by_credentials(trail, near, credentials)
     trunk, number = _by_number(trail, table, called, proven, near, credentials)
     number_is_ready(trail, number, now_utc)
-    version = _answering_version(trail, table, number)
+    version = _answering_version(trail, table, number, lambda: _party(caller, asserted, trunk))
     agent, workspace = owner(trail, table, number, version)
     caller_raw, caller_e164 = _caller(trail, trunk, caller, asserted)
     recording = recording_rule(trail, number, version, trunk, "inbound")
@@ -252,10 +252,19 @@ def _number_nowhere(trail: Trail, table: RoutingTable, called: str, trunk: Trunk
     )
 
 
-def _answering_version(trail: Trail, table: RoutingTable, number: PhoneNumber) -> AgentVersion:
+def _party(caller: str, asserted: str | None, trunk: Trunk) -> str:
+    """Who calls, in one writing, as far as the trunk says."""
+    given = asserted if asserted is not None and trunk.trust_pai else caller
+    normalised = normalise(given, _without_tech_prefix(trunk.number_format))
+    return normalised.e164 or normalised.raw
+
+
+def _answering_version(
+    trail: Trail, table: RoutingTable, number: PhoneNumber, party: Callable[[], str]
+) -> AgentVersion:
     """The inbound assignment alone counts: the outbound one never answers a call."""
     if number.inbound_version_id is not None:
-        return published_version(trail, table, number.inbound_version_id, "inbound version")
+        return assigned_version(trail, table, number, "inbound", party() if number.inbound_split else "")
     if number.outbound_version_id is not None:
         trail.near(["an outbound version is assigned, but it never answers inbound calls"])
     found = "no inbound agent version is assigned"

@@ -8,8 +8,8 @@ from gateway.routing.assignment import number_is_ready, owner
 from gateway.routing.calling import (
     NOT_FOUND,
     OutboundRequest,
-    assigned_version,
     calling_number,
+    calling_version,
     from_number,
     speaking_version,
 )
@@ -92,7 +92,7 @@ def route_outbound(
     )
     number = from_number(trail, calling)
     number_is_ready(trail, number, now_utc)
-    assigned = assigned_version(trail, table, number)
+    assigned = calling_version(trail, table, number, destination.e164)
     version = speaking_version(trail, table, request, assigned)
     agent, _ = owner(trail, table, number, version)
     trunk = _trunk(trail, table, number)

@@ -225,6 +225,12 @@ class PhoneNumber:
     trunk_id: str | None = None
     inbound_version_id: str | None = None
     outbound_version_id: str | None = None
+    inbound_latest: bool = False
+    "The version is the latest published one of its agent: it moves on when another is published."
+    outbound_latest: bool = False
+    inbound_split: tuple[tuple[str, float], ...] = ()
+    "Versions of one agent with their shares of the callers, which add up to 1; empty: the version alone."
+    outbound_split: tuple[tuple[str, float], ...] = ()
     is_default: bool = False
     channel_limit: int | None = None
     "Calls at once to and from this number; None: no limit."

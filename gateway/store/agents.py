@@ -129,6 +129,7 @@ class Agents:
             after = replace(before, state=VersionState.PUBLISHED, published_at=datetime.now(UTC))
             checked_version(after)
             await changing.change(before, after, "publish")
+            await _move_on(changing, after)
         return after
 
     async def remove_draft(self, version_id: str, by: str) -> AgentVersion:
@@ -166,6 +167,20 @@ async def _refuse_published(changing: Changing, version: AgentVersion) -> None:
         agent = await changing.get(Agent, version.agent_id)
         right = "is published and never changes: make a draft from it and publish that"
         raise Conflict("version", f"{agent.name}/{version.number}", right)
+
+
+async def _move_on(changing: Changing, published: AgentVersion) -> None:
+    """Numbers that are assigned to the latest published version of the agent get this one."""
+    own = sa.select(versions.c.id).where(versions.c.agent_id == published.agent_id)
+    for direction in ("inbound", "outbound"):
+        follows = numbers.c[f"{direction}_latest"]
+        assigned = numbers.c[f"{direction}_version_id"].in_(own)
+        for number in await changing.read(PhoneNumber, follows, assigned):
+            current = await changing.get(AgentVersion, getattr(number, f"{direction}_version_id"))
+            if current.number < published.number:
+                fields: dict[str, Any] = {f"{direction}_version_id": published.id}
+                moved = replace(number, **fields)
+                await changing.change(number, moved, "assign")
 
 
 async def _refuse_assigned(changing: Changing, agent: Agent, version: AgentVersion) -> None:

@@ -107,9 +107,23 @@ class Numbers:
             raise InvalidInput(name, fields[name], "cannot be changed: remove the number and add another")
         return await self._change(number_id, fields, by, "change")
 
-    async def assign(self, number_id: str, direction: Direction, version_id: str, by: str) -> PhoneNumber:
-        """Have a published version answer, or dial by, this number; the other direction stays as it is."""
-        return await self._change(number_id, {f"{direction}_version_id": version_id}, by, "assign")
+    async def assign(
+        self, number_id: str, direction: Direction, version_id: str, by: str, *, latest: bool = False
+    ) -> PhoneNumber:
+        """Have a published version answer, or dial by, this number; the other direction stays as it is.
+
+        `latest`: from then on it is whichever version of its agent was published last.
+        """
+        fields = {f"{direction}_version_id": version_id, f"{direction}_latest": latest}
+        return await self._change(number_id, fields, by, "assign")
+
+    async def split(
+        self, number_id: str, direction: Direction, shares: Sequence[tuple[str, float]], by: str
+    ) -> PhoneNumber:
+        """Share the callers out between published versions of one agent; shares add up to 1."""
+        heaviest = max(shares, key=lambda share: share[1], default=("", 0.0))[0]
+        fields = {f"{direction}_version_id": heaviest, f"{direction}_split": tuple(shares)}
+        return await self._change(number_id, fields, by, "assign")
 
     async def unassign(self, number_id: str, direction: Direction, by: str) -> PhoneNumber:
         """Have no agent answer, or dial by, this number."""
@@ -134,11 +148,21 @@ class Numbers:
     async def _change(self, number_id: str, fields: Mapping[str, Any], by: str, action: str) -> PhoneNumber:
         async with self.book.changing(by) as changing:
             before = await changing.get(PhoneNumber, number_id)
-            after = checked_number(replace(before, **fields))
+            after = checked_number(replace(before, **_whole_assignments(fields)))
             await _check_references(changing, after)
             await changing.change(before, after, action)
             await _keep_one_default(changing, after)
         return after
+
+
+def _whole_assignments(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A direction that gets another version gets nothing else of what it had."""
+    whole = dict(fields)
+    for direction in ("inbound", "outbound"):
+        if f"{direction}_version_id" in fields:
+            whole.setdefault(f"{direction}_latest", False)
+            whole.setdefault(f"{direction}_split", ())
+    return whole
 
 
 async def _refuse_in_call(changing: Changing, number: PhoneNumber) -> None:
@@ -169,6 +193,26 @@ async def _check_references(changing: Changing, number: PhoneNumber) -> None:
         version_id = getattr(number, f"{direction}_version_id")
         if version_id is not None:
             await _check_version(changing, number, f"{direction}_version", version_id)
+        await _check_split(changing, number, f"{direction}_version", getattr(number, f"{direction}_split"))
+
+
+async def _check_split(
+    changing: Changing, number: PhoneNumber, field: str, split: Sequence[tuple[str, float]]
+) -> None:
+    if not split:
+        return
+    shares = [share for _, share in split]
+    if not all(0 < share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        given = ", ".join(f"{share:g}" for share in shares)
+        raise InvalidInput(field, given, "shares should be more than 0, and add up to 1")
+    if len({version_id for version_id, _ in split}) < len(split):
+        raise InvalidInput(field, None, "should name each version once")
+    speakers = set()
+    for version_id, _ in split:
+        await _check_version(changing, number, field, version_id)
+        speakers.add((await changing.get(AgentVersion, version_id)).agent_id)
+    if len(speakers) > 1:
+        raise InvalidInput(field, None, "should share callers out between versions of one agent")
 
 
 async def _check_version(changing: Changing, number: PhoneNumber, field: str, version_id: str) -> None:

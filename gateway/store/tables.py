@@ -28,6 +28,7 @@ async def read_inbound(
     """All trunks; the numbers that end like the dialled one, and all that these refer to."""
     near = await read(connection, box, PhoneNumber, numbers.c.tail == tail)
     assigned = {v for number in near for v in (number.inbound_version_id, number.outbound_version_id) if v}
+    assigned |= {version_id for number in near for version_id, _ in number.inbound_split}
     own_versions = await read(connection, box, AgentVersion, versions.c.id.in_(assigned)) if assigned else []
     speaking = {version.agent_id for version in own_versions}
     own_agents = await read(connection, box, Agent, agents.c.id.in_(speaking)) if speaking else []

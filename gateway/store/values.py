@@ -102,6 +102,8 @@ def number_of(row: Row, _box: SecretBox) -> PhoneNumber:
     given["status"] = NumberStatus(row["status"])
     given["rental_status"] = RentalStatus(row["rental_status"])
     given["recording"] = _mode(row["recording"])
+    for name in ("inbound_split", "outbound_split"):
+        given[name] = tuple((version_id, share) for version_id, share in row[name])
     return PhoneNumber(**given)
 
 
