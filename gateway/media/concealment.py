@@ -13,8 +13,10 @@ _SHORTEST, _LONGEST = 5.0, 15.0
 "Milliseconds of pitch periods that are looked for: 200 to 66 Hz; a higher voice fits several times."
 _TEMPLATE = 10.0
 "Milliseconds at the end of what was heard that an earlier place has to be like."
-_FADE_FROM, _FADE_TO = 10.0, 60.0
-"Milliseconds after which the repetition begins to die away, and is silence."
+_FADE_FROM = 10
+"Milliseconds after which the repetition begins to die away."
+FADED_MS = 60
+"Milliseconds after which it is silence."
 JOIN_MS = 5
 "Milliseconds over which one sound becomes another."
 
@@ -65,7 +67,7 @@ class Continuation:
         self._cycle = _cycle(history, rate)
         self._at = 0
         self._made = 0
-        self._fade = (_FADE_TO - _FADE_FROM) * rate / 1000
+        self._fade = (FADED_MS - _FADE_FROM) * rate / 1000
 
     def more(self, count: int) -> list[int]:
         """The next `count` samples; silence when it has died away."""
@@ -77,6 +79,11 @@ class Continuation:
         self._at = (self._at + count) % len(cycle)
         made, self._made = self._made, self._made + count
         return [round(sample * self._gain(made + n)) for n, sample in enumerate(wound)]
+
+    @property
+    def left(self) -> int:
+        """Samples that are not silence yet."""
+        return max(0, FADED_MS * self._rate // 1000 - self._made)
 
     def joined(self, l16: bytes) -> bytes:
         """Real audio behind what was made up: its beginning grows out of it."""

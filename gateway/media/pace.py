@@ -6,7 +6,7 @@ clock that is not ours.
 """
 
 from gateway.media.audio import AudioFormat, from_l16, loudness, to_l16
-from gateway.media.concealment import Continuation, bytes_of, shortened
+from gateway.media.concealment import FADED_MS, Continuation, bytes_of, shortened
 
 _STEADY_SECONDS = 10
 "Seconds in a row at the pace of real time after which an agent counts as streaming."
@@ -14,8 +14,6 @@ _TOLERANCE = 0.15
 "How far from real time the audio of one second may be: pieces come when they come."
 _SILENT = 200
 "Root mean square below which nobody misses a frame."
-_FADED_MS = 60
-"Milliseconds after which what is made up has died away."
 
 
 class Pace:
@@ -76,7 +74,7 @@ class Seam:
         self._heard = b""
         self._going_on: Continuation | None = None
         self._made = 0
-        self._most = _FADED_MS * audio_format.bytes_per_ms
+        self._most = FADED_MS * audio_format.bytes_per_ms
 
     def sewn(self, frame: bytes | None, size: int) -> bytes | None:
         """The frame to send: this one, or in the place of None what goes on from those before."""

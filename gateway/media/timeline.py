@@ -5,7 +5,7 @@ from math import inf
 
 from gateway.media.audio import AudioFormat, converter, from_l16, loudness, to_l16
 from gateway.media.comfort_noise import ComfortNoise
-from gateway.media.concealment import Continuation, bytes_of, joined, lengthened, shortened
+from gateway.media.concealment import FADED_MS, Continuation, bytes_of, joined, lengthened, shortened
 from gateway.media.packet import timestamp_distance
 from gateway.media.patience import Patience
 
@@ -278,12 +278,19 @@ class Timeline:
         whole = int(min(samples, self._longest_fill)) // self._frame * self._frame
         if whole <= 0:
             return
-        if amid_word and self._noise is None and (self._going_on or not self._silent(self.last)):
-            self._conceal(whole)
-        else:
-            self._be_silent(whole)
+        dying = min(whole, self._dying()) if amid_word and self._noise is None else 0
+        if dying > 0:
+            self._conceal(dying)
+        if whole > dying:
+            self._be_silent(whole - dying)
         self._done += whole
         self.early = inf  # the next packet has to look at how much was done
+
+    def _dying(self) -> int:
+        """Samples for which the last sound still goes on, if it was one; a pause is silent from there."""
+        if self._going_on is not None:
+            return self._going_on.left
+        return 0 if self._silent(self.last) else FADED_MS * self._rate // 1000
 
     def _emit(self, audio: bytes) -> int:
         """Give audio that no timestamp stands for."""

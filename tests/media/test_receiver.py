@@ -382,6 +382,22 @@ class TestRealTime:
         assert all(130 < level < 240 for level in levels), "-45 dBov is 184"
         assert not receiver.dtx
 
+    def test_a_pause_amid_a_word_dies_away(self) -> None:
+        """A sender that stops without a word of warning: 60 ms are made up, and the rest is a pause."""
+        arrivals = stream(50) + [
+            (
+                104.0 + 0.02 * n,
+                bytes(replace(packet(50 + n), timestamp=(0xFFFFF800 + 32000 + 160 * n) & 0xFFFFFFFF)),
+            )
+            for n in range(50)
+        ]
+        listener = Listener()
+        listener.hear(arrivals)
+        assert listener.receiver.concealed_ms == 60
+        assert listener.receiver.filled_ms == 3000 - 60
+        assert listener.audio[8000 + 480 : 32000].strip(b"\xff") == b""
+        assert len(listener.audio) == 250 * 160
+
     def test_a_silent_sender_is_known_to_be_silent_on_purpose(self) -> None:
         """After comfort noise, until it speaks again."""
         listener = Listener()
