@@ -7,8 +7,9 @@ import asyncio
 import os
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.interop.process import Gateway, JsonProcess, require, wait_until
 from tests.interop.sipp import free_port
 from tests.interop.softphones import answering_baresip
 from tests.interop.sound import came_back, compare_pieces, speech_like, ulaw
+from tests.provisioning.sip_peer import Carrier, carrier_on
 
 pytestmark = pytest.mark.interop
 
@@ -360,3 +362,66 @@ def test_a_call_that_rings(dashboard: Dashboard, phone_port: int, tmp_path: Path
         expect(page.locator(".notice").last).to_contain_text("disconnected", ignore_case=True, timeout=25_000)
     expect(page.locator(".ladder")).to_contain_text("INVITE")
     assert came_back(speech, heard.samples), (compare_pieces(speech, heard.samples), heard.output)
+
+
+def test_buying_a_number(dashboard: Dashboard) -> None:
+    """A country is chosen, an offer bought after a question, and the number is there."""
+    page = dashboard.page
+    dashboard.go("/numbers/buy")
+    page.get_by_label("Country").select_option("US")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("Nothing is missing before buying")).to_be_visible()
+    offer = page.get_by_role("button", name=re.compile(r"Buy \+1")).first
+    number = (offer.get_attribute("aria-label") or "").removeprefix("Buy ")
+    offer.click()
+    page.get_by_role("dialog").get_by_role("button", name="Buy").click()
+    page.wait_for_url("**/numbers/phn_*")
+    expect(page.get_by_role("status")).to_contain_text(f"{number} is yours")
+    expect(page.get_by_role("heading", name="Prepare for production")).to_be_visible()
+    assert dashboard.faults() == []
+
+
+@contextmanager
+def live_carrier(password: str) -> Iterator[Carrier]:
+    """A SIP peer on a thread of its own, since the browser has this one."""
+    carrier, ready, over = Carrier(password), threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with carrier_on(carrier):
+            ready.set()
+            while not over.is_set():  # noqa: ASYNC110  the event is of another thread
+                await asyncio.sleep(0.02)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield carrier
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_linking_a_trunk(dashboard: Dashboard) -> None:
+    """A wrong password is found out by a live SIP peer and told in words; the right one links the number."""
+    page = dashboard.page
+    with live_carrier("the right one") as carrier:
+        dashboard.go("/numbers/link")
+        expect(page.get_by_text("₹0.50/min")).to_be_visible()
+        page.get_by_label("Phone number").fill("+442079460018")
+        page.get_by_label("Termination URI").fill(carrier.uri)
+        page.get_by_label("SIP user name").fill("acme")
+        page.get_by_label("SIP password").fill("a wrong one")
+        page.get_by_role("button", name="Test connection").click()
+        trial = page.locator("#trial")
+        expect(trial).to_contain_text("it does not work yet")
+        expect(trial.locator("li.fail")).to_contain_text("check user name and password")
+        assert dashboard.faults() == []
+        if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+            dashboard.picture(Path(given) / "link-wrong-password.light.wide.png")
+        page.get_by_label("SIP password").fill("the right one")
+        page.get_by_role("button", name="Test connection").click()
+        expect(trial).to_contain_text("the connection works")
+        page.get_by_role("button", name="Link number").click()
+        page.wait_for_url("**/numbers/phn_*")
+    expect(page.get_by_role("status")).to_contain_text("is linked")
