@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from starlette.responses import Response
 
@@ -11,16 +11,26 @@ from gateway.provisioning.errors import Upstream
 from gateway.routing.table import (
     PhoneNumber,
     Trunk,
-    VersionState,
 )
 from gateway.store.calls import CallFilter
 from gateway.store.errors import NotFound
 from gateway.store.fields import NUMBER, parse_fields
-from gateway.store.numbers import Direction
+from gateway.web.assignments import assigned, choice, choices, chosen, published, shares_of
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, get, post
 
-EDITABLE = ("nickname", "channel_limit")
+EDITABLE = ("nickname", "channel_limit", "recording")
+RECORDINGS = (
+    ("", "As the agent version or trunk says"),
+    ("off", "Never"),
+    ("inbound", "Inbound calls"),
+    ("outbound", "Outbound calls"),
+    ("both", "All calls"),
+    ("on_demand", "When the agent asks"),
+)
+DIRECTIONS = ("inbound", "outbound")
+MOST_SHARED = 40
+"Versions that the form of a split lists; the newest of each agent come first."
 
 
 MENDS = {
@@ -50,19 +60,21 @@ async def show(visit: Visit) -> Response:
     trunk = await _trunk(visit, number)
     recent = (await store.list_calls(CallFilter(visit.workspace.id, number_ids=(number.id,), limit=8))).calls
     steps = _steps(number, await checklist(store, number, visit.site.parts.now()))
-    published = [label for label in labels.values() if label.state is VersionState.PUBLISHED]
     return visit.page(
         "number.html",
         "numbers",
         number=number,
         trunk=trunk,
         labels=labels,
-        inbound=labels.get(number.inbound_version_id or ""),
-        outbound=labels.get(number.outbound_version_id or ""),
-        published=[(label.id, f"{label.agent_name} – version {label.number}") for label in published],
+        assigned={one: assigned(number, one, labels) for one in DIRECTIONS},
+        chosen={one: chosen(number, one, labels) for one in DIRECTIONS},
+        shares={one: shares_of(number, one) for one in DIRECTIONS},
+        choices=choices(labels),
+        published=published(labels)[:MOST_SHARED],
         steps=steps,
         done=sum(step.item.done for step in steps),
         calls=recent,
+        recordings=RECORDINGS,
         changes=told(await store.configuration.history(number.id, 30), labels),
     )
 
@@ -93,18 +105,23 @@ async def _trunk(visit: Visit, number: PhoneNumber) -> Trunk | None:
 
 
 async def assign(visit: Visit) -> Response:
-    """Have a version answer, or dial by, the number; or nobody."""
+    """Have a version answer, or dial by, the number: itself, an agent's latest, a split; or nobody."""
     number = await _own(visit)
-    direction = cast(Direction, visit.form.one_of("direction", ("inbound", "outbound"), "inbound"))
-    version_id = visit.form.text("version")
-    book = visit.site.parts.store.configuration.numbers
-    back = f"/numbers/{number.id}"
-    if not version_id:
-        await book.unassign(number.id, direction, visit.by)
-        return await visit.go(back, f"Disabled for {direction} calls from the next call on.")
-    await book.assign(number.id, direction, version_id, visit.by)
-    does = "answers" if direction == "inbound" else "speaks in calls from"
-    return await visit.go(back, f"The version {does} this number from the next call on.")
+    store = visit.site.parts.store
+    made = choice(visit.form, await store.number_list.labels(visit.workspace.id))
+    book, back = store.configuration.numbers, f"/numbers/{number.id}"
+    if made.shares:
+        await book.split(number.id, made.direction, made.shares, visit.by)
+        return await visit.go(
+            back, "Callers are shared out from the next call on; each stays with one version."
+        )
+    if not made.version_id:
+        await book.unassign(number.id, made.direction, visit.by)
+        return await visit.go(back, f"Disabled for {made.direction} calls from the next call on.")
+    await book.assign(number.id, made.direction, made.version_id, visit.by, latest=made.latest)
+    does = "answers" if made.direction == "inbound" else "speaks in calls from"
+    what = "The latest version" if made.latest else "The version"
+    return await visit.go(back, f"{what} {does} this number from the next call on.")
 
 
 async def change(visit: Visit) -> Response:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway.routing.table import NumberStatus, RentalStatus
 from gateway.store.number_list import NumberFilter
+from gateway.web.assignments import assigned
 from gateway.web.page import Page, Visit, get
 
 SIZES = (25, 50, 100)
@@ -35,6 +36,7 @@ async def table(visit: Visit) -> Response:
         "numbers",
         numbers=found.numbers,
         labels=labels,
+        assigned=assigned,
         total=found.total,
         page=min(query.whole("page", 1, 1, 100_000), pages),
         pages=pages,
@@ -44,7 +46,7 @@ async def table(visit: Visit) -> Response:
         rentals=[("", "Any"), *((rental.value, rental.value) for rental in RentalStatus)],
         providers=found.providers,
         agents=[("", "Any"), *agents.items()],
-        assigned=ASSIGNED,
+        call_types=ASSIGNED,
         sizes=[(size, size) for size in SIZES],
     )
 

@@ -200,3 +200,30 @@ async def fill(world: World, count: int) -> None:
         rows.append({**columns_of(made, store.number_list.box), "created_at": datetime.now(UTC)})
     async with store.number_list.database.writing() as connection:
         await connection.execute(numbers.insert(), rows)
+
+
+async def test_latest_and_splits(world: World, anna: Visitor) -> None:
+    """A number follows an agent's latest version, or shares its callers out, where the shares add up to 1."""
+    first = await world.version()
+    book = world.gateway.store.configuration
+    draft = await book.agents.draft(first.agent_id, {}, "test")
+    second = await book.agents.publish(draft.id, "test")
+    number = await add(world, NUMBER)
+    path = f"/numbers/{number.id}/assign"
+    await anna.post(path, {"direction": "inbound", "version": f"latest:{first.agent_id}"})
+    changed = await book.numbers.get(number.id)
+    assert (changed.inbound_version_id, changed.inbound_latest) == (second.id, True)
+    assert "latest, now 2" in text_of((await anna.get("/numbers")).text)
+    shares = {f"share-{first.id}": "80", f"share-{second.id}": "20", "direction": "inbound", "split": "on"}
+    assert (await anna.post(path, shares)).status_code == 303
+    changed = await book.numbers.get(number.id)
+    assert dict(changed.inbound_split) == {first.id: 0.8, second.id: 0.2}
+    text = text_of((await anna.get(f"/numbers/{number.id}")).text)
+    assert "80 % version 1" in text
+    assert "20 % version 2" in text
+    wrong = await anna.post(path, {**shares, f"share-{second.id}": "30"})
+    assert wrong.status_code == 400
+    assert "add up to 1" in text_of(wrong.text)
+    assert (await anna.post(path, {"direction": "inbound", "split": "on"})).status_code == 400
+    theirs = {"direction": "inbound", "version": "latest:agent_of_others"}
+    assert (await anna.post(path, theirs)).status_code == 400
