@@ -21,6 +21,7 @@ from gateway.commands import (
     wallet,
     workspaces,
 )
+from gateway.commands.agent_check import agent_check
 from gateway.commands.call import call
 from gateway.commands.check import check
 from gateway.commands.explain import explain
@@ -41,6 +42,7 @@ app.command()(check)
 app.command()(explain)
 app.command()(call)
 app.command()(tail)
+app.command()(agent_check)
 app.add_typer(number_market.app, name="numbers")
 app.add_typer(trunk_links.app, name="trunks")
 app.add_typer(agents.app, name="agents")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +37,7 @@ def check(
     if output.is_json:
         output.rows([asdict(finding) for finding in findings], (), "")
     else:
-        _print(findings)
+        print_findings(findings)
     if worst(findings) == "fail":
         raise typer.Exit(FAILED)
 
@@ -82,7 +82,8 @@ def _holds_secrets(path: Path) -> bool:
     return bool(values[0]) or "@" in values[1]
 
 
-def _print(findings: list[Finding]) -> None:
+def print_findings(findings: Sequence[Finding]) -> None:
+    """As a table, and the count of each level."""
     table = Table("", "what", "found", "to mend it", header_style="bold")
     for finding in findings:
         table.add_row(MARKS[finding.level], *map(escaped, (finding.what, finding.found, finding.mend)))

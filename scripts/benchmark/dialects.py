@@ -33,8 +33,9 @@ class DialectFigures:
 
 
 def measure_dialects() -> list[DialectFigures]:
-    """Every dialect in every format it has."""
-    return [_measured(name, audio) for name, entry in DIALECTS.items() for audio in entry.audio]
+    """Every dialect in every format it has; a SIP agent's audio never passes through its dialect."""
+    framed = {name: entry for name, entry in DIALECTS.items() if name != "sip"}
+    return [_measured(name, audio) for name, entry in framed.items() for audio in entry.audio]
 
 
 def _measured(name: str, audio: str) -> DialectFigures:

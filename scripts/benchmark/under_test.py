@@ -17,7 +17,11 @@ from gateway.routing.table import Agent, Dialect, PhoneNumber, Trunk, Workspace
 from gateway.settings import Config
 from gateway.store.sql import open_store
 
-CALLED = {dialect.value: f"+4420794600{10 + place}" for place, dialect in enumerate(Dialect)}
+CALLED = {
+    dialect.value: f"+4420794600{10 + place}"
+    for place, dialect in enumerate(Dialect)
+    if dialect is not Dialect.SIP
+}
 "The number of each dialect's agent."
 
 CALLEE_PORT = 35_060

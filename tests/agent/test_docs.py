@@ -207,7 +207,7 @@ def test_page_of_dialects_has_every_choice() -> None:
     """Each format of each dialect stands in the table, its default first, and each option with its values."""
     rows = [line.split(" | ") for line in DIALECTS_PAGE.splitlines() if line.startswith("| `audio`")]
     shown = [re.findall("`(.*?)`", cell) for cell in rows[0][1:]]
-    others = [name for name in DIALECTS if name != "native"]
+    others = [name for name in DIALECTS if name not in ("native", "sip")]
     assert shown == [list(DIALECTS[name].audio) for name in others]
     for name in others:
         for option, values in DIALECTS[name].options.items():

@@ -1,10 +1,15 @@
 """Pipecat bots, as their users write them, at the other end of each dialect that Pipecat knows."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gateway.commands.agent_script import Trial
+from gateway.commands.agent_trial import Pace
+from gateway.commands.finding import worst
+from gateway.routing.table import AgentVersion, Dialect
 from tests.interop.process import Gateway, JsonProcess
 from tests.interop.seed import (
     DIALECTS,
@@ -85,3 +90,16 @@ def test_interrupted_bot_falls_silent(
     loud = np.abs(heard.samples) > 0.05
     assert 0.3 * RATE < np.count_nonzero(loud) < 2.5 * RATE
     assert not loud[-RATE // 2 :].any()
+
+
+@pytest.mark.parametrize("dialect", ["plivo", "exotel"])
+def test_agent_check_has_nothing_against_pipecat(
+    pipecat: JsonProcess, pipecat_port: int, dialect: str
+) -> None:
+    """What `gateway agent-check` finds in an unmodified bot is no failure, and it hears the answer."""
+    url = f"ws://127.0.0.1:{pipecat_port}/any"
+    version = AgentVersion("ver_1", "agent_1", 1, runtime_url=url, dialect=Dialect(dialect), audio="")
+    findings = asyncio.run(Trial(version, pace=Pace(greeting=0.5, speech=1.0)).run())
+    assert worst(findings) != "fail", findings
+    assert {"connection", "answer", "digits", "hang-up", "audio"} <= {each.what for each in findings}
+    pipecat.wait_for(event="digit", digit="1", kind=dialect)
