@@ -72,7 +72,7 @@ class Plivo:
         }
         body = (await self._api.get("PhoneNumber/", params)).expect(200)
         offers = tuple(_offer(row, wanted.country_iso.upper()) for row in _objects(body))
-        return Offers(offers, int(_meta(body).get("total_count") or len(offers)))
+        return Offers(offers, _count(_meta(body).get("total_count"), len(offers)))
 
     async def requirements(self, country_iso: str, kind: NumberType) -> Sequence[Requirement]:
         """The proofs for a business; Plivo has a list for some countries, and 404 or 400 for the rest."""
@@ -80,8 +80,7 @@ class Plivo:
         answer = await self._api.get("PhoneNumber/Compliance/Requirements/", params)
         if answer.status in (400, 404):
             return ()
-        rows = answer.expect(200).get("document_types") or ()
-        return tuple(_requirement(row) for row in rows if isinstance(row, Mapping))
+        return tuple(map(_requirement, _tables(answer.expect(200).get("document_types"))))
 
     async def buy(self, number: str) -> Rental:
         """Rent a number and map it to our trunk, in one request."""
@@ -140,7 +139,7 @@ class Plivo:
             raise ProviderRefused(NO_ADDRESS)
         for row in await self._all("Zentrunk/URI/"):
             if row.get("uri") == self._origination and not row.get("authentication_needed"):
-                return str(row["uri_uuid"])
+                return _id(row, "uri_uuid")
         body = {"name": NAME, "uri": self._origination}
         made = (await self._api.post("Zentrunk/URI/", body, repeatable=False)).expect(200, 201)
         return _id(made, "uri_uuid")
@@ -148,7 +147,7 @@ class Plivo:
     async def _trunk_to(self, uri: str) -> str:
         for row in await self._all("Zentrunk/Trunk/", trunk_direction="inbound"):
             if row.get("primary_uri_uuid") == uri and row.get("trunk_status") == "enabled":
-                return str(row["trunk_id"])
+                return _id(row, "trunk_id")
         body = {
             "name": NAME,
             "trunk_direction": "inbound",
@@ -175,12 +174,21 @@ def _digits(number: str) -> str:
 
 
 def _objects(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [row for row in body.get("objects") or () if isinstance(row, Mapping)]
+    return _tables(body.get("objects"))
+
+
+def _tables(value: object) -> list[Mapping[str, Any]]:
+    """The tables of a list; whatever else stands there is passed over."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
 
 
 def _meta(body: Mapping[str, Any]) -> Mapping[str, Any]:
     meta = body.get("meta")
     return meta if isinstance(meta, Mapping) else {}
+
+
+def _count(value: object, otherwise: int) -> int:
+    return value if isinstance(value, int) and value >= 0 else otherwise
 
 
 def _id(body: Mapping[str, Any], name: str) -> str:
@@ -206,8 +214,7 @@ def _offer(row: Mapping[str, Any], country_iso: str) -> Offer:
 
 
 def _bought(number: str, body: Mapping[str, Any]) -> Rental:
-    rows = body.get("numbers") or ()
-    row = next((row for row in rows if isinstance(row, Mapping)), {})
+    row: Mapping[str, Any] = next(iter(_tables(body.get("numbers"))), {})
     active = str(row.get("status", "")).lower() == "success"
     detail = "" if active else "Plivo waits for proofs; it has written to the account's email address"
     return Rental(number, RentalState.ACTIVE if active else RentalState.PENDING, detail=detail)
@@ -235,12 +242,8 @@ def _pending(compliance: str) -> str:
 
 
 def _requirement(row: Mapping[str, Any]) -> Requirement:
-    fields = row.get("required_fields") or ()
-    names = (
-        field.get("friendly_name") or field.get("field_name")
-        for field in fields
-        if isinstance(field, Mapping)
-    )
+    fields = _tables(row.get("required_fields"))
+    names = (field.get("friendly_name") or field.get("field_name") for field in fields)
     return Requirement(
         name=str(row.get("name") or row.get("document_type") or ""),
         about=str(row.get("description") or ""),

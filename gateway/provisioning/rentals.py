@@ -37,6 +37,8 @@ class Rentals:
             await work
         except StoreError as error:
             self.purchasing.tell("provisioning.stalled", level="warning", error=str(error))
+        except Exception as error:  # a mistake of ours in one sweep must not be the last sweep
+            self.purchasing.tell("provisioning.crashed", level="error", exc_info=error)
 
     async def sweep(self) -> None:
         """Do everything that is due."""

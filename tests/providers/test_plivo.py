@@ -1,11 +1,14 @@
 """Plivo's numbers, asked for over HTTP at a server that answers as Plivo documents."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from fastapi import Response
+from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
 from gateway.providers.plivo import Plivo
@@ -263,3 +266,35 @@ async def test_nobody_there() -> None:
     await plivo.close()
     assert not told.value.uncertain
     assert waited == [0.5, 1.0]
+
+
+JUNK: list[Any] = [
+    None,
+    7,
+    "text",
+    [],
+    [1, "a", None],
+    {"objects": 7},
+    {"objects": [7, {"number": None}]},
+    {"objects": [{"monthly_rental_rate": "much", "renewal_date": "soon"}], "meta": {"total_count": "many"}},
+    {"numbers": "all", "document_types": {"a": 1}, "active": "yes", "compliance_status": 5},
+    {"document_types": [{"required_fields": 3}, 4], "numbers": [[]], "meta": []},
+]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
+async def test_answers_of_no_shape(server: PlivoServer, junk: Any) -> None:
+    """Whatever JSON comes with a 200, it is understood as far as it goes, or told as a failure."""
+    plivo = Plivo(_settings(server.url), HERE)
+    for ask in (
+        lambda: plivo.search(Wanted("US")),
+        lambda: plivo.requirements("US", NumberType.LOCAL),
+        lambda: plivo.rental(NUMBER),
+        plivo.rentals,
+        lambda: plivo.route(NUMBER),
+        lambda: plivo.buy(NUMBER),
+    ):
+        server.failing = [JSONResponse(junk) for _ in range(4)]
+        with suppress(ProviderError):
+            await ask()
+    await plivo.close()
