@@ -1,7 +1,9 @@
 """How good a call sounded: bursts of loss (RFC 3611), and its figures over time in a few hundred numbers."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import isnan, nan
 
 from gateway.media.emodel import G711_BARE, G711_CONCEALED, mean_opinion, rating
 
@@ -172,11 +174,14 @@ def said_mos(report: Report) -> float | None:
 
 
 class Series:
-    """The points of a call, `STEP_SECONDS` apart and, whenever they grow too many, twice as far."""
+    """The points of a call, `STEP_SECONDS` apart and, whenever they grow too many, twice as far.
+
+    They are kept as packed numbers, 36 bytes a point: a gateway has many calls, and most of them are long.
+    """
 
     def __init__(self) -> None:
         self.step_seconds = STEP_SECONDS
-        self._points: list[Point] = []
+        self._packed = array("f")
         self._fresh: list[Point] = []
         "Points of `STEP_SECONDS` that do not make a whole step yet."
 
@@ -185,24 +190,36 @@ class Series:
         self._fresh.append(new)
         if len(self._fresh) * STEP_SECONDS < self.step_seconds:
             return
-        self._points.append(merged(self._fresh))
+        self._packed.extend(_numbers(merged(self._fresh)))
         self._fresh = []
-        if len(self._points) == MOST_POINTS:
+        if len(self._packed) == MOST_POINTS * len(COLUMNS):
             self._halve()
 
     def as_dict(self) -> Mapping[str, object]:
         """For the record: a list for each point, its numbers in the order of `columns`."""
-        points = [*self._points, *([merged(self._fresh)] if self._fresh else [])]
+        points = [*self._points(), *([merged(self._fresh)] if self._fresh else [])]
         return {
             "step_seconds": self.step_seconds,
             "columns": list(COLUMNS),
             "points": [[_short(getattr(one, name)) for name in COLUMNS] for one in points],
         }
 
+    def _points(self) -> list[Point]:
+        width, packed = len(COLUMNS), self._packed
+        rows = (packed[start : start + width] for start in range(0, len(packed), width))
+        return [Point(*(None if isnan(value) else value for value in row)) for row in rows]
+
     def _halve(self) -> None:
-        pairs = range(0, MOST_POINTS, 2)
-        self._points = [merged(self._points[start : start + 2]) for start in pairs]
+        points, self._packed = self._points(), array("f")
+        for start in range(0, MOST_POINTS, 2):
+            self._packed.extend(_numbers(merged(points[start : start + 2])))
         self.step_seconds *= 2
+
+
+def _numbers(one: Point) -> list[float]:
+    """Its figures in the order of `COLUMNS`; what is not known is no number."""
+    values = (getattr(one, name) for name in COLUMNS)
+    return [nan if value is None else value for value in values]
 
 
 _SUMMED = {"concealed", "underruns"}
