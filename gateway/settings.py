@@ -550,6 +550,15 @@ class Config(Section):
     provisioning: ProvisioningSettings = ProvisioningSettings()
     demo: DemoSettings = DemoSettings()
 
+    @model_validator(mode="after")
+    def _provider_has_its_account(self) -> "Config":
+        plivo = self.providers.plivo
+        if self.provisioning.provider == "plivo" and not (plivo.auth_id and plivo.auth_token):
+            raise ValueError(
+                "auth_id and auth_token of [providers.plivo] should be set, since [provisioning] provider is plivo"
+            )
+        return self
+
     @property
     def store_url(self) -> URL:
         """The database's URL with its driver; the password in it shows only in `render_as_string(False)`."""

@@ -305,3 +305,33 @@ def test_configuration_is_frozen() -> None:
 def test_example_is_toml() -> None:
     """The example is valid TOML with all sections."""
     assert set(tomllib.loads(EXAMPLE.read_text("utf-8"))) == set(Config.model_fields)
+
+
+def test_a_provider_needs_its_account() -> None:
+    """Numbers cannot be bought without the account's id and token; the token shows nowhere."""
+    with pytest.raises(ConfigError, match="auth_id and auth_token"):
+        load_config(None, {"TRUNKLINE_PROVISIONING__PROVIDER": "plivo"})
+    account = {
+        "TRUNKLINE_PROVISIONING__PROVIDER": "plivo",
+        "TRUNKLINE_PROVIDERS__PLIVO__AUTH_ID": "MA1",
+        "TRUNKLINE_PROVIDERS__PLIVO__AUTH_TOKEN": "hush-hush",
+        "TRUNKLINE_PROVISIONING__PRICES": '{"US": "300"}',
+    }
+    config = load_config(None, account)
+    assert "hush-hush" not in repr(config)
+    assert str(config.provisioning.prices["US"]) == "300"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PROVIDERS__PLIVO__BASE_URL", "ftp://x", "[providers.plivo] base_url"),
+        ("PROVISIONING__PRICES", '{"US": "-1"}', "the price for US"),
+        ("PROVISIONING__PROVIDER", "twilio", "[provisioning] provider"),
+    ],
+)
+def test_provisioning_mistakes_name_their_key(name: str, value: str, said: str) -> None:
+    """A nested table is named as it stands in the file."""
+    with pytest.raises(ConfigError) as told:
+        load_config(None, {f"TRUNKLINE_{name}": value})
+    assert said in str(told.value)
