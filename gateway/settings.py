@@ -555,7 +555,7 @@ class Config(Section):
         plivo = self.providers.plivo
         if self.provisioning.provider == "plivo" and not (plivo.auth_id and plivo.auth_token):
             raise ValueError(
-                "auth_id and auth_token of [providers.plivo] should be set, since [provisioning] provider is plivo"
+                "auth_id and auth_token of [providers.plivo] should be set: [provisioning] provider is plivo"
             )
         return self
 
