@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from gateway.call.lookup import Lookup
 from gateway.call.placing import CallRequest, Placing
-from gateway.call.record import EndReason
+from gateway.call.record import CallRecord, EndReason
 from gateway.call.refusal import Refused
 from gateway.store import CallRow, Conflict, StoreError, new_id
 from gateway.store.requests import Requests
@@ -89,9 +89,16 @@ class Once:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _first(self, key: str, request: CallRequest) -> Placed:
+        workspace_id = request.route.workspace_id
+
+        async def sure(record: CallRecord) -> None:
+            """Whoever finds the key again finds the call, even if we are killed just after dialling."""
+            await self.requests.done(workspace_id, key)
+            self.lookup.store.save_call(record.row())
+            await self.lookup.store.flush()
+
         async with self._freed_when_refused(key, request):
-            record = await self.placing.place(request)
-        await self._done(request.route.workspace_id, key)
+            record = await self.placing.place(request, sure)
         return Placed(record.row(), again=False)
 
     async def _done(self, workspace_id: str, key: str) -> None:

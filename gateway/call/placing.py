@@ -4,12 +4,14 @@ Single calls, batches, MQTT and the dashboard all come by here. Whoever is refus
 was recorded or sent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
+from gateway.routing.limits import Lease
 from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
@@ -35,6 +37,10 @@ class CallRequest:
     "SIP headers of the requester's own, as `custom_headers.check_headers` returned them."
     batch_id: str | None = None
     parent_call_id: str | None = None
+
+
+Before = Callable[[CallRecord], Awaitable[None]]
+"Makes sure of a call before it is dialled."
 
 
 class Placing:
@@ -64,9 +70,10 @@ class Placing:
         decks = self._store.rate_decks()
         return route_outbound(table, request, plan=self.plan, now_utc=utc_now(), decks=decks, balance=balance)
 
-    async def place(self, request: CallRequest) -> CallRecord:
+    async def place(self, request: CallRequest, before: Before | None = None) -> CallRecord:
         """Decide, take the places, record the call and begin to dial; the record is live from here on.
 
+        `before` is awaited last, when nothing but the dialling is left; what it raises prevents that.
         Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`, with nothing recorded.
         """
         self._open_for_calls()
@@ -90,6 +97,9 @@ class Placing:
             batch_id=request.batch_id,
         )
         record.routed(route)
+        if before is not None:
+            with _released_unless_done(lease):
+                await before(record)
         self._board.place(record, route, lease, tuple(request.headers))
         return record
 
@@ -103,3 +113,12 @@ class Placing:
         except LocalProtocolError as error:
             detail = f"trunk “{route.trunk.name}” goes by {route.trunk.transport}: {error} (sip.listeners)"
             raise Refused(EndReason.SIP_TRUNK_UNREACHABLE, detail) from error
+
+
+@contextmanager
+def _released_unless_done(lease: Lease) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        lease.release()
+        raise
