@@ -1,7 +1,8 @@
 """One phone number: what it lacks before production, who answers it, who dials by it, what happened to it."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.responses import Response
@@ -32,6 +33,9 @@ DIRECTIONS = ("inbound", "outbound")
 MOST_SHARED = 40
 "Versions that the form of a split lists; the newest of each agent come first."
 
+
+CALL_ID = re.compile(r"call_[0-9a-z]+")
+"What a step begins with that was done by a call."
 
 MENDS = {
     "readiness": ("/telephony#kyc", "See KYC"),
@@ -83,6 +87,11 @@ def _steps(number: PhoneNumber, items: Sequence[Item]) -> list[Step]:
     """The six steps of the reference's page, each with its button where one helps."""
     steps = []
     for item in items:
+        test = CALL_ID.match(item.found)
+        if test is not None:
+            told = replace(item, found=f"A call {item.found.removeprefix(test[0]).strip()}.")
+            steps.append(Step(told, (f"/calls/{test[0]}", "See the call")))
+            continue
         path, label = MENDS.get(item.key, ("", ""))
         is_of_use = bool(path) and (not item.done or item.key in DONE_MENDS)
         steps.append(Step(item, (path.format(id=number.id), label) if is_of_use else None))
