@@ -16,6 +16,7 @@ async def show(visit: Visit, problem: str = "", secret: tuple[str, str] | None =
         400 if problem else 200,
         accounts=await store.accounts.list_all(visit.workspace.id),
         keys=await store.configuration.keys.list_all(visit.workspace.id),
+        available=await store.wallets.available(visit.workspace.id),
         changes=told(await store.configuration.history(visit.workspace.id, 20), {}),
         problem=problem,
         secret=secret,

@@ -1,6 +1,7 @@
 """Settings and trunks."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -105,3 +106,10 @@ async def test_own_password(anna: Visitor) -> None:
     assert right.status_code == 303
     assert (await anna.get("/settings")).status_code == 303
     assert (await anna.log_in("anna@example.com", "another long one")).status_code == 303
+
+
+async def test_the_wallet(world: World, anna: Visitor) -> None:
+    """Where calls are prepaid, Settings says what is left."""
+    assert "calls are not prepaid" in text_of((await anna.get("/settings")).text)
+    await world.gateway.store.wallets.open(world.workspace, Decimal("12.5"), "test")
+    assert "₹12.50 left" in text_of((await anna.get("/settings")).text)
