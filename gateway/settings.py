@@ -522,6 +522,23 @@ class ProvisioningSettings(Section):
         return self
 
 
+class WebhookSettings(Section):
+    """`[webhooks]`: telling others of calls over HTTP."""
+
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    "Further attempts at a delivery that was not answered with 2xx."
+    retry_seconds: Seconds = 5.0
+    "Seconds before the second attempt; six times as long before each further one."
+    timeout_ms: Annotated[int, Field(ge=1000, le=60_000)] = 10_000
+    "Milliseconds that a receiver has to answer."
+    allow_http: Literal["yes", "no"] = "no"
+    "Whether addresses may begin with http:// too: yes or no."
+    allow_private: Literal["yes", "no"] = "no"
+    "Whether addresses may lead into private networks, such as the operator's own: yes or no."
+    log_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    "Days for which finished deliveries stay in the log."
+
+
 class DemoSettings(Section):
     """`[demo]`: a workspace to try things with."""
 
@@ -548,6 +565,7 @@ class Config(Section):
     limits: LimitsSettings = LimitsSettings()
     providers: ProvidersSettings = ProvidersSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     demo: DemoSettings = DemoSettings()
 
     @model_validator(mode="after")

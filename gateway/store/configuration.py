@@ -7,6 +7,7 @@ from dataclasses import replace
 from gateway.store.agents import Agents
 from gateway.store.book import Book
 from gateway.store.decks import Decks
+from gateway.store.hooks import Webhooks
 from gateway.store.keys import Keys
 from gateway.store.ledger import Change, history
 from gateway.store.numbers import Numbers
@@ -25,6 +26,7 @@ class Configuration:
         self.agents = Agents(book)
         self.numbers = Numbers(book)
         self.keys = Keys(book)
+        self.webhooks = Webhooks(book)
         self.decks = Decks(book)
         self.purchases = Purchases(book)
 

@@ -401,6 +401,55 @@ calls = sa.Table(
 """`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
 
 
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    _id(),
+    _workspace(),
+    _text("url"),
+    sa.Column("events", Json, nullable=False),
+    _text("sealed_secret"),
+    _flag("is_active"),
+    _text("created_by"),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    _id(),
+    sa.Column("webhook_id", sa.Text, nullable=False),
+    sa.Column("workspace_id", sa.Text, nullable=False),
+    _text("event"),
+    sa.Column("call_id", sa.Text),
+    _text("body"),
+    _text("state"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("next_at", UtcTime, nullable=False),
+    sa.Column("response_status", sa.Integer),
+    _text("error_message"),
+    sa.Column("parent_delivery_id", sa.Text),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("claimed_at", UtcTime),
+    sa.Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
+    sa.Index("ix_webhook_deliveries_state_next_at", "state", "next_at"),
+)
+"`claimed_at`: when a gateway took it to try it, so that no other does at the same time."
+
+call_texts = sa.Table(
+    "call_texts",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("workspace_id", sa.Text, nullable=False),
+    sa.Column("transcript", Json),
+    sa.Column("summary", sa.Text),
+    sa.Column("sentiment", sa.Text),
+    sa.Column("extracted", Json),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
+
 def _call_index(*columns: str, sort: str = "created_at") -> None:
     sa.Index("ix_calls_" + "_".join([*columns, sort]), *(calls.c[name] for name in (*columns, sort, "id")))
 

@@ -13,6 +13,7 @@ from gateway.settings import Config
 from gateway.store import call_table, purses
 from gateway.store.accounts import Accounts, WebSessions
 from gateway.store.book import Book
+from gateway.store.call_texts import TextStore
 from gateway.store.calls import CallFilter, CallPage, CallRow
 from gateway.store.configuration import Configuration
 from gateway.store.database import Database
@@ -50,6 +51,7 @@ class SqlStore:
         self.configuration = Configuration(book)
         self.wallets = Wallets(book)
         self.requests = Requests(database, config.gateway.name)
+        self.texts = TextStore(database)
         self.accounts = Accounts(database)
         self.web_sessions = WebSessions(database)
         self.number_list = NumberList(database, box)

@@ -1,0 +1,287 @@
+"""`/v1/user-webhooks`: who is told of a workspace's calls, in the reference platform's words."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.calls import json
+from gateway.api.call_shape import shown_time
+from gateway.api.description import answers
+from gateway.api.keys import Caller, KeyGate
+from gateway.api.refusal import Problem, invalid
+from gateway.events.webhook_bodies import EVENTS, verification
+from gateway.events.webhooks import WebhookDesk, signed
+from gateway.net.webhook import WebhookSender
+from gateway.routing.table import Secret
+from gateway.settings import WebhookSettings
+from gateway.store.hooks import MAX_PAGE, Delivery, Webhook, Webhooks
+from gateway.store.ids import new_id
+
+MAX_URL = 150
+MASKED = "********"
+CONTROL = re.compile(r"[\x00-\x20\x7f]")
+SHAPE = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+
+class WebhookBody(BaseModel):
+    """A webhook that is to be made."""
+
+    model_config = SHAPE
+
+    url: Annotated[str, Field(examples=["https://example.com/hooks/calls"])]
+    "Where deliveries are posted; answers a verification with 2xx before it is kept."
+    events: Annotated[list[str], Field(min_length=1, max_length=len(EVENTS), examples=[["call.completed"]])]
+    "Which events it is told of."
+    secret: Annotated[str, Field(min_length=8, max_length=200)]
+    "What the signature of every body is made with: HMAC-SHA256."
+    is_active: bool = True
+    "False: nothing is delivered to it."
+
+
+class WebhookChange(BaseModel):
+    """What is to be changed of a webhook; the rest stays."""
+
+    model_config = SHAPE
+
+    url: str | None = None
+    "A new address, verified before it is kept."
+    events: Annotated[list[str] | None, Field(min_length=1, max_length=len(EVENTS))] = None
+    "Other events."
+    secret: Annotated[str | None, Field(min_length=8, max_length=200)] = None
+    "A new secret: acts at once."
+    is_active: bool | None = None
+    "Whether it is told anything."
+
+
+class WebhookShape(BaseModel):
+    """A webhook."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: Annotated[str, Field(examples=["webhook_01m85m1gbt83exwnbdjt8m8z3n"])]
+    "`webhook_…`"
+    url: str
+    "Where deliveries are posted."
+    events: list[str]
+    "Which events it is told of."
+    secret: Annotated[str, Field(examples=[MASKED])]
+    "Shown in the answer that makes it, masked ever after."
+    is_active: bool
+    "Whether it is told anything."
+    created_at: datetime
+    "When it was made."
+
+
+class DeliveryShape(BaseModel):
+    """One event on its way to a webhook, or there."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    "`whd_…`, as `X-Trunkline-Delivery` says."
+    event: str
+    "What it tells."
+    call_id: str | None
+    "The call that it is about."
+    state: str
+    "`pending`, `delivered` or `failed`."
+    retry_attempt: int
+    "Attempts after the first."
+    response_status: int | None
+    "The HTTP status of the latest attempt; null where none came."
+    is_success: bool
+    "It was answered with 2xx."
+    error_message: str
+    "What went wrong with the latest attempt."
+    parent_delivery_id: str | None
+    "The delivery that this one repeats."
+    created_at: datetime
+    "When it was filed."
+    finished_at: datetime | None
+    "When it was taken, or given up."
+
+
+class DeliveryPage(BaseModel):
+    """Some deliveries."""
+
+    items: list[DeliveryShape]
+    "Newest first."
+    total: int
+    "How many there are."
+    page: int
+    "From 1."
+    limit: int
+    "Most that a page holds."
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookParts:
+    """What the routes about webhooks are made of."""
+
+    webhooks: Webhooks
+    desk: WebhookDesk
+    sender: WebhookSender
+    settings: WebhookSettings
+
+
+MADE: dict[int | str, dict[str, Any]] = answers(400)
+ONE = answers(400, 404)
+
+
+def user_webhooks(gate: KeyGate, parts: WebhookParts) -> APIRouter:
+    """The routes about webhooks."""
+    router = APIRouter(prefix="/v1/user-webhooks", tags=["webhooks"])
+    hooks = parts.webhooks
+
+    @router.get("", response_model=list[WebhookShape], responses=answers())
+    async def list_webhooks(caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """All webhooks, oldest first."""
+        return json([_shape(one) for one in await hooks.list_all(caller.workspace_id)])
+
+    @router.post("", status_code=201, response_model=WebhookShape, responses=MADE)
+    async def add_webhook(body: WebhookBody, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """Make a webhook: its address is asked first, and kept only when it answers with 2xx."""
+        webhook = Webhook(
+            id=new_id("webhook"),
+            workspace_id=caller.workspace_id,
+            url=_checked_url(body.url, parts.settings),
+            events=_checked_events(body.events),
+            secret=Secret(body.secret),
+            is_active=body.is_active,
+            created_by=caller.by,
+            created_at=datetime.now(UTC),
+        )
+        await _verify(parts, webhook)
+        await hooks.add(webhook)
+        parts.desk.forget_known()
+        return json(_shape(webhook) | {"secret": body.secret}, 201)
+
+    @router.get("/{webhook_id}", response_model=WebhookShape, responses=ONE)
+    async def get_webhook(webhook_id: str, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """One webhook."""
+        return json(_shape(await hooks.get(webhook_id, caller.workspace_id)))
+
+    @router.patch("/{webhook_id}", response_model=WebhookShape, responses=ONE)
+    async def change_webhook(
+        webhook_id: str, body: WebhookChange, caller: Annotated[Caller, Depends(gate)]
+    ) -> Response:
+        """Change a webhook; a new address is asked first."""
+        before = await hooks.get(webhook_id, caller.workspace_id)
+        after = _changed(before, body, parts.settings)
+        if after.url != before.url:
+            await _verify(parts, after)
+        await hooks.change(before, after, caller.by)
+        parts.desk.forget_known()
+        return json(_shape(after))
+
+    @router.delete("/{webhook_id}", status_code=204, responses=answers(400, 404))
+    async def remove_webhook(webhook_id: str, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """Remove a webhook, with its log."""
+        await hooks.remove(await hooks.get(webhook_id, caller.workspace_id), caller.by)
+        parts.desk.forget_known()
+        return Response(status_code=204)
+
+    @router.get("/{webhook_id}/deliveries", response_model=DeliveryPage, responses=ONE)
+    async def list_deliveries(
+        webhook_id: str,
+        caller: Annotated[Caller, Depends(gate)],
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+        page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    ) -> Response:
+        """What was, or is to be, delivered to a webhook; newest first."""
+        hook = await hooks.get(webhook_id, caller.workspace_id)
+        items, total = await hooks.log(hook.id, limit, limit * (page - 1))
+        shown = [_delivery(one) for one in items]
+        return json({"items": shown, "total": total, "page": page, "limit": limit})
+
+    @router.post(
+        "/{webhook_id}/deliveries/{delivery_id}/redeliver",
+        status_code=202,
+        response_model=DeliveryShape,
+        responses=ONE,
+    )
+    async def redeliver(
+        webhook_id: str, delivery_id: str, caller: Annotated[Caller, Depends(gate)]
+    ) -> Response:
+        """Deliver something once more; the new delivery names the old one as its parent."""
+        hook = await hooks.get(webhook_id, caller.workspace_id)
+        fresh = await hooks.again(hook, delivery_id, datetime.now(UTC))
+        parts.desk.forget_known()
+        return json(_delivery(fresh), 202)
+
+    return router
+
+
+def _changed(before: Webhook, body: WebhookChange, settings: WebhookSettings) -> Webhook:
+    after = before
+    if body.url is not None:
+        after = replace(after, url=_checked_url(body.url, settings))
+    if body.events is not None:
+        after = replace(after, events=_checked_events(body.events))
+    if body.secret is not None and body.secret != MASKED:
+        after = replace(after, secret=Secret(body.secret))
+    return after if body.is_active is None else replace(after, is_active=body.is_active)
+
+
+def _checked_url(url: str, settings: WebhookSettings) -> str:
+    schemes = ("https", "http") if settings.allow_http == "yes" else ("https",)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or CONTROL.search(url) or "@" in url.partition("?")[0]:
+        expected = f"should be a valid URL that begins with {' or '.join(f'{one}://' for one in schemes)}"
+        raise invalid(Problem("url", url[:200], expected), message="url must be a valid URL")
+    if len(url) > MAX_URL:
+        raise invalid(Problem("url", url[:200], f"should be at most {MAX_URL} characters"))
+    return url
+
+
+def _checked_events(events: list[str]) -> tuple[str, ...]:
+    for event in events:
+        if event not in EVENTS:
+            raise invalid(Problem("events", event[:80], f"should be of {', '.join(EVENTS)}"))
+    return tuple(dict.fromkeys(events))
+
+
+async def _verify(parts: WebhookParts, webhook: Webhook) -> None:
+    """Ask the address whether it wants to be told; never tried again."""
+    body = verification("Trunkline asks whether this address takes webhooks", datetime.now(UTC))
+    headers = signed(webhook, "verification", new_id("whd"), body)
+    outcome = await parts.sender.post(webhook.url, body, headers)
+    if not outcome.succeeded:
+        why = outcome.error or f"answered {outcome.status}"
+        raise invalid(Problem("url", webhook.url, f"should answer a verification with 2xx, but: {why}"))
+
+
+def _shape(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "secret": MASKED,
+        "is_active": webhook.is_active,
+        "created_at": shown_time(webhook.created_at),
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "call_id": delivery.call_id,
+        "state": delivery.state.value,
+        "retry_attempt": max(0, delivery.attempts - 1),
+        "response_status": delivery.response_status,
+        "is_success": delivery.state.value == "delivered",
+        "error_message": delivery.error_message,
+        "parent_delivery_id": delivery.parent_delivery_id,
+        "created_at": shown_time(delivery.created_at),
+        "finished_at": shown_time(delivery.finished_at),
+    }

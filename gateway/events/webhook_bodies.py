@@ -1,0 +1,153 @@
+"""What webhooks say: the reference platform's events, in its two shapes, made of a call's record.
+
+`call_initiated`, `call_ended` and `transfer_completed` come in an envelope, `{event_type, payload}`; those of REST
+subscriptions, `call.completed` and the like, are flat.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from gateway.store.call_texts import CallTexts
+from gateway.store.calls import CallRow
+
+ENVELOPED = ("call_initiated", "call_ended", "transfer_completed")
+FLAT = (
+    "call.completed",
+    "call.no_answer",
+    "call.failed",
+    "call.transcript_ready",
+    "call.analysis_ready",
+    "recording.saved",
+)
+EVENTS = (*ENVELOPED, *FLAT)
+"All that a webhook can ask for."
+
+NOT_REACHED = frozenset({"did_not_pick", "busy", "no_answer"})
+
+TOLD_BY: Mapping[str, tuple[str, ...]] = {
+    "call.received": ("call_initiated",),
+    "call.created": ("call_initiated",),
+    "call.ended": ("call_ended", "call.completed", "call.no_answer", "call.failed"),
+    "call.closed_at_start": ("call_ended", "call.failed"),
+    "call.transferred": ("transfer_completed",),
+    "call.transcript_posted": ("call.transcript_ready",),
+    "call.extracted_posted": ("call.analysis_ready",),
+    "recording.saved": ("recording.saved",),
+}
+"Which of them an event of the gateway can lead to."
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A call as a webhook tells of it."""
+
+    row: CallRow
+    texts: CallTexts | None
+    recording_url: str | None
+
+
+def events_of(name: str, row: CallRow) -> tuple[str, ...]:
+    """What an event of the gateway is called by webhooks: of the endings only the one that fits."""
+    ending = _ending(row.status)
+    return tuple(
+        event
+        for event in TOLD_BY.get(name, ())
+        if event not in ("call.completed", "call.no_answer", "call.failed") or event == ending
+    )
+
+
+def _ending(status: str) -> str:
+    if status == "completed":
+        return "call.completed"
+    return "call.no_answer" if status in NOT_REACHED else "call.failed"
+
+
+def body_of(event: str, told: Told) -> bytes:
+    """The raw body of a delivery."""
+    if event in ENVELOPED:
+        return _json({"event_type": event, "payload": {"call": _ENVELOPES[event](told)}})
+    return _json({"event": event, **_flat(told)})
+
+
+def verification(message: str, now: datetime) -> bytes:
+    """What a receiver has to answer with 2xx before its address is kept."""
+    return _json({"event_type": "verification", "message": message, "timestamp": _time(now)})
+
+
+def _initiated(told: Told) -> dict[str, Any]:
+    row = told.row
+    return {
+        "id": row.id,
+        "direction": row.direction,
+        "type": "phone_call" if row.type == "phone" else "web_call",
+        "category": "batch" if row.batch_id else None,
+        "category_id": row.batch_id,
+        "from_number": row.from_number,
+        "to_number": row.to_number,
+        "status": "initiated",
+        "agent_id": row.agent_id,
+        "metadata": dict(row.metadata),
+        "initiated_at": _time(row.created_at),
+    }
+
+
+def _ended(told: Told) -> dict[str, Any]:
+    row, texts = told.row, told.texts
+    return _initiated(told) | {
+        "status": "completed" if row.answered_at is not None else "hangup",
+        "call_status": row.status,
+        "hangup_reason": row.end_reason,
+        "disconnection_reason": row.end_reason,
+        "ended_by": row.ended_by,
+        "detail": row.detail,
+        "answered_at": _time(row.answered_at),
+        "ended_at": _time(row.ended_at),
+        "duration": row.duration_ms / 1000,
+        "duration_in_seconds": -(-row.duration_ms // 1000),
+        "transcript": None if texts is None else texts.transcript,
+        "summary": None if texts is None else texts.summary,
+        "post_call_analysis": None if texts is None else texts.extracted,
+        "recording_url": told.recording_url,
+    }
+
+
+_ENVELOPES = {"call_initiated": _initiated, "call_ended": _ended, "transfer_completed": _ended}
+
+
+def _flat(told: Told) -> dict[str, Any]:
+    row, texts = told.row, told.texts
+    return {
+        "call_id": row.id,
+        "status": row.status,
+        "direction": row.direction,
+        "from_number": row.from_number,
+        "to_number": row.to_number,
+        "end_reason": row.end_reason,
+        "sentiment": (texts.sentiment if texts else None) or "unknown",
+        "summary": texts.summary if texts else None,
+        "transcript": texts.transcript if texts else None,
+        "extracted_data": texts.extracted if texts else None,
+        "duration": -(-row.duration_ms // 1000),
+        "recording_url": told.recording_url,
+        "agent_id": row.agent_id,
+        "metadata": dict(row.metadata),
+        "billing": {
+            "price": None if row.price is None else str(row.price),
+            "currency": row.currency,
+            "rate": None if row.rate is None else str(row.rate),
+            "rate_prefix": row.rate_prefix,
+            "billed_seconds": row.billed_seconds,
+        },
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(content, default=str)
