@@ -10,7 +10,7 @@ import ssl
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -21,6 +21,7 @@ from gateway import __version__
 from gateway.api.agents import agents
 from gateway.api.bounds import Bounds
 from gateway.api.call_events import CallStreams
+from gateway.api.call_texts import call_texts
 from gateway.api.calls import CallParts, calls
 from gateway.api.countries import countries
 from gateway.api.description import application
@@ -32,6 +33,7 @@ from gateway.api.rates import rates
 from gateway.api.recording_link import RecordingLinks
 from gateway.api.recordings import RecordingParts, recordings
 from gateway.api.server import HttpServer
+from gateway.api.webhooks import WebhookParts, user_webhooks
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
 from gateway.call.offers import Offers
@@ -43,11 +45,14 @@ from gateway.events.link import BrokerLink
 from gateway.events.log import log_sink
 from gateway.events.metrics import LiveFigures, Metrics
 from gateway.events.recall import Recall
+from gateway.events.webhooks import Parts as HookParts
+from gateway.events.webhooks import WebhookDesk
 from gateway.net.agent import AgentDialer
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
+from gateway.net.webhook import WebhookSender
 from gateway.numbering import load_plan
 from gateway.provisioning.carrier_side import carrier_side
 from gateway.provisioning.counter import Counter, open_counter, running_calls
@@ -62,7 +67,7 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.settings import Settings
 from gateway.sip.target import Target
-from gateway.store import open_store
+from gateway.store import CallRow, open_store
 from gateway.web.dashboard import dashboard
 from gateway.web.parts import Parts
 
@@ -114,6 +119,7 @@ class Gateway:
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)
         self._start_provisioning()
+        self._start_webhooks()
         await self._start_http()
         self._start_sweeping()
         await self._take_requests()
@@ -245,6 +251,31 @@ class Gateway:
     def _numbers_in_calls(self) -> list[tuple[str, str | None]]:
         return [(record.id, record.number_id) for record in self.switchboard.running()]
 
+    def _start_webhooks(self) -> None:
+        """Who is told of calls over HTTP, and the desk that tells them."""
+        settings, there = self.config.webhooks, self.store.configuration
+        sender = WebhookSender(
+            allow_private=settings.allow_private == "yes", timeout_seconds=settings.timeout_ms / 1000
+        )
+        self._open.push_async_callback(sender.close)
+        parts = HookParts(
+            webhooks=there.webhooks,
+            calls=self._lookup(),
+            texts=self.store.texts,
+            sender=sender,
+            recording_url=self._public_recording_url,
+            tell=self.bus.tell,
+        )
+        self.desk = WebhookDesk(settings, parts)
+        self.bus.add(self.desk.hear)
+        telling = asyncio.create_task(self.desk.run(), name="webhooks")
+        self._open.push_async_callback(_cancelled, telling)
+
+    def _public_recording_url(self, row: CallRow) -> str | None:
+        """A recording's link for receivers elsewhere; None where nobody said how we are reached."""
+        base = self.config.web.public_url
+        return self._links().link(f"{base}/", row, datetime.now(UTC)) if base else None
+
     async def _start_http(self) -> None:
         http = self.config.http
         token = operator_token(self.config.gateway.data_dir)
@@ -265,6 +296,8 @@ class Gateway:
             calls(gate, self._call_parts()),
             rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
             recordings(gate, self._recording_parts()),
+            call_texts(gate, self._lookup(), self.store.texts, self.bus),
+            user_webhooks(gate, self._webhook_parts()),
             numbers(gate, self._number_parts()),
             agents(gate, there),
             self._countries(gate),
@@ -286,6 +319,10 @@ class Gateway:
         site = dashboard(parts)
         app.mount(site.root, site.app)
         app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
+
+    def _webhook_parts(self) -> WebhookParts:
+        there = self.store.configuration
+        return WebhookParts(there.webhooks, self.desk, self.desk.sender, self.config.webhooks)
 
     def _recording_parts(self) -> RecordingParts:
         return RecordingParts(self._lookup(), self.switchboard, self.keeping, self._links())
@@ -330,6 +367,10 @@ class Gateway:
             "sip_transactions": agent.transaction_count,
             "media_clock_skipped_beats": board.clock.skipped_beats,
             "sip_connections_refused": self.endpoint.streams.refused,
+            "webhooks_waiting": self.desk.waiting,
+            "webhooks_delivered": self.desk.counters["delivered"],
+            "webhooks_failed": self.desk.counters["failed"],
+            "webhooks_dropped": self.desk.counters["dropped"],
             "mqtt_connected": self.link is not None and self.link.broker.is_connected,
             "mqtt_waiting": 0 if self.link is None else self.link.outbox.waiting,
             "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],

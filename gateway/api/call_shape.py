@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.description import Decision
+from gateway.store.call_texts import CallTexts
 from gateway.store.calls import CallRow
 
 SHAPE = ConfigDict(use_attribute_docstrings=True)
@@ -52,7 +53,7 @@ class CallItem(BaseModel):
     ended_by: str | None
     "`caller`, `callee`, `agent`, `gateway` or `request`."
     sentiment: str
-    "Always `unknown`: the gateway judges no call."
+    "`unknown` in lists; in `GET /v1/calls/{id}` what the runtime posted with the transcript."
     metadata: dict[str, Any]
     "What the request for the call said."
     notes: dict[str, Any]
@@ -124,6 +125,12 @@ class CallDetail(CallItem):
     "`recording`, `saved`, `recovered`, `failed` or `deleted`; null where there never was one."
     recording: dict[str, Any] | None
     "Seconds, size, pauses and the like."
+    transcript: list[dict[str, Any]] | None = None
+    "What the runtime posted: turns with `role`, `content`, `start`, `end`; only `GET /v1/calls/{id}` has it."
+    summary: str | None = None
+    "What the runtime posted of it."
+    extracted_data: dict[str, Any] | None = None
+    "The fields that the runtime posted."
     recording_url: str | None = None
     "Where to fetch the WAV without a key, for some days; only `GET /v1/calls/{id}` makes one."
 
@@ -189,6 +196,14 @@ def call_detail(row: CallRow) -> dict[str, Any]:
         "recording_status": row.recording_status,
         "recording": None if row.recording is None else dict(row.recording),
     }
+
+
+def told_of(texts: CallTexts | None) -> dict[str, Any]:
+    """What the runtime has posted about a call, as its detail shows it."""
+    if texts is None:
+        return {}
+    said = {"transcript": texts.transcript, "summary": texts.summary, "extracted_data": texts.extracted}
+    return said | ({"sentiment": texts.sentiment} if texts.sentiment else {})
 
 
 def timeline(row: CallRow) -> list[Mapping[str, object]]:

@@ -72,9 +72,7 @@ def call_texts(gate: KeyGate, lookup: Lookup, texts: TextStore, bus: EventBus) -
         turns = [turn.model_dump(exclude_none=True) for turn in body.transcript]
         given = CallTexts(row.id, caller.workspace_id, turns, body.summary, body.sentiment)
         await texts.put(given)
-        bus.tell(
-            "call.transcript_posted", call_id=row.id, workspace_id=caller.workspace_id, turns=len(turns)
-        )
+        bus.tell("call.transcript_posted", call_id=row.id, workspace_id=caller.workspace_id, turns=len(turns))
         return Response(status_code=204)
 
     @router.post("/{call_id}/extracted", status_code=204, responses=posted)

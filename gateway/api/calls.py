@@ -15,7 +15,15 @@ from gateway.api.call_events import CallStreams
 from gateway.api.call_export import chosen_columns, exported
 from gateway.api.call_query import CallQuery, call_filter, finds_nothing
 from gateway.api.call_request import CallBody, call_request
-from gateway.api.call_shape import CallCreated, CallDetail, CallItem, call_created, call_detail, call_item
+from gateway.api.call_shape import (
+    CallCreated,
+    CallDetail,
+    CallItem,
+    call_created,
+    call_detail,
+    call_item,
+    told_of,
+)
 from gateway.api.description import answers
 from gateway.api.event_stream import MEDIA_TYPE, SERVER_SENT
 from gateway.api.keys import Caller, KeyGate
@@ -135,7 +143,8 @@ def calls(gate: KeyGate, parts: CallParts) -> APIRouter:
         """Everything about one call, as it stands."""
         row = await found(lookup, call_id, caller)
         link = parts.links.link(str(request.base_url), row, datetime.now(UTC))
-        return json(call_detail(row) | {"recording_url": link})
+        texts = told_of(await lookup.store.texts.get(row.id))
+        return json(call_detail(row) | texts | {"recording_url": link})
 
     @router.delete("/{call_id}", status_code=202, response_model=CallDetail, responses=ENDED)
     async def end_call(call_id: CallId, caller: Annotated[Caller, Depends(gate)]) -> Response:

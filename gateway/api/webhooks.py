@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.calls import json
 from gateway.api.call_shape import shown_time
+from gateway.api.calls import json
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Problem, invalid

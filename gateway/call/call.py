@@ -266,7 +266,7 @@ class Call:
 
     def _refuse(self, refusal: Rejected | Refused) -> Ending:
         if isinstance(refusal, Rejected):
-            self.record.decision = refusal.decision.as_dict()
+            self.record.rejected(refusal)
         if self._invite is not None:
             self.phone.refuse(refusal, self._board.challenge(self._invite, refusal))
         return ending_of(refusal)

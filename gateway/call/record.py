@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from gateway.routing.decision import Reason
+from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.rating import Charge, Quote
@@ -177,6 +177,13 @@ class CallRecord:
             self.quote = route.quote
             self.prepaid = route.paid_seconds is not None
         self.decision = route.decision.as_dict()
+
+    def rejected(self, refusal: Rejected) -> None:
+        """Keep the decision against the call, and whose it was as far as that was found out."""
+        self.decision = refusal.decision.as_dict()
+        self.workspace_id = self.workspace_id or refusal.subject.workspace_id
+        self.trunk_id = self.trunk_id or refusal.subject.trunk_id
+        self.number_id = self.number_id or refusal.subject.number_id
 
     def end(self, ending: Ending, media: dict[str, object]) -> None:
         """The call is over."""

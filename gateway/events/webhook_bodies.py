@@ -1,7 +1,7 @@
 """What webhooks say: the reference platform's events, in its two shapes, made of a call's record.
 
-`call_initiated`, `call_ended` and `transfer_completed` come in an envelope, `{event_type, payload}`; those of REST
-subscriptions, `call.completed` and the like, are flat.
+`call_initiated`, `call_ended` and `transfer_completed` come in an envelope, `{event_type, payload}`. The
+others, `call.completed` and the like, are those of REST subscriptions, and flat.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,7 @@ EVENTS = (*ENVELOPED, *FLAT)
 NOT_REACHED = frozenset({"did_not_pick", "busy", "no_answer"})
 
 TOLD_BY: Mapping[str, tuple[str, ...]] = {
-    "call.received": ("call_initiated",),
-    "call.created": ("call_initiated",),
+    "call.routed": ("call_initiated",),
     "call.ended": ("call_ended", "call.completed", "call.no_answer", "call.failed"),
     "call.closed_at_start": ("call_ended", "call.failed"),
     "call.transferred": ("transfer_completed",),

@@ -80,6 +80,11 @@ class WebhookDesk:
         "Deliveries that were taken, or given up; events that found no place on the list."
 
     @property
+    def sender(self) -> WebhookSender:
+        """What deliveries are posted with."""
+        return self._parts.sender
+
+    @property
     def waiting(self) -> int:
         """Events that are not filed yet."""
         return len(self._heard)

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
@@ -18,6 +18,10 @@ from gateway import __version__
 USER_AGENT = f"Trunkline-Webhook/{__version__}"
 MAX_ANSWER = 4096
 "Bytes of an answer that are read; only its status counts."
+NAT64 = IPv6Network("64:ff9b::/96")
+"IPv4 addresses as seen from a network without (RFC 6052)."
+LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+"The same, for addresses that need not be public (RFC 8215)."
 NOT_PUBLIC = "leads to {address}, which is no public address"
 
 
@@ -119,6 +123,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return is_public(inner)
-        if address.teredo is not None:
+        if address in NAT64:
+            return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        if address.teredo is not None or address in LOCAL_NAT64:
             return False
     return address.is_global and not address.is_multicast

@@ -210,6 +210,15 @@ class Decision:
         return [*map(str, self.checks), *near, f"= {verdict}: {self.summary}"]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose call it was that was refused, as far as that was found out; ids, None where it was not."""
+
+    workspace_id: str | None = None
+    trunk_id: str | None = None
+    number_id: str | None = None
+
+
 class Rejected(Exception):
     """A call is refused by policy; carries the whole decision.
 
@@ -217,7 +226,12 @@ class Rejected(Exception):
     """
 
     def __init__(
-        self, decision: Decision, *, message: str | None = None, retry_after: float | None = None
+        self,
+        decision: Decision,
+        *,
+        message: str | None = None,
+        retry_after: float | None = None,
+        subject: Subject = Subject(),
     ) -> None:
         assert decision.reason is not None, "a rejection without a reason"
         self.reason: Reason = decision.reason
@@ -226,6 +240,8 @@ class Rejected(Exception):
         "The text for whoever asked; the summary may say more, to the owner."
         self.retry_after = retry_after
         "Seconds after which the same request may work; None where time does not help."
+        self.subject = subject
+        "So that the owner finds the refused call among the own ones."
         super().__init__(f"{self.reason.value}: {self.message}")
 
 
@@ -235,6 +251,8 @@ class Trail:
 
     checks: list[Check] = field(default_factory=list)
     near_misses: list[str] = field(default_factory=list)
+    subject: Subject = Subject()
+    "Whose call it is, as far as is known by now."
 
     def passed(self, name: str, looked_at: object, found: str) -> None:
         """A rule held."""
@@ -275,7 +293,7 @@ class Trail:
         """
         self._add(name, looked_at, found, "fail")
         decision = Decision(tuple(self.checks), reason, summary or found, tuple(self.near_misses))
-        return Rejected(decision, message=message or None)
+        return Rejected(decision, message=message or None, subject=self.subject)
 
 
 def _shown(value: object) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.routing.assignment import assigned_version, number_is_ready, owner
-from gateway.routing.decision import Decision, Reason, Rejected, Trail
+from gateway.routing.decision import Decision, Reason, Rejected, Subject, Trail
 from gateway.routing.near import carries, near_numbers, near_sources, readings_in_table
 from gateway.routing.number import NumberFormat, Reading, normalise
 from gateway.routing.recording import NOT_RECORDED, RecordingRule, recording_rule
@@ -112,7 +112,9 @@ def route_inbound(
     trail = Trail()
     near = _by_source(trail, table, source, called)
     proven = _by_credentials(trail, near, credentials)
+    trail.subject = _whose(proven)
     trunk, number = _by_number(trail, table, called, proven, near, credentials)
+    trail.subject = Subject(number.workspace_id, trunk.id, number.id)
     number_is_ready(trail, number, now_utc)
     version = _answering_version(trail, table, number, lambda: _party(caller, asserted, trunk))
     agent, workspace = owner(trail, table, number, version)
@@ -155,6 +157,15 @@ def _by_credentials(trail: Trail, matched: tuple[Trunk, ...], credentials: Crede
     found = f"verified for trunk {_names(asking)}" if asking else f"trunk {_names(proven)} asks for none"
     trail.passed("credentials", _told(credentials), found)
     return proven
+
+
+def _whose(proven: tuple[Trunk, ...]) -> Subject:
+    """A call to a number that nobody has is still one of the trunk that it came by, if there is but one."""
+    workspaces = {trunk.workspace_id for trunk in proven}
+    return Subject(
+        workspace_id=workspaces.pop() if len(workspaces) == 1 else None,
+        trunk_id=proven[0].id if len(proven) == 1 else None,
+    )
 
 
 def _satisfied(trunk: Trunk, credentials: Credentials) -> bool:

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 Time = sa.DateTime(timezone=True)
 Json = sa.JSON().with_variant(JSONB(), "postgresql")

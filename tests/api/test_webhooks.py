@@ -1,0 +1,276 @@
+"""Webhooks: verified before they are kept, signed over the raw body, tried again, told of in a log."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.net.webhook import WebhookSender, is_public
+from gateway.store.call_texts import CallTexts
+from tests.api.conftest import Api, opened
+from tests.call.phone import until
+from tests.whole.conftest import Open, Phone
+
+SECRET = "a secret of ours"
+
+
+class Receiver:
+    """An HTTP server that keeps what is posted to it, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        "Statuses of the next answers; then 200."
+        self.delay = 0.0
+        self.server: asyncio.Server
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/hook"
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """What was posted, but for verifications."""
+        read = [json.loads(body) for _, body in self.posts]
+        return [body for body in read if body.get("event_type") != "verification"]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request a connection."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = [line.partition(": ") for line in head.split("\r\n")[1:] if line]
+        headers = {name.lower(): value for name, _, value in lines}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.posts.append((headers, body))
+        await asyncio.sleep(self.delay)
+        status = self.answers.pop(0) if self.answers else 200
+        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver on loopback."""
+    made = Receiver()
+    made.server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    yield made
+    made.server.close()
+    await made.server.wait_closed()
+
+
+@pytest.fixture
+async def api(open_house: Open) -> AsyncIterator[Api]:
+    """A gateway that may tell receivers on this machine."""
+    house = await open_house(
+        WEBHOOKS__ALLOW_HTTP="yes",
+        WEBHOOKS__ALLOW_PRIVATE="yes",
+        WEBHOOKS__RETRY_SECONDS="0.1",
+        WEBHOOKS__TIMEOUT_MS="2000",
+    )
+    await house.furnish()
+    async for made in opened(house):
+        yield made
+
+
+async def make(api: Api, receiver: Receiver, *events: str) -> dict[str, Any]:
+    """A webhook to the receiver."""
+    body = {"url": receiver.url, "events": list(events), "secret": SECRET}
+    answer = await api.client.post("/v1/user-webhooks", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def one_call(api: Api) -> str:
+    """A call that is refused, since nobody has the number; the id of its record."""
+    phone = Phone(api.house)
+    await phone.refused("+442079460099")
+    await phone.close()
+    (row,) = await api.house.records()
+    return row.id
+
+
+async def test_made_shown_and_removed(api: Api, receiver: Receiver) -> None:
+    """The secret is shown once; another workspace has no such webhook; removed is removed."""
+    made = await make(api, receiver, "call.completed", "call_ended")
+    assert made["secret"] == SECRET
+    assert made["id"].startswith("webhook_")
+    path = f"/v1/user-webhooks/{made['id']}"
+    shown = (await api.client.get(path)).json()
+    assert shown["secret"] == "********"
+    assert shown["events"] == ["call.completed", "call_ended"]
+    assert (await api.stranger.get(path)).status_code == 404
+    assert (await api.stranger.delete(path)).status_code == 404
+    changed = await api.client.patch(path, json={"is_active": False, "events": ["call.failed"]})
+    assert (changed.json()["is_active"], changed.json()["events"]) == (False, ["call.failed"])
+    assert (await api.client.delete(path)).status_code == 204
+    assert (await api.client.get("/v1/user-webhooks")).json() == []
+
+
+async def test_verified_before_it_is_kept(api: Api, receiver: Receiver) -> None:
+    """An address that does not answer the verification with 2xx is not kept, nor asked again."""
+    receiver.answers = [500]
+    body = {"url": receiver.url, "events": ["call.completed"], "secret": SECRET}
+    answer = await api.client.post("/v1/user-webhooks", json=body)
+    assert answer.status_code == 400
+    assert "answered 500" in answer.json()["message"]
+    assert len(receiver.posts) == 1
+    assert json.loads(receiver.posts[0][1])["event_type"] == "verification"
+    assert (await api.client.get("/v1/user-webhooks")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", "ftp://example.com/"),
+        ("url", "https://"),
+        ("url", "https://user:secret@example.com/"),
+        ("url", f"https://example.com/{'a' * 150}"),
+        ("events", []),
+        ("events", ["call.finished"]),
+        ("secret", "short"),
+    ],
+)
+async def test_mistakes_are_named(api: Api, field: str, value: object) -> None:
+    """400 with the field, what was given and what would be right."""
+    body = {"url": "https://example.com/", "events": ["call.failed"], "secret": SECRET, field: value}
+    answer = await api.client.post("/v1/user-webhooks", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["problems"][0]["field"].startswith(field)
+
+
+async def test_told_signed_and_logged(api: Api, receiver: Receiver) -> None:
+    """A call that ended reaches the receiver in both shapes, signed over the raw body."""
+    made = await make(api, receiver, "call_initiated", "call_ended", "call.failed", "call.completed")
+    call_id = await one_call(api)
+    await until(lambda: len(receiver.bodies()) >= 2)
+    by_event = {body.get("event_type", body.get("event")): body for body in receiver.bodies()}
+    assert set(by_event) == {"call_ended", "call.failed"}, "it was never initiated"
+    assert by_event["call_ended"]["payload"]["call"]["id"] == call_id
+    assert by_event["call_ended"]["payload"]["call"]["hangup_reason"] == "unknown_number"
+    assert by_event["call_ended"]["payload"]["call"]["status"] == "hangup"
+    assert by_event["call.failed"]["call_id"] == call_id
+    for headers, body in receiver.posts:
+        right = "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()
+        assert headers["x-nexa-signature"] == headers["x-trunkline-signature"] == right
+    path = f"/v1/user-webhooks/{made['id']}/deliveries"
+    await until(lambda: api.house.gateway.desk.counters["delivered"] >= 2)
+    log = (await api.client.get(path, params={"limit": 1})).json()
+    assert (log["total"], len(log["items"])) == (2, 1)
+    assert all(item["is_success"] and item["response_status"] == 200 for item in log["items"])
+    again = await api.client.post(f"{path}/{log['items'][0]['id']}/redeliver")
+    assert again.json()["parent_delivery_id"] == log["items"][0]["id"]
+    await until(lambda: len(receiver.bodies()) >= 3)
+
+
+async def test_answered_call_is_told_from_its_beginning(api: Api, receiver: Receiver) -> None:
+    """`call_initiated` when it was routed, `call_ended` and `call.completed` when it was over."""
+    await make(api, receiver, "call_initiated", "call_ended", "call.completed")
+    phone = Phone(api.house)
+    await phone.call()
+    await phone.hang_up()
+    await api.house.records()
+    await phone.close()
+    await until(lambda: len(receiver.bodies()) >= 3)
+    told = [str(body.get("event_type", body.get("event"))) for body in receiver.bodies()]
+    assert sorted(told) == ["call.completed", "call_ended", "call_initiated"]
+
+
+async def test_tried_again_then_given_up(api: Api, receiver: Receiver) -> None:
+    """What is not taken comes again after a pause, and is given up after the last retry."""
+    made = await make(api, receiver, "call.failed")
+    receiver.answers = [500, 429, 500, 503]
+    await one_call(api)
+    await until(lambda: api.house.named("webhook.failed"), 30)
+    assert len(receiver.bodies()) == 4
+    log = (await api.client.get(f"/v1/user-webhooks/{made['id']}/deliveries")).json()
+    (item,) = log["items"]
+    assert (item["state"], item["retry_attempt"], item["response_status"]) == ("failed", 3, 503)
+    assert item["error_message"] == "answered 503"
+
+
+async def test_transcript_and_fields(api: Api, receiver: Receiver) -> None:
+    """What a runtime posts about a call is read back with it, and told."""
+    await make(api, receiver, "call.transcript_ready", "call.analysis_ready")
+    call_id = await one_call(api)
+    turns = [{"role": "user", "content": "hello", "start": 0.0, "end": 0.5}]
+    path = f"/v1/calls/{call_id}"
+    posted = await api.client.post(
+        f"{path}/transcript", json={"transcript": turns, "summary": "a greeting", "sentiment": "positive"}
+    )
+    assert posted.status_code == 204, posted.text
+    posted = await api.client.post(f"{path}/extracted", json={"fields": {"name": "Ada", "age": 36}})
+    assert posted.status_code == 204, posted.text
+    detail = (await api.client.get(path)).json()
+    assert detail["transcript"] == turns
+    assert (detail["summary"], detail["sentiment"]) == ("a greeting", "positive")
+    assert detail["extracted_data"] == {"name": "Ada", "age": 36}
+    await until(lambda: len(receiver.bodies()) >= 2)
+    assert receiver.bodies()[-1]["extracted_data"] == {"name": "Ada", "age": 36}
+    assert (await api.stranger.post(f"{path}/extracted", json={"fields": {}})).status_code == 404
+    wrong = await api.client.post(f"{path}/transcript", json={"transcript": [{"role": "user"}]})
+    assert wrong.json()["problems"][0]["field"] == "transcript.0.content"
+
+
+async def test_texts_of_two_posts_add_up(api: Api) -> None:
+    """What is not given again stays."""
+    texts = api.house.store.texts
+    await texts.put(CallTexts("call_1", "org_test", [{"role": "user", "content": "hi"}], "short"))
+    await texts.put(CallTexts("call_1", "org_test", extracted={"a": 1}))
+    found = await texts.get("call_1")
+    assert found is not None
+    assert (found.summary, found.extracted) == ("short", {"a": 1})
+    assert found.transcript == [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/",
+        "http://localhost:9/",
+        "http://[::1]:9/",
+        "http://10.1.2.3/",
+        "http://192.168.1.1/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::ffff:127.0.0.1]:9/",
+        "http://0.0.0.0:9/",
+        "http://2130706433/",
+    ],
+)
+async def test_private_addresses_are_refused(url: str) -> None:
+    """No address leads into our own network, in whatever writing, before and after DNS."""
+    sender = WebhookSender(allow_private=False, timeout_seconds=2)
+    outcome = await sender.post(url, b"{}", {})
+    await sender.close()
+    assert outcome.status is None
+    assert "no public address" in outcome.error
+
+
+def test_public_addresses() -> None:
+    """What is public, and what only looks so."""
+    from ipaddress import ip_address
+
+    assert is_public(ip_address("8.8.8.8"))
+    assert is_public(ip_address("2606:4700::1111"))
+    for private in (
+        "100.64.0.1",
+        "224.0.0.1",
+        "2002:7f00:1::",
+        "fe80::1",
+        "64:ff9b:1::1",
+        "64:ff9b::7f00:1",
+        "::",
+    ):
+        assert not is_public(ip_address(private)), private
+
+
+async def test_slow_receiver_stops_no_call(api: Api, receiver: Receiver) -> None:
+    """A receiver that takes its time delays its own deliveries, and nothing else."""
+    await make(api, receiver, "call.failed")
+    receiver.delay = 1.9
+    began = asyncio.get_running_loop().time()
+    assert await one_call(api)
+    assert asyncio.get_running_loop().time() - began < 5
