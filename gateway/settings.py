@@ -4,128 +4,34 @@
 under a key is what an error message about it says, so it is written for whoever edits the file.
 """
 
-import re
-from base64 import b64decode
 from decimal import Decimal
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
-    field_validator,
     model_validator,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-"What a database URL may begin with, and the driver that serves it."
-
-
-def _check_address(text: str) -> str:
-    try:
-        return str(ip_address(text.strip("[]")))
-    except ValueError:
-        raise ValueError(
-            "should be an IP address of this machine, such as 192.0.2.10, ::1 or 0.0.0.0"
-        ) from None
-
-
-def _check_reachable(text: str) -> str:
-    host = text.strip("[]")
-    if any(character.isspace() or character in "/@;<>\"'" for character in host):
-        raise ValueError(
-            "should be an address or a name without port, such as 203.0.113.5 or sip.example.com"
-        )
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - the wildcard is what is refused here
-        raise ValueError("should be an address that the peer can reach; the wildcard is none")
-    return host
-
-
-def _check_store_url(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    if text:
-        parse_store_url(text)
-    return secret
-
-
-def _check_broker_url(text: str) -> str:
-    if not text:
-        return text
-    right = "should be mqtt://host, mqtts://host, or either with :port"
-    try:
-        parts = urlsplit(text)
-        bare = parts.port != 0 and not (parts.path.strip("/") or parts.query or parts.fragment)
-    except ValueError:
-        raise ValueError(right) from None
-    if parts.username is not None:
-        raise ValueError(f"{right}; user name and password have keys of their own")
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not bare:
-        raise ValueError(right)
-    return text
-
-
-def _check_prefix(text: str) -> str:
-    levels = text.split("/")
-    if len(text) > 128 or not all(re.fullmatch(r"[A-Za-z0-9._-]+", level) for level in levels):
-        raise ValueError("should be levels of letters, digits, . _ and -, such as trunkline or acme/voice")
-    return text
-
-
-def _check_key(secret: SecretStr) -> SecretStr:
-    try:
-        size = len(b64decode(secret.get_secret_value(), altchars=b"-_", validate=True))
-    except ValueError:
-        size = 0
-    if size != 32:
-        raise ValueError("should be 32 bytes in URL-safe base64, 44 characters")
-    return secret
-
-
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
-def parse_store_url(text: str) -> URL:
-    """A database URL with the asynchronous driver in it; ValueError says what would be right."""
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        url = None
-    driver = DRIVERS.get("" if url is None else url.get_backend_name())
-    if url is None or driver is None:
-        raise ValueError("should be sqlite:///path/to/file.db or postgresql://user:password@host/database")
-    if url.drivername not in {url.get_backend_name(), driver}:
-        raise ValueError(f"should name the driver {driver}, or none")
-    return url.set(drivername=driver)
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
-ReachableHost = Annotated[str, AfterValidator(_check_reachable)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
-
-
-class Section(BaseModel):
-    """What all sections have in common: frozen, unknown keys refused, the text under a key describes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError("should be a number or a text, not true or false")
-        return value
+from gateway.setting_types import (
+    Address,
+    OptionalPath,
+    OptionalSecret,
+    Port,
+    ReachableHost,
+    Seconds,
+    Section,
+    check_address,
+    check_broker_url,
+    check_key,
+    check_prefix,
+    check_store_url,
+    parse_store_url,
+)
 
 
 class GatewaySettings(Section):
@@ -167,7 +73,7 @@ class ListenerSettings(Section):
     "PEM file with the certificate's private key; only for tls."
     ca: OptionalPath = None
     "PEM file with the authorities that a peer's certificate has to come from. Empty: those of the system."
-    media_bind: Annotated[str, AfterValidator(lambda text: _check_address(text) if text else text)] = ""
+    media_bind: Annotated[str, AfterValidator(lambda text: check_address(text) if text else text)] = ""
     "IP address for RTP of calls by this listener. Empty: media.bind, or `bind` where the IP version differs."
     media_advertised_host: ReachableHost = ""
     "Address in the SDP of calls by this listener. Empty: media.advertised_host, or the media address."
@@ -363,14 +269,14 @@ class BillingSettings(Section):
 class StoreSettings(Section):
     """`[store]`: the database."""
 
-    url: Annotated[SecretStr, AfterValidator(_check_store_url)] = SecretStr("")
+    url: Annotated[SecretStr, AfterValidator(check_store_url)] = SecretStr("")
     "Where the database is. Empty: the SQLite file trunkline.db in gateway.data_dir."
 
 
 class MqttSettings(Section):
     """`[mqtt]`: an MQTT 5 broker, for requests and events. Off unless `url` is set."""
 
-    url: Annotated[str, AfterValidator(_check_broker_url)] = ""
+    url: Annotated[str, AfterValidator(check_broker_url)] = ""
     "mqtt://host:1883, or mqtts://host:8883 for TLS. Empty: no MQTT."
     ca: OptionalPath = None
     "PEM file with the authorities of the broker's certificate. Empty: those of the system."
@@ -384,7 +290,7 @@ class MqttSettings(Section):
     "Password for the broker. Better kept in the environment than in this file."
     client_id: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
     "Client identifier; no two clients of a broker may share one. Empty: trunkline- and gateway.name."
-    prefix: Annotated[str, AfterValidator(_check_prefix)] = "trunkline"
+    prefix: Annotated[str, AfterValidator(check_prefix)] = "trunkline"
     "What all topics begin with."
     share_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "trunkline"
     "Group of the shared subscription: gateways in one group share the requests between them."
@@ -447,7 +353,7 @@ class AgentsSettings(Section):
 class SecuritySettings(Section):
     """`[security]`: the key that secrets in the database are encrypted with."""
 
-    key: Annotated[OptionalSecret, AfterValidator(lambda key: key and _check_key(key))] = None
+    key: Annotated[OptionalSecret, AfterValidator(lambda key: key and check_key(key))] = None
     "32 random bytes in URL-safe base64. Better kept in the environment than in this file."
     key_file: OptionalPath = None
     "File with the key. Empty: secret.key in gateway.data_dir, made at first start for its owner's eyes only."
@@ -497,7 +403,7 @@ class ProvisioningSettings(Section):
 
     provider: Literal["none", "plivo", "simulated"] = "none"
     "Who numbers are bought from: none, plivo, or simulated (numbers kept free for examples, for trying)."
-    prices: dict[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], Decimal] = {}
+    prices: dict[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], Decimal] = Field(default_factory=dict)
     "Monthly price of a bought number by country. Where any is given, only these countries can be bought."
     sweep_seconds: Seconds = 30.0
     "Seconds between two looks at what is due: unsettled purchases, pending numbers, rentals, releases."
