@@ -33,7 +33,7 @@ from gateway.api.rates import rates
 from gateway.api.recording_link import RecordingLinks
 from gateway.api.recordings import RecordingParts, recordings
 from gateway.api.server import HttpServer
-from gateway.api.webhooks import WebhookParts, user_webhooks
+from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
 from gateway.call.offers import Offers
@@ -45,6 +45,7 @@ from gateway.events.link import BrokerLink
 from gateway.events.log import log_sink
 from gateway.events.metrics import LiveFigures, Metrics
 from gateway.events.recall import Recall
+from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
 from gateway.net.agent import AgentDialer
@@ -297,7 +298,7 @@ class Gateway:
             rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
             recordings(gate, self._recording_parts()),
             call_texts(gate, self._lookup(), self.store.texts, self.bus),
-            user_webhooks(gate, self._webhook_parts()),
+            user_webhooks(gate, self._subscribing()),
             numbers(gate, self._number_parts()),
             agents(gate, there),
             self._countries(gate),
@@ -314,15 +315,15 @@ class Gateway:
             keeping=self.keeping,
             counter=self.counter,
             linking=self.linking,
+            subscribing=self._subscribing(),
             tell=self.bus.tell,
         )
         site = dashboard(parts)
         app.mount(site.root, site.app)
         app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
 
-    def _webhook_parts(self) -> WebhookParts:
-        there = self.store.configuration
-        return WebhookParts(there.webhooks, self.desk, self.desk.sender, self.config.webhooks)
+    def _subscribing(self) -> Subscribing:
+        return Subscribing(self.store.configuration.webhooks, self.desk, self.config.webhooks)
 
     def _recording_parts(self) -> RecordingParts:
         return RecordingParts(self._lookup(), self.switchboard, self.keeping, self._links())

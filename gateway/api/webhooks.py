@@ -1,10 +1,9 @@
 """`/v1/user-webhooks`: who is told of a workspace's calls, in the reference platform's words."""
 
-import re
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,17 +13,11 @@ from gateway.api.calls import json
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Problem, invalid
-from gateway.events.webhook_bodies import EVENTS, verification
-from gateway.events.webhooks import WebhookDesk, signed
-from gateway.net.webhook import WebhookSender
-from gateway.routing.table import Secret
-from gateway.settings import WebhookSettings
-from gateway.store.hooks import MAX_PAGE, Delivery, Webhook, Webhooks
-from gateway.store.ids import new_id
+from gateway.events.subscribing import NotAnAddress, Subscribing, Wish
+from gateway.events.webhook_bodies import EVENTS
+from gateway.store.hooks import MAX_PAGE, Delivery, Webhook
 
-MAX_URL = 150
 MASKED = "********"
-CONTROL = re.compile(r"[\x00-\x20\x7f]")
 SHAPE = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
 
@@ -119,24 +112,14 @@ class DeliveryPage(BaseModel):
     "Most that a page holds."
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookParts:
-    """What the routes about webhooks are made of."""
-
-    webhooks: Webhooks
-    desk: WebhookDesk
-    sender: WebhookSender
-    settings: WebhookSettings
-
-
 MADE: dict[int | str, dict[str, Any]] = answers(400)
 ONE = answers(400, 404)
 
 
-def user_webhooks(gate: KeyGate, parts: WebhookParts) -> APIRouter:
+def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
     """The routes about webhooks."""
     router = APIRouter(prefix="/v1/user-webhooks", tags=["webhooks"])
-    hooks = parts.webhooks
+    hooks = subscribing.webhooks
 
     @router.get("", response_model=list[WebhookShape], responses=answers())
     async def list_webhooks(caller: Annotated[Caller, Depends(gate)]) -> Response:
@@ -146,19 +129,9 @@ def user_webhooks(gate: KeyGate, parts: WebhookParts) -> APIRouter:
     @router.post("", status_code=201, response_model=WebhookShape, responses=MADE)
     async def add_webhook(body: WebhookBody, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Make a webhook: its address is asked first, and kept only when it answers with 2xx."""
-        webhook = Webhook(
-            id=new_id("webhook"),
-            workspace_id=caller.workspace_id,
-            url=_checked_url(body.url, parts.settings),
-            events=_checked_events(body.events),
-            secret=Secret(body.secret),
-            is_active=body.is_active,
-            created_by=caller.by,
-            created_at=datetime.now(UTC),
-        )
-        await _verify(parts, webhook)
-        await hooks.add(webhook)
-        parts.desk.forget_known()
+        with _reference_words():
+            wish = Wish(body.url, body.events, body.secret, body.is_active)
+            webhook = await subscribing.add(caller.workspace_id, wish, caller.by)
         return json(_shape(webhook) | {"secret": body.secret}, 201)
 
     @router.get("/{webhook_id}", response_model=WebhookShape, responses=ONE)
@@ -172,18 +145,16 @@ def user_webhooks(gate: KeyGate, parts: WebhookParts) -> APIRouter:
     ) -> Response:
         """Change a webhook; a new address is asked first."""
         before = await hooks.get(webhook_id, caller.workspace_id)
-        after = _changed(before, body, parts.settings)
-        if after.url != before.url:
-            await _verify(parts, after)
-        await hooks.change(before, after, caller.by)
-        parts.desk.forget_known()
+        secret = None if body.secret == MASKED else body.secret
+        with _reference_words():
+            wish = Wish(body.url, body.events, secret, body.is_active)
+            after = await subscribing.change(before, wish, caller.by)
         return json(_shape(after))
 
     @router.delete("/{webhook_id}", status_code=204, responses=answers(400, 404))
     async def remove_webhook(webhook_id: str, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Remove a webhook, with its log."""
-        await hooks.remove(await hooks.get(webhook_id, caller.workspace_id), caller.by)
-        parts.desk.forget_known()
+        await subscribing.remove(await hooks.get(webhook_id, caller.workspace_id), caller.by)
         return Response(status_code=204)
 
     @router.get("/{webhook_id}/deliveries", response_model=DeliveryPage, responses=ONE)
@@ -210,54 +181,18 @@ def user_webhooks(gate: KeyGate, parts: WebhookParts) -> APIRouter:
     ) -> Response:
         """Deliver something once more; the new delivery names the old one as its parent."""
         hook = await hooks.get(webhook_id, caller.workspace_id)
-        fresh = await hooks.again(hook, delivery_id, datetime.now(UTC))
-        parts.desk.forget_known()
-        return json(_delivery(fresh), 202)
+        return json(_delivery(await subscribing.again(hook, delivery_id)), 202)
 
     return router
 
 
-def _changed(before: Webhook, body: WebhookChange, settings: WebhookSettings) -> Webhook:
-    after = before
-    if body.url is not None:
-        after = replace(after, url=_checked_url(body.url, settings))
-    if body.events is not None:
-        after = replace(after, events=_checked_events(body.events))
-    if body.secret is not None and body.secret != MASKED:
-        after = replace(after, secret=Secret(body.secret))
-    return after if body.is_active is None else replace(after, is_active=body.is_active)
-
-
-def _checked_url(url: str, settings: WebhookSettings) -> str:
-    schemes = ("https", "http") if settings.allow_http == "yes" else ("https",)
+@contextmanager
+def _reference_words() -> Iterator[None]:
+    """The reference has a sentence of its own for an address that is none."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable or CONTROL.search(url) or "@" in url.partition("?")[0]:
-        expected = f"should be a valid URL that begins with {' or '.join(f'{one}://' for one in schemes)}"
-        raise invalid(Problem("url", url[:200], expected), message="url must be a valid URL")
-    if len(url) > MAX_URL:
-        raise invalid(Problem("url", url[:200], f"should be at most {MAX_URL} characters"))
-    return url
-
-
-def _checked_events(events: list[str]) -> tuple[str, ...]:
-    for event in events:
-        if event not in EVENTS:
-            raise invalid(Problem("events", event[:80], f"should be of {', '.join(EVENTS)}"))
-    return tuple(dict.fromkeys(events))
-
-
-async def _verify(parts: WebhookParts, webhook: Webhook) -> None:
-    """Ask the address whether it wants to be told; never tried again."""
-    body = verification("Trunkline asks whether this address takes webhooks", datetime.now(UTC))
-    headers = signed(webhook, "verification", new_id("whd"), body)
-    outcome = await parts.sender.post(webhook.url, body, headers)
-    if not outcome.succeeded:
-        why = outcome.error or f"answered {outcome.status}"
-        raise invalid(Problem("url", webhook.url, f"should answer a verification with 2xx, but: {why}"))
+        yield
+    except NotAnAddress as error:
+        raise invalid(Problem("url", error.given, error.right), message="url must be a valid URL") from None
 
 
 def _shape(webhook: Webhook) -> dict[str, Any]:

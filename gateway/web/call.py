@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from gateway.store.calls import CallRow
 from gateway.web.drawing import LADDER_STEP, LADDER_TOP, Curve, curve, moments, rungs
 from gateway.web.page import Page, Visit, get
+from gateway.web.told import told
 from gateway.web.waveform import waveform
 
 CHARTS = (
@@ -17,6 +19,9 @@ CHARTS = (
     ("Jitter", "ms", 20.0, (("from the caller", "jitter_in"), ("to the caller", "jitter_out"))),
 )
 "What is drawn of a call over time: title, unit, least height, and the columns of `media.quality`."
+
+STILL_TOLD = timedelta(minutes=3)
+"So long after a call its page looks whether the agent's runtime has posted something about it."
 
 DIRECTIONS = (("in", "From the caller to the agent"), ("out", "From the agent to the caller"))
 FIGURES = (
@@ -47,6 +52,8 @@ async def fresh(visit: Visit) -> Response:
 async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
     labels = await visit.site.parts.store.number_list.labels(visit.workspace.id)
     drawn = rungs(row.ladder)
+    texts = await visit.site.parts.store.texts.get(row.id)
+    is_live = row.ended_at is None
     return {
         "call": row,
         "label": labels.get(row.version_id or ""),
@@ -59,8 +66,10 @@ async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
             (title, figures) for key, title in DIRECTIONS if (figures := _figures(row.media, key))
         ],
         "charts": charts(row.media),
-        "waveform": None if row.ended_at is None else await waveform(visit.site.parts.keeping, row),
-        "is_live": row.ended_at is None,
+        "waveform": None if is_live else await waveform(visit.site.parts.keeping, row),
+        "told": told(texts),
+        "is_live": is_live,
+        "is_fresh": row.ended_at is None or visit.site.parts.now() - row.ended_at < STILL_TOLD,
         "can_hang_up": any(record.id == row.id for record in visit.site.parts.switchboard.running()),
     }
 

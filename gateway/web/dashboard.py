@@ -16,6 +16,7 @@ from gateway.web import (
     settings,
     telephony,
     trunks,
+    webhooks,
 )
 from gateway.web.page import Page, Visit, get
 from gateway.web.parts import Parts
@@ -41,6 +42,7 @@ PAGES: tuple[Page, ...] = (
     *telephony.PAGES,
     *trunks.PAGES,
     *settings.PAGES,
+    *webhooks.PAGES,
 )
 
 

@@ -24,6 +24,7 @@ FIELD_WORDS = {
     "countryISO": "country",
     "telephonyProviderId": "provider",
     "authMode": "way to log in",
+    "url": "address",
 }
 "Fields that the reference names for programs, as people read them."
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
 from gateway.call.switchboard import Switchboard
+from gateway.events.subscribing import Subscribing
 from gateway.provisioning.counter import Counter
 from gateway.provisioning.linking import Linking
 from gateway.recordings.keeping import Keeping
@@ -26,5 +27,6 @@ class Parts:
     keeping: Keeping
     counter: Counter
     linking: Linking
+    subscribing: Subscribing
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)

@@ -30,6 +30,8 @@ _TONES = {
         "recovered",
         "answered",
         "pass",
+        "delivered",
+        "positive",
     },
     "wait": {
         NumberStatus.PENDING,
@@ -42,6 +44,7 @@ _TONES = {
         "ringing",
         "grant",
         "pending verification",
+        "paused",
     },
     "bad": {
         NumberStatus.UNAVAILABLE,
@@ -50,6 +53,7 @@ _TONES = {
         "failing",
         "fail",
         "not verified",
+        "negative",
         EndReason.INTERNAL_ERROR,
     },
     "calm": {

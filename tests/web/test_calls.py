@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.routing.table import Workspace
+from gateway.store.call_texts import CallTexts
 from gateway.store.calls import CallRow
 from gateway.store.ids import new_id
 from gateway.web.call import charts
@@ -93,6 +94,36 @@ async def test_export(world: World, anna: Visitor) -> None:
     assert {row["to_number"] for row in rows} == {NUMBER, "+442079460018"}
     assert any(row["from_number"].startswith("'=HYPERLINK") for row in rows)
     assert line(["-2+3", "+44", "-5.5", None, 'a"b']) == '\'-2+3,+44,-5.5,,"a""b"\r\n'
+
+
+async def test_what_was_said(world: World, anna: Visitor) -> None:
+    """Transcript, summary, sentiment and fields that a runtime posts stand on the call's page."""
+    row = await keep(world)
+    page = f"/calls/{row.id}"
+    assert "Nothing was posted." in text_of((await anna.get(page)).text)
+    turns: list[dict[str, object]] = [
+        {"role": "assistant", "content": "Good morning", "start": 0.4},
+        {"role": "user", "content": "<b>Is anybody there?</b>", "start": 65},
+    ]
+    turns += [{"role": "user", "content": f"turn {n}"} for n in range(600)]
+    texts = world.gateway.store.texts
+    await texts.put(CallTexts(row.id, world.workspace.id, turns, "A lonely caller.", "negative"))
+    fields = {"appointment": "2026-12-01", "callback": True, "sizes": [1, 2]}
+    await texts.put(CallTexts(row.id, world.workspace.id, extracted=fields))
+    answer = await anna.get(page)
+    text = text_of(answer.text)
+    for told in (
+        "A lonely caller.",
+        "negative",
+        "assistant 0:00 Good morning",
+        "user 1:05 <b>Is anybody there?</b>",
+        "and 102 more turns",
+        "appointment 2026-12-01",
+        "callback yes",
+        "sizes [1,2]",
+    ):
+        assert told in text, told
+    assert "<b>Is anybody" not in answer.text
 
 
 async def test_calls_of_others(world: World, anna: Visitor, other: Workspace) -> None:
