@@ -40,6 +40,7 @@ from gateway.call.offers import Offers
 from gateway.call.once import Once, sweep
 from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
+from gateway.call.transfer import Transfers
 from gateway.events.bus import EventBus, Sink
 from gateway.events.link import BrokerLink
 from gateway.events.log import log_sink
@@ -86,6 +87,7 @@ class Gateway:
         self.switchboard: Switchboard
         self.endpoint: SipEndpoint
         self.placing: Placing
+        self.transfers: Transfers
         self.keeping: Keeping
         self.counter: Counter
         self.linking: Linking
@@ -114,7 +116,10 @@ class Gateway:
         await self._start_recordings()
         await self._start_sip()
         self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan(config.outbound))
+        self.transfers = Transfers(self.placing)
+        self.switchboard.on_transfer = self.transfers.ask
         self._open.push_async_callback(self.switchboard.close)
+        self._open.push_async_callback(self.transfers.close)
         self.switchboard.meter.start()
         self._open.push_async_callback(self.switchboard.meter.stop)
         self.switchboard.clock.start()

@@ -3,7 +3,7 @@
 from base64 import b32encode, urlsafe_b64encode
 from hashlib import sha256
 
-__all__ = ["account_token", "control_token", "sid", "uuid_bytes", "uuid_text"]
+__all__ = ["account_token", "control_token", "names_of_call", "sid", "uuid_bytes", "uuid_text"]
 
 
 def sid(prefix: str, identity: str) -> str:
@@ -33,3 +33,8 @@ def account_token(prefix: str, identity: str) -> str:
 def control_token(prefix: str, identity: str) -> str:
     """`v3:…`: a prefix and the 43 characters of a hash in base64url."""
     return prefix + urlsafe_b64encode(sha256(identity.encode()).digest()).decode().rstrip("=")
+
+
+def names_of_call(call_id: str) -> tuple[str, ...]:
+    """All names by which agents know a call, in any dialect: made of our id, and none leads back to it."""
+    return call_id, sid("CA", call_id), uuid_text(call_id), control_token("v3:", call_id)

@@ -24,6 +24,7 @@ from gateway.agent.protocol import (
     Mark,
     Recording,
     SendDigits,
+    Transfer,
     bearer,
     text_frame,
 )
@@ -41,6 +42,9 @@ AUDIO_FORMATS = {"ulaw_8k": ULAW_8K, "l16_8k": L16_8K, "l16_16k": L16_16K}
 MAX_CONTROL = 65_536
 "Bytes of a text message that are looked at."
 MAX_REASON = 200
+MAX_NUMBER = 64
+"Characters of a number, however it is written."
+MAX_RING = 600
 
 
 class NativeDialect:
@@ -120,6 +124,10 @@ class NativeDialect:
         """`recording`, with `why` only where something was asked for and not done."""
         said = {"type": "recording", "state": state}
         return [text_frame({**said, "why": why} if why else said)]
+
+    def transfer_failed(self, to: str, reason: str, why: str) -> list[Frame]:
+        """`transfer_failed`."""
+        return [text_frame({"type": "transfer_failed", "to": to, "reason": reason, "message": why})]
 
     def malformed(self, why: str) -> list[Frame]:
         """`error`, for the first hundred of them in a call."""
@@ -201,6 +209,19 @@ class _RecordingStop(msgspec.Struct, tag_field="type", tag="recording.stop"):
         return Recording("stop")
 
 
+class _Transfer(msgspec.Struct, tag_field="type", tag="transfer"):
+    to: str
+    caller_id: str | None = None
+    ring_seconds: int | None = None
+
+    def event(self) -> AgentEvent:
+        if not 0 < len(self.to) <= MAX_NUMBER or len(self.caller_id or "") > MAX_NUMBER:
+            return Malformed(f"a number to transfer to has 1 to {MAX_NUMBER} characters")
+        if self.ring_seconds is not None and not 5 <= self.ring_seconds <= MAX_RING:
+            return Malformed(f"ring_seconds is 5 to {MAX_RING}")
+        return Transfer(self.to, self.caller_id, self.ring_seconds)
+
+
 _RecordingWords: TypeAlias = _RecordingStart | _RecordingPause | _RecordingResume | _RecordingStop
-_Incoming: TypeAlias = _Mark | _Clear | _Digits | _Hangup | _RecordingWords
+_Incoming: TypeAlias = _Mark | _Clear | _Digits | _Hangup | _Transfer | _RecordingWords
 _decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)

@@ -29,6 +29,7 @@ __all__ = [
     "Reticent",
     "SendDigits",
     "Terms",
+    "Transfer",
     "bearer",
     "text_frame",
 ]
@@ -117,6 +118,17 @@ class Recording(msgspec.Struct, frozen=True):
     "`start`, `pause`, `resume` or `stop`."
 
 
+class Transfer(msgspec.Struct, frozen=True):
+    """Put the phone through to this number, in the place of the agent."""
+
+    to: str
+    caller_id: str | None = None
+    "The number that is shown; None: the one that the call has."
+    ring_seconds: int | None = None
+    "None: as the agent's version says."
+    max_seconds: int | None = None
+
+
 class Malformed(msgspec.Struct, frozen=True):
     """A message that means nothing to us. It is counted, told to the agent where possible, and skipped."""
 
@@ -135,7 +147,9 @@ class Reply(msgspec.Struct, frozen=True):
     frames: Sequence[Frame]
 
 
-AgentEvent: TypeAlias = Audio | Mark | Clear | Hangup | SendDigits | Recording | Malformed | Pause | Reply
+AgentEvent: TypeAlias = (
+    Audio | Mark | Clear | Hangup | SendDigits | Recording | Transfer | Malformed | Pause | Reply
+)
 
 
 class Dialect(Protocol):
@@ -198,6 +212,9 @@ class Dialect(Protocol):
         `why` says what was not done of what the agent had asked for; usually it is empty.
         """
 
+    def transfer_failed(self, to: str, reason: str, why: str) -> list[Frame]:
+        """The transfer that the agent asked for came to nothing: it keeps the call."""
+
     def malformed(self, why: str) -> list[Frame]:
         """What to answer to a message that was reported as `Malformed`."""
 
@@ -242,6 +259,10 @@ class Reticent:
         return []
 
     def recording(self, state: str, why: str) -> list[Frame]:
+        """Nothing."""
+        return []
+
+    def transfer_failed(self, to: str, reason: str, why: str) -> list[Frame]:
         """Nothing."""
         return []
 

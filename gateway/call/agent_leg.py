@@ -19,6 +19,7 @@ from gateway.agent.protocol import (
     Recording,
     Reply,
     SendDigits,
+    Transfer,
 )
 from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
 
@@ -57,6 +58,9 @@ class Speaker(Protocol):
 
     def recording_action(self, action: str) -> None:
         """Start, pause, resume or stop the call's recording."""
+
+    def transfer(self, wanted: Transfer) -> None:
+        """Put the phone through to a number."""
 
 
 class Dialer(Protocol):
@@ -162,6 +166,14 @@ class AgentLeg:
         """How the call's recording stands now."""
         self._say(self.dialect.recording(state, why))
 
+    def transfer_failed(self, to: str, reason: str, why: str) -> None:
+        """The transfer that the agent asked for came to nothing."""
+        self._say(self.dialect.transfer_failed(to, reason, why))
+
+    def leave(self, detail: str) -> None:
+        """The agent is done, though its connection is still there."""
+        self._close(AgentClosed(clean=True, detail=detail))
+
     def figures(self) -> dict[str, object]:
         """What passed, for the record."""
         return {
@@ -209,6 +221,8 @@ class AgentLeg:
                 speaker.press(digits)
             case Recording(action):
                 speaker.recording_action(action)
+            case Transfer():
+                speaker.transfer(event)
             case Hangup(reason):
                 self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
             case Malformed(why):

@@ -7,6 +7,7 @@ one frame a tick. What the caller says goes to the agent as it comes, already or
 import asyncio
 from collections.abc import Callable, Mapping
 
+from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.phone_media import PhoneMedia, Sink, drop
 from gateway.call.tape import Tape
@@ -33,6 +34,8 @@ class Bridge:
         "Called when a tick raised: a bug of ours."
         self.on_record: Callable[[str], None] = _drop_action
         "Called with what the agent wants of the call's recording: `start`, `pause`, `resume` or `stop`."
+        self.on_transfer: Callable[[Transfer], None] = _drop_transfer
+        "Called when the agent wants the phone to be put through to a number."
         self._clock = clock
         self._tape: Tape | None = None
         self._listening = False
@@ -106,6 +109,10 @@ class Bridge:
     def recording_action(self, action: str) -> None:
         """The agent wants something of the recording."""
         self.on_record(action)
+
+    def transfer(self, wanted: Transfer) -> None:
+        """The agent wants the phone to be put through to a number."""
+        self.on_transfer(wanted)
 
     def recording_is(self, state: str, why: str = "") -> None:
         """Tell the agent how the call's recording stands, and why it is not as it wanted."""
@@ -301,6 +308,10 @@ def _both(first: Sink, second: Sink) -> Sink:
 
 
 def _drop_action(action: str) -> None:
+    """Before anyone listens."""
+
+
+def _drop_transfer(wanted: Transfer) -> None:
     """Before anyone listens."""
 
 

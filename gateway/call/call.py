@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers
+from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
 from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, ending_of
@@ -42,6 +43,10 @@ class Call:
         self._route: OutboundRoute | None = None
         self._lease: Lease | None = None
         self._headers: Headers = ()
+        self.patch: Patch | None = None
+        "What joins this call to the one that it was dialled for, in the place of an agent."
+        self.route: Route | None = None
+        "None until the call is routed."
 
     @classmethod
     def inbound(cls, board: "Switchboard", record: CallRecord, invite: InviteReceived) -> "Call":
@@ -83,6 +88,33 @@ class Call:
         answered = self.record.answered_at is not None
         status, sip_status = (Status.COMPLETED, None) if answered else (Status.CANCELLED, 487)
         self.end(Ending(status, EndReason.ENDED_BY_REQUEST, "request", f"ended by {by}", sip_status))
+
+    def leave(self, detail: str) -> None:
+        """The agent's side asks for the end, by other means than its connection: its last words are heard."""
+        conversation = self._conversation
+        if self.record.answered_at is None:
+            self.end(Ending(Status.CANCELLED, EndReason.AGENT_DISCONNECTED, "agent", detail, 487))
+        elif conversation is not None and (conversation.talking and not conversation.transferred):
+            conversation.leave(detail)
+        elif conversation is None or conversation.transferred or self.patch is not None:
+            self.end(Ending(Status.COMPLETED, EndReason.AGENT_DISCONNECTED, "agent", detail))
+
+    @property
+    def can_be_transferred(self) -> bool:
+        """It is answered, its agent speaks, and is not about to give it away."""
+        talk = self._conversation
+        speaks = talk is not None and talk.talking and not talk.transferred
+        return speaks and self.patch is None and self.record.answered_at is not None and not self._over.done()
+
+    def transfer(self, patch: Patch, *, at_once: bool) -> None:
+        """Put the phone through by this patch, see `Conversation.transfer`."""
+        assert self._conversation is not None, "only a call that has an agent can be transferred"
+        self._conversation.transfer(patch, at_once=at_once)
+
+    def transfer_failed(self, to: str, reason: str, why: str) -> None:
+        """A transfer that somebody asked for came to nothing."""
+        if self._conversation is not None and not self._over.done():
+            self._conversation.transfer_failed(to, reason, why)
 
     def balance_low(self, seconds: float) -> None:
         """The workspace's wallet does not cover what comes next; the call has so many seconds left."""
@@ -161,6 +193,7 @@ class Call:
             return await self._talk(route, bridge, conversation)
 
     def _routed(self, route: Route) -> None:
+        self.route = route
         self.record.routed(route)
         self.tell("call.routed", trunk=route.trunk.name, agent=route.agent.name, version=route.version.number)
 
@@ -295,5 +328,7 @@ class Call:
             self.recording.end()
         self.record.end(ending, figures)
         self._board.save(self.record)
+        if self.patch is not None:
+            self.patch.over(ending)
         level = "warning" if ending.status is Status.FAILED else "info"
         self.tell("call.ended", level=level, **self.record.summary())

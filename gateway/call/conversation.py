@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 from gateway.agent.dialects import SIP
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect
+from gateway.agent.sip import SipDialect
 from gateway.call.agent_leg import AgentClosed, AgentLeg, Dialer, Tell
 from gateway.call.bridge import Bridge
+from gateway.call.patch import Patch
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
-from gateway.media.audio import read_wav
+from gateway.media.audio import L16_8K, read_wav
+from gateway.media.tones import RINGBACK_SECONDS, ringback
 from gateway.net.agent import AgentUnreachable
 from gateway.routing.table import AgentVersion
 from gateway.settings import AgentsSettings
@@ -38,7 +41,12 @@ class Conversation:
         self._dialer = dialer
         self._settings = settings
         self._tell = tell
+        self.farewell: Callable[[AgentClosed], Ending] = _hung_up
+        "What it means for the call that its agent has hung up."
         self._agent: AgentLeg | None = None
+        self._patch: Patch | None = None
+        "What the agent has transferred the call by."
+        self._over = False
         self._begun = False
         self._held = False
         self._fallbacks = [version.fallback_url] if version.fallback_url else []
@@ -76,19 +84,55 @@ class Conversation:
         """Talk until the agent hangs up or dies, and say which."""
         while self._agent is not None:
             how = await self._agent.closed
+            if self._patch is not None:
+                return await self._hand_over(self._agent, self._patch)
             self._tell(
                 "agent.closed", level="info" if how.clean else "warning", clean=how.clean, why=how.detail
             )
             if how.clean:
                 await self._play_out()
-                return Ending(Status.COMPLETED, EndReason.AGENT_DISCONNECTED, "agent", how.detail)
+                return self.farewell(how)
             if not await self._fall_back():
                 await self._play_out()
                 return await self._last_words(how)
         return await self._last_words(AgentClosed(clean=False, detail="no runtime answered"))
 
+    @property
+    def talking(self) -> bool:
+        """An agent is in the call, and has not said that it is done."""
+        return self._agent is not None and self._agent.begun and not self._agent.closed.done()
+
+    @property
+    def transferred(self) -> bool:
+        """The agent has given the call away, or is about to."""
+        return self._patch is not None
+
+    def leave(self, detail: str) -> None:
+        """The agent is done: what it has said is heard to its end, and then the call ends."""
+        if self._agent is not None:
+            self._agent.leave(detail)
+
+    def transfer(self, patch: Patch, *, at_once: bool) -> None:
+        """Put the phone through by a patch as soon as its number has answered.
+
+        Until then the agent stays, and keeps the call where nobody answers; `at_once`: it leaves now.
+        """
+        self._patch = patch
+        patch.reached.add_done_callback(lambda _: self._reached(patch))
+        if at_once:
+            self.leave(f"the agent transferred the call to {patch.to}")
+
+    def transfer_failed(self, to: str, reason: str, why: str) -> None:
+        """Tell the agent, and everybody else, that a transfer came to nothing."""
+        self._tell("call.transfer_failed", level="warning", to=to, reason=reason, why=why)
+        if self._agent is not None:
+            self._agent.transfer_failed(to, reason, why)
+
     def close(self, ending: Ending) -> None:
         """Tell the agent what was not heard any more and how its call ended, and close its connection."""
+        self._over = True
+        if self._patch is not None:
+            self._patch.give_up(ending.reason.value)
         if self._agent is not None:
             self._bridge.abandon()
             self._agent.end(ending.reason.value, ending.by)
@@ -132,6 +176,54 @@ class Conversation:
             if self._held:
                 agent.hold(True)
 
+    def _reached(self, patch: Patch) -> None:
+        """The number has answered, or never will."""
+        failed = patch.reached.result()
+        if self._over or self._agent is None:
+            return
+        if failed is None:
+            self.leave(f"the agent transferred the call to {patch.to}")
+            return
+        if not self._agent.closed.done():
+            self._patch = None
+        self.transfer_failed(patch.to, failed.reason.value, failed.detail)
+
+    async def _hand_over(self, agent: AgentLeg, patch: Patch) -> Ending:
+        """Let the agent's last words be heard, and the caller ringing; then put the call through."""
+        await self._play_out()
+        agent.end("transferred", "agent")
+        failed = await self._ring_until(patch)
+        return await self._put_through(patch) if failed is None else patch.failed(failed)
+
+    async def _ring_until(self, patch: Patch) -> Ending | None:
+        """The phone hears ringing until the number has answered: None; or its ending."""
+        ringing = asyncio.create_task(self._ring())
+        try:
+            return await asyncio.shield(patch.reached)
+        finally:
+            ringing.cancel()
+            self._bridge.clear()
+
+    async def _ring(self) -> None:
+        while True:
+            self._bridge.announce(L16_8K, ringback())
+            await asyncio.sleep(RINGBACK_SECONDS)
+
+    async def _put_through(self, patch: Patch) -> Ending:
+        """Both phones hear each other until one of them hangs up."""
+        agent = AgentLeg(SipDialect(), self._start, patch.first, self._tell)
+        self._bridge.attach(agent)
+        try:
+            await agent.connect("", (), self._bridge)
+        except AgentUnreachable:
+            return patch.second_ended()
+        self._agent = agent
+        self._tell("call.transferred", to=patch.to, transfer_call_id=patch.call_id)
+        self.begin()
+        await agent.closed
+        await self._play_out()
+        return patch.second_ended()
+
     async def _fall_back(self) -> bool:
         while self._fallbacks:
             url = self._fallbacks.pop(0)
@@ -166,6 +258,10 @@ class Conversation:
                 await self._bridge.played_out()
         except TimeoutError:
             self._tell("agent.cut_off", queued_ms=self._bridge.playout.queued_ms)
+
+
+def _hung_up(how: AgentClosed) -> Ending:
+    return Ending(Status.COMPLETED, EndReason.AGENT_DISCONNECTED, "agent", how.detail)
 
 
 def shown(url: str) -> str:

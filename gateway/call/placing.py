@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
@@ -37,6 +38,8 @@ class CallRequest:
     "SIP headers of the requester's own, as `custom_headers.check_headers` returned them."
     batch_id: str | None = None
     parent_call_id: str | None = None
+    patch: Patch | None = None
+    "The call that it is put through to, in the place of an agent."
 
 
 Before = Callable[[CallRecord], Awaitable[None]]
@@ -100,7 +103,7 @@ class Placing:
         if before is not None:
             with _released_unless_done(lease):
                 await before(record)
-        self._board.place(record, route, lease, tuple(request.headers))
+        self._board.place(record, route, lease, tuple(request.headers), request.patch)
         return record
 
     def _open_for_calls(self) -> None:

@@ -76,6 +76,10 @@ class EndReason(StrEnum):
     SIP_AUTH_FAILED = "sip_auth_failed"
     SIP_TRUNK_UNREACHABLE = "sip_trunk_unreachable"
     UNKNOWN = "unknown"
+    TRANSFER_FAILED = "transfer_failed"
+    "The agent had left, and the number that the phone was to be put through to was not reached."
+    TRANSFER_ENDED = "transfer_ended"
+    "The other of two calls that were put through to each other has ended."
 
 
 By = Literal["caller", "callee", "agent", "gateway", "request"]

@@ -1,13 +1,15 @@
 """Every running call, and the parts of the gateway that calls are made of."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from secrets import token_hex
 from typing import cast
 
 from gateway.agent.dialects import dialect_named
-from gateway.agent.protocol import CallStart, Dialect
+from gateway.agent.identity import names_of_call
+from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.admission import Admission, TrunkGate
 from gateway.call.bridge import Bridge
 from gateway.call.call import Call
@@ -15,6 +17,7 @@ from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers, invite, target_of
 from gateway.call.media_watch import MediaWatch
 from gateway.call.meter import Meter
+from gateway.call.patch import Patch
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, EndReason, Route, Status, utc_now
 from gateway.call.recording import Action, CallRecording, RecordingRefused
@@ -31,7 +34,8 @@ from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute, route_inbound
 from gateway.routing.limits import INBOUND_BURST_SECONDS, Lease, Limits, claims_of
 from gateway.routing.outbound import OutboundRoute
-from gateway.routing.table import Trunk
+from gateway.routing.table import AgentVersion, Trunk
+from gateway.routing.table import Dialect as DialectName
 from gateway.settings import Config
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import DialogTerminated, Event, InviteReceived, OptionsAnswered
@@ -52,6 +56,8 @@ class Switchboard:
         "Set by the app."
         self.endpoint: SipEndpoint
         "Set by the app, which builds it around `on_event`, before the first event."
+        self.on_transfer: Callable[[Call, Transfer], None]
+        "Set by the app: what to do when an agent wants to transfer its call."
         self.clock = MediaClock(self._tick_failed)
         self.ports = RtpPorts(
             PortRange(config.media.port_min, config.media.port_max), config.media.quarantine_seconds
@@ -69,6 +75,8 @@ class Switchboard:
         "Who has the events of each dialog: a call, or the agent's leg of one."
         self._by_call_id: dict[str, Call] = {}
         self._tasks: dict[asyncio.Task[None], Call] = {}
+        self._by_name: dict[str, Call] = {}
+        "Running calls by our id, and by each name that agents know them by."
 
     @property
     def active(self) -> int:
@@ -86,13 +94,14 @@ class Switchboard:
 
     def hang_up(self, call_id: str, by: str) -> bool:
         """End a running call, because somebody who may asked for it; False where no such call runs here."""
-        call = self._call(call_id)
+        call = self.call_named(call_id)
         if call is not None:
             call.hang_up(by)
         return call is not None
 
-    def _call(self, call_id: str) -> Call | None:
-        return next((call for call in self._tasks.values() if call.record.id == call_id), None)
+    def call_named(self, name: str) -> Call | None:
+        """The running call that our id, or a name that agents know it by (`CA…`), stands for."""
+        return self._by_name.get(name)
 
     def on_event(self, event: Event) -> None:
         """Hand a SIP event to the call that it belongs to; an INVITE starts one."""
@@ -234,7 +243,7 @@ class Switchboard:
 
     def conversation(self, call: Call, route: Route, bridge: Bridge) -> Conversation:
         """The agent side of a call."""
-        version = route.version
+        version = route.version if call.patch is None else _patched(route.version, call.record)
         start = CallStart(
             call_id=call.record.id,
             stream_id=new_id("str"),
@@ -257,8 +266,27 @@ class Switchboard:
                 nonce=token_hex(16),
             )
 
+        bridge.on_transfer = lambda wanted: self.on_transfer(call, wanted)
+        if call.patch is not None:
+            return self._patched_conversation(call.patch, version, start, dialect, bridge, call)
         dialer = self._sip_dialer(call, route, start) if version.dialect.value == "sip" else self._dialer
         return Conversation(version, start, dialect, bridge, dialer, self._config.agents, call.tell)
+
+    def _patched_conversation(
+        self,
+        patch: Patch,
+        version: AgentVersion,
+        start: CallStart,
+        dialect: Callable[[], Dialect],
+        bridge: Bridge,
+        call: Call,
+    ) -> Conversation:
+        """The other call in the place of an agent."""
+        conversation = Conversation(
+            version, start, dialect, bridge, patch.second, self._config.agents, call.tell
+        )
+        conversation.farewell = lambda _: patch.first_ended()
+        return conversation
 
     def _sip_dialer(self, call: Call, route: Route, start: CallStart) -> SipAgentDialer:
         """For an agent that is a SIP endpoint, with the codecs of the phone's trunk."""
@@ -291,7 +319,7 @@ class Switchboard:
 
     def recording_of(self, call_id: str) -> CallRecording | None:
         """The recording of a running call, None where no such call runs here, or it is not routed yet."""
-        call = self._call(call_id)
+        call = self.call_named(call_id)
         return None if call is None else call.recording
 
     def save(self, record: CallRecord) -> None:
@@ -325,9 +353,21 @@ class Switchboard:
         )
         self._run(call)
 
-    def place(self, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers) -> None:
-        """Begin an outbound call that has been decided and has its places."""
+    def place(
+        self,
+        record: CallRecord,
+        route: OutboundRoute,
+        lease: Lease,
+        headers: Headers,
+        patch: Patch | None = None,
+    ) -> None:
+        """Begin an outbound call that has been decided and has its places.
+
+        With a `patch` it is put through to the call at the patch's other end, and has no agent of its own.
+        """
         call = Call.outbound(self, record, route, lease, headers)
+        if patch is not None:
+            call.patch, patch.call_id, patch.abandon = patch, record.id, call.end
         if route.quote is not None and route.paid_seconds is not None:
             seconds = min(route.max_seconds, self.max_call_seconds)
             workspace, quote = route.workspace.id, route.quote
@@ -344,11 +384,15 @@ class Switchboard:
     def _run(self, call: Call) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(call.run(), name=call.record.id)
         self._tasks[task] = call
+        for name in names_of_call(call.record.id):
+            self._by_name[name] = call
         task.add_done_callback(self._forget)
         return task
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
         call = self._tasks.pop(task)
+        for name in names_of_call(call.record.id):
+            del self._by_name[name]
         call.abandon()
         given_up = call.record.direction == "outbound" and call.record.answered_at is None
         if not given_up or call not in self._calls.values():
@@ -369,6 +413,21 @@ class Switchboard:
 
     def _tick_failed(self, error: Exception) -> None:
         self.tell("media.crashed", level="error", exc_info=error)
+
+
+def _patched(version: AgentVersion, record: CallRecord) -> AgentVersion:
+    """A version that has the other call for its runtime, and nothing to fall back to."""
+    return replace(
+        version,
+        dialect=DialectName.SIP,
+        runtime_url=f"call://{record.parent_call_id}",
+        fallback_url=None,
+        fallback_wav=None,
+        early_media=False,
+        headers=(),
+        options=(),
+        audio="ulaw_8k",
+    )
 
 
 def _parameters(metadata: Mapping[str, object]) -> dict[str, str]:

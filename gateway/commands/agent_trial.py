@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.agent.protocol import CallStart, Dialect
+from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.agent_leg import AgentLeg
 from gateway.media.audio import L16_8K, ULAW_8K, converter
 from gateway.media.playout import Playout
@@ -138,6 +138,9 @@ class Line:
 
     def recording_action(self, action: str) -> None:
         """Nothing is recorded."""
+
+    def transfer(self, wanted: Transfer) -> None:
+        """There is nobody to be put through."""
 
     @property
     def queued_ms(self) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.routing.assignment import assigned_version, is_ready
+from gateway.routing.assignment import assigned_version, is_ready, published_version
 from gateway.routing.decision import Reason, Rejected, Trail
 from gateway.routing.number import normalise
 from gateway.routing.table import AgentVersion, PhoneNumber, RoutingTable, VersionState, Workspace
@@ -34,6 +34,8 @@ class OutboundRequest:
     "None: as the version says."
     max_seconds: int | None = None
     "Only ever shortens what the version allows."
+    version_id: str | None = None
+    "The version that speaks in a call which is put through: its number needs no outbound assignment."
     what: str = "a call"
     "What is being started, for the refusal of a draft: `a call`, `a batch call`."
 
@@ -140,6 +142,15 @@ def calling_version(trail: Trail, table: RoutingTable, number: PhoneNumber, dest
     found = "no outbound agent version is assigned"
     message = NO_OUTBOUND_VERSION.format(number=number.e164)
     raise trail.refused(Reason.NO_OUTBOUND_VERSION, "outbound version", "none", found, message=message)
+
+
+def version_for(
+    trail: Trail, table: RoutingTable, request: OutboundRequest, number: PhoneNumber, destination: str
+) -> AgentVersion:
+    """The version that a call out of this number belongs to; raises Rejected where there is none."""
+    if request.version_id is not None:
+        return published_version(trail, table, request.version_id, "agent version")
+    return speaking_version(trail, table, request, calling_version(trail, table, number, destination))
 
 
 def speaking_version(

@@ -9,9 +9,8 @@ from gateway.routing.calling import (
     NOT_FOUND,
     OutboundRequest,
     calling_number,
-    calling_version,
     from_number,
-    speaking_version,
+    version_for,
 )
 from gateway.routing.decision import Decision, Reason, Trail
 from gateway.routing.destination import Destination, validate_destination
@@ -92,8 +91,7 @@ def route_outbound(
     )
     number = from_number(trail, calling)
     number_is_ready(trail, number, now_utc)
-    assigned = calling_version(trail, table, number, destination.e164)
-    version = speaking_version(trail, table, request, assigned)
+    version = version_for(trail, table, request, number, destination.e164)
     agent, _ = owner(trail, table, number, version)
     trunk = _trunk(trail, table, number)
     quote = _quote(trail, destination, number, trunk, workspace, decks)

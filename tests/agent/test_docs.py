@@ -54,6 +54,7 @@ def all_frames(dialect: NativeDialect | TwilioDialect, call: CallStart) -> Itera
     yield from dialect.quality({"in": {"jitter_ms": 3.1, "concealed_ms": 20}, "out": {"mos": 4.4}})
     yield from dialect.recording("paused", "")
     yield from dialect.recording("idle", "this call is not to be recorded")
+    yield from dialect.transfer_failed("+15550100", "user_busy", "the trunk answered 486 Busy Here")
     yield from dialect.malformed("why")
     yield from dialect.stop("user_disconnected", "caller")
 

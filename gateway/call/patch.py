@@ -1,0 +1,133 @@
+"""Two calls put through to each other: each has the other in the place of its agent.
+
+What one call's phone says goes to the other's as an agent's audio does, so that both calls keep all they
+have: a queue, a recording, figures, limits, a price, and one ending each.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from gateway.call.record import By, Ending, EndReason, Status
+from gateway.net.agent import AgentUnreachable, Unreachable
+from gateway.net.connection import OnClosed, OnMessage
+
+
+class PatchEnd:
+    """One end: dialler and connection of the agent's leg in one of the two calls."""
+
+    def __init__(self) -> None:
+        self.subprotocol: str | None = None
+        self.audio_dropped = 0
+        self.reason = ""
+        "Why this end was closed: its call's end reason."
+        self.on_connected: Callable[[], None] = _nothing
+        self.other: PatchEnd
+        self._on_message: OnMessage = _drop
+        self._on_closed: OnClosed | None = None
+        self._closed = False
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+        on_message: OnMessage,
+        on_closed: OnClosed,
+    ) -> "PatchEnd":
+        """Hear the other call from now on; `AgentUnreachable` where it is over."""
+        if self._closed or self.other._closed:
+            raise AgentUnreachable(Unreachable.CLOSED, f"the other call is over: {self.other.reason}")
+        self._on_message, self._on_closed = on_message, on_closed
+        self.on_connected()
+        return self
+
+    def send_audio(self, text: bool, payload: bytes) -> None:
+        """HOT: let the other call hear it; before it listens, nobody does."""
+        self.other._on_message(text, payload)
+
+    def send(self, text: bool, payload: bytes) -> None:
+        """Press a digit."""
+        self.other._on_message(text, payload)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """This call is over, and so is the other one; twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self.reason = reason
+        self._on_message = _drop
+        self.other._on_message = _drop
+        if not self.other._closed and self.other._on_closed is not None:
+            self.other._on_closed(code, reason)
+
+    def check_alive(self) -> bool:
+        """Whether it is still open."""
+        return not self._closed
+
+
+class Patch:
+    """What joins the call that an agent transferred to the one that is dialled for it."""
+
+    def __init__(self, to: str) -> None:
+        self.to = to
+        "The number that is dialled, as the agent wrote it."
+        self.call_id = ""
+        "The call that is dialled, once there is one."
+        self.first = PatchEnd()
+        "For the call that was transferred."
+        self.second = PatchEnd()
+        "For the call that is dialled."
+        self.first.other, self.second.other = self.second, self.first
+        self.second.on_connected = self._answered
+        self.reached: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
+        "None when the number has answered, or the ending of a call that came to nothing."
+        self.abandon: Callable[[Ending], None] = _drop_ending
+        "Ends the call that is dialled."
+
+    def over(self, ending: Ending) -> None:
+        """The dialled call has ended; once it was answered, its end of the patch says so."""
+        if not self.reached.done():
+            self.reached.set_result(ending)
+
+    def give_up(self, reason: str) -> None:
+        """The call that was transferred is over: so is the dialled one, whether or not it was answered."""
+        if not self.reached.done():
+            detail = "the call that was to be put through ended first"
+            self.abandon(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail, 487))
+        self.first.close(1000, reason)
+
+    def first_ended(self) -> Ending:
+        """How the dialled call ends because the other one has."""
+        return _ended(self.first.reason, "caller", "the call that was put through")
+
+    def second_ended(self) -> Ending:
+        """How the call that was transferred ends because the dialled one has."""
+        return _ended(self.second.reason, "callee", f"the call to {self.to}")
+
+    def failed(self, how: Ending) -> Ending:
+        """How the call that was transferred ends because nobody was reached, and its agent has left."""
+        detail = f"{self.to}: {how.reason}, {how.detail}"
+        return Ending(Status.COMPLETED, EndReason.TRANSFER_FAILED, how.by, detail)
+
+    def _answered(self) -> None:
+        if not self.reached.done():
+            self.reached.set_result(None)
+
+
+def _ended(reason: str, party: By, which: str) -> Ending:
+    hung_up = reason in ("", EndReason.USER_DISCONNECTED)
+    detail = f"{which} was hung up" if hung_up else f"{which} ended: {reason}"
+    return Ending(Status.COMPLETED, EndReason.TRANSFER_ENDED, party if hung_up else "gateway", detail)
+
+
+def _drop(text: bool, payload: bytes) -> None:
+    """Nobody listens."""
+
+
+def _drop_ending(ending: Ending) -> None:
+    """Before there is a call."""
+
+
+def _nothing() -> None:
+    """Before anyone listens."""
