@@ -49,6 +49,7 @@ from gateway.events.recall import Recall
 from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
+from gateway.house_phone import HousePhone
 from gateway.net.agent import AgentDialer
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
@@ -312,6 +313,8 @@ class Gateway:
     def _mount_dashboard(self, app: FastAPI) -> None:
         if self.config.web.dashboard == "off":
             return
+        phone = HousePhone(self.endpoint.listeners, self.bus.tell)
+        self._open.push_async_callback(phone.close)
         parts = Parts(
             config=self.config,
             store=self.store,
@@ -321,6 +324,7 @@ class Gateway:
             counter=self.counter,
             linking=self.linking,
             subscribing=self._subscribing(),
+            house_phone=phone,
             tell=self.bus.tell,
         )
         site = dashboard(parts)

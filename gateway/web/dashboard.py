@@ -16,6 +16,7 @@ from gateway.web import (
     settings,
     telephony,
     trunks,
+    trying,
     webhooks,
 )
 from gateway.web.page import Page, Visit, get
@@ -34,6 +35,7 @@ PAGES: tuple[Page, ...] = (
     *buy.PAGES,
     *link.PAGES,
     *number.PAGES,
+    *trying.PAGES,
     *agents.PAGES,
     *calls.PAGES,
     *place.PAGES,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
@@ -14,6 +15,17 @@ from gateway.recordings.keeping import Keeping
 from gateway.settings import Config
 from gateway.store.sql import SqlStore
 from gateway.store.writer import Tell
+
+
+class HousePhone(Protocol):
+    """A telephone of the gateway's own, which calls its numbers."""
+
+    @property
+    def source(self) -> str | None:
+        """The address that it calls from; None: it can call nobody."""
+
+    def call(self, to: str, caller: str) -> bool:
+        """Begin to call; False: not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +40,6 @@ class Parts:
     counter: Counter
     linking: Linking
     subscribing: Subscribing
+    house_phone: HousePhone
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)
