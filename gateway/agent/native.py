@@ -52,6 +52,7 @@ class NativeDialect:
 
     name = "native"
     subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
+    live = False
 
     def __init__(self, audio_format: AudioFormat, secret: str | None = None) -> None:
         self.format = audio_format

@@ -169,6 +169,8 @@ class Dialect(Protocol):
 
     subprotocols: tuple[str, ...]
     "To be offered in the upgrade, in order (RFC 6455 section 1.9)."
+    live: bool
+    "Its audio comes as it is spoken, by a clock: what of it waits is nothing but delay."
 
     def headers(self, url: str) -> list[tuple[str, str]]:
         """Headers of the upgrade request that prove to the agent at `url` who we are."""
@@ -229,6 +231,7 @@ class Reticent:
     """Says nothing by the verbs that few dialects have a word for; a dialect overrides those that it has."""
 
     subprotocols: tuple[str, ...] = ()
+    live = False
 
     def headers(self, url: str) -> list[tuple[str, str]]:
         """No proof of who we are."""

@@ -29,6 +29,7 @@ class SipDialect(Reticent):
 
     name = "sip"
     format: AudioFormat = ULAW_8K
+    live = True
 
     def start(self, call: CallStart) -> list[Frame]:
         """Nothing: the dialog has begun."""

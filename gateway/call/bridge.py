@@ -12,12 +12,9 @@ from gateway.call.agent_leg import AgentLeg
 from gateway.call.phone_media import PhoneMedia, Sink, drop
 from gateway.call.tape import Tape
 from gateway.media.audio import AudioFormat, Converter, converter
-from gateway.media.pace import Pace, Seam, cut
+from gateway.media.pace import Pace, Seam
 from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
-
-_URGENT_MS = 100
-"Milliseconds too many in the queue that are taken out amid speech, where there is no silence."
 
 
 class Bridge:
@@ -69,6 +66,10 @@ class Bridge:
         self.playout.forget_marks()
         self._paused = False
         self._agent = agent
+        # Nor is what it says the rest of a sample, or a stream, that broke off.
+        self._tuned = None
+        self._pace = Pace(self.phone.format.rate, live=agent.dialect.live)
+        self.seam.open = False
         self.retune()
 
     def retune(self) -> None:
@@ -122,6 +123,7 @@ class Bridge:
     def start(self) -> None:
         """Begin to send to the phone, one frame a tick."""
         if self._beat is None:
+            self.shortened += self._pace.begin(self.playout, self.phone.format)
             self._ptime_ms = self.phone.ptime_ms
             self._beat = self._clock.join(self._tick, self._ptime_ms)
 
@@ -176,11 +178,7 @@ class Bridge:
         pace, playout = self._pace, self.playout
         pace.second(playout.written, playout.queued)
         self.seam.open = pace.steady
-        if pace.excess > 0:
-            urgent = pace.excess > _URGENT_MS * self.phone.format.bytes_per_ms
-            removed = playout.shorten(lambda audio: cut(audio, self.phone.format, urgent=urgent))
-            pace.excess -= removed
-            self.shortened += removed
+        self.shortened += pace.shorten(playout, self.phone.format)
 
     def abandon(self) -> None:
         """The phone is gone: tell the agent of each mark that was not reached, and of what nobody heard."""

@@ -9,8 +9,6 @@ from gateway.call.sip_leg import SipLeg
 from gateway.media.quality import STEP_SECONDS
 from gateway.settings import MediaSettings
 
-DTX_PATIENCE = 10
-"How many times longer a peer may send nothing that has said, by comfort noise, that it is silent on purpose."
 UNHEARD = 0.99
 "Part of our packets that is lost when a peer hears nothing of us."
 
@@ -91,6 +89,6 @@ class MediaWatch:
     def _give_up(self, now: float) -> None:
         media = self._phone.media
         limit = self._settings.no_media_seconds
-        if media.silent_for(now) > limit * (DTX_PATIENCE if media.silent_on_purpose else 1):
+        if media.is_lost(now, limit):
             detail = f"no RTP came from the {self._phone.party} for {limit:g} s"
             self._end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))

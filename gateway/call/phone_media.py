@@ -26,6 +26,8 @@ Sink = Callable[[bytes], None]
 OnDigit = Callable[[str, int], None]
 
 PTIME_MS = 20
+DTX_PATIENCE = 10
+"How many times longer a peer may send nothing that has said, by comfort noise, that it is silent on purpose."
 
 
 class PhoneMedia:
@@ -177,6 +179,10 @@ class PhoneMedia:
         if self.silent_on_purpose and self._rtcp is not None:
             heard = max(heard or 0.0, self._rtcp.heard_at or 0.0)
         return now - max(heard or 0.0, self._waiting_since)
+
+    def is_lost(self, now: float, limit: float) -> bool:
+        """Whether no media came for more than `limit` seconds, and for no good reason."""
+        return self.silent_for(now) > limit * (DTX_PATIENCE if self.silent_on_purpose else 1)
 
     @property
     def silent_on_purpose(self) -> bool:

@@ -16,6 +16,7 @@ from gateway.call.record import Ending, EndReason, Status
 from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.media.audio import Converter, converter
+from gateway.media.pace import Pace
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentUnreachable, Unreachable
 from gateway.net.clock import Beat, MediaClock
@@ -109,6 +110,7 @@ class SipAgent:
         self._leg = SipLeg("agent", parts.endpoint, self._end, _silent)
         self._media: PhoneMedia | None = None
         self._playout: Playout | None = None
+        self._pace = Pace(SipDialect.format.rate, live=True)
         self._to_agent: Converter | None = None
         self._from_agent: Converter | None = None
         self._beats: list[Beat] = []
@@ -137,7 +139,7 @@ class SipAgent:
         """HOT: queue the phone's audio for the next packets."""
         playout, convert = self._playout, self._to_agent
         if playout is not None:
-            playout.write(payload if convert is None else convert(payload))
+            self.audio_dropped += playout.write(payload if convert is None else convert(payload)) > 0
 
     def send(self, text: bool, payload: bytes) -> None:
         """Press a digit."""
@@ -149,8 +151,7 @@ class SipAgent:
         if self._closed:
             return
         self._closed = True
-        for beat in self._beats:
-            self._parts.clock.leave(beat)
+        self._stop()
         ending = Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "gateway", reason)
         self._end(ending)
         self._leg.close(ending)
@@ -203,9 +204,26 @@ class SipAgent:
         silence = media.format.silence(media.ptime_ms)
         self._playout = Playout(media.frame_bytes, silence, QUEUE_SECONDS)
         media.sink = self._hear
+        self._start(media)
+        self._leg.on_retune = self._retune
+        self._over.add_done_callback(self._tell_closed)
+
+    def _start(self, media: PhoneMedia) -> None:
         clock = self._parts.clock
         self._beats = [clock.join(self._tick, media.ptime_ms), clock.join(self._sweep, SWEEP_MS)]
-        self._over.add_done_callback(self._tell_closed)
+
+    def _stop(self) -> None:
+        for beat in self._beats:
+            self._parts.clock.leave(beat)
+
+    def _retune(self) -> None:
+        """The agent has changed the session: another length of packets, maybe."""
+        media, playout = self._media, self._playout
+        if self._closed or media is None or playout is None:
+            return
+        playout.reframe(media.frame_bytes, media.format.silence(media.ptime_ms))
+        self._stop()
+        self._start(media)
 
     def _hear(self, audio: bytes) -> None:
         """HOT: the agent's audio."""
@@ -233,11 +251,14 @@ class SipAgent:
             self._parts.on_error(error)
 
     def _sweep(self, now: float) -> None:
-        """Once a second: RTCP, and whether the agent still sends."""
-        assert self._media is not None
-        self._media.sweep(now)
-        limit = self._parts.no_media_seconds
-        if self._media.silent_for(now) > limit:
+        """Once a second: RTCP, what waits for too long, and whether the agent still sends."""
+        media, playout, limit = self._media, self._playout, self._parts.no_media_seconds
+        assert media is not None
+        assert playout is not None
+        media.sweep(now)
+        self._pace.second(playout.written, playout.queued)
+        self._pace.shorten(playout, media.format)
+        if media.is_lost(now, limit):
             detail = f"no RTP came from the agent for {limit:g} s"
             self._end(Ending(Status.FAILED, EndReason.MEDIA_LOST, "gateway", detail))
 

@@ -2,11 +2,12 @@
 
 An agent that speaks faster than real time, or stops between its sentences, is not held to any clock: the
 queue runs empty, and all is forgotten. One that streams for minutes, as a call from elsewhere does, has a
-clock that is not ours.
+clock that is not ours. And what is live, as the audio of a telephone is, has no reason to wait at all.
 """
 
 from gateway.media.audio import AudioFormat, from_l16, loudness, to_l16
 from gateway.media.concealment import FADED_MS, Continuation, bytes_of, shortened
+from gateway.media.playout import Playout
 
 _STEADY_SECONDS = 10
 "Seconds in a row at the pace of real time after which an agent counts as streaming."
@@ -14,17 +15,34 @@ _TOLERANCE = 0.15
 "How far from real time the audio of one second may be: pieces come when they come."
 _SILENT = 200
 "Root mean square below which nobody misses a frame."
+_URGENT_MS = 100
+"Milliseconds too many that are taken out amid speech, where there is no silence."
+_LIVE_MS = 40
+"Milliseconds that wait of a live stream when it has caught up: two packets, for its jitter."
 
 
 class Pace:
     """Watches, once a second, how much of an agent's audio waits, and says when that has grown."""
 
-    __slots__ = ("_base", "_growth", "_low", "_rate", "_seconds", "_written", "excess")
+    __slots__ = (
+        "_base",
+        "_before",
+        "_growth",
+        "_live",
+        "_low",
+        "_rate",
+        "_seconds",
+        "_written",
+        "excess",
+    )
 
-    def __init__(self, rate: int, growth_ms: int = 60) -> None:
-        """`growth_ms`: how much more than at first may always be waiting."""
+    def __init__(self, rate: int, growth_ms: int = 60, *, live: bool = False) -> None:
+        """`growth_ms`: how much more than at first may always wait; of what is `live`, how much at all."""
         self._rate = rate
         self._growth = growth_ms * rate // 1000
+        self._live = live
+        self._before = 0
+        "What waited a second ago."
         self._written = 0
         self._seconds = 0
         self._low = 0
@@ -42,13 +60,39 @@ class Pace:
     def second(self, written: int, queued: int) -> None:
         """A second went by: samples that the agent has sent since the call began, and those that wait."""
         fresh, self._written = written - self._written, written
+        if self._live:
+            waits, self._before = min(queued, self._before), queued
+            self.excess = waits - self._ease if waits > self._growth else 0
         if abs(fresh - self._rate) > self._rate * _TOLERANCE:
-            self._seconds, self._base, self.excess = 0, None, 0
+            self._seconds, self._base = 0, None
+            self.excess = self.excess if self._live else 0
             return
         self._low = queued if self._seconds % _STEADY_SECONDS == 0 else min(self._low, queued)
         self._seconds += 1
-        if self._seconds % _STEADY_SECONDS == 0:
+        if self._seconds % _STEADY_SECONDS == 0 and not self._live:
             self._judge()
+
+    def begin(self, playout: Playout, audio_format: AudioFormat) -> int:
+        """Of what is live, leave out the silence that came before it could be heard; returns bytes."""
+        if self._live:
+            self.excess = max(0, playout.queued - self._ease)
+        return self.shorten(playout, audio_format)
+
+    def shorten(self, playout: Playout, audio_format: AudioFormat) -> int:
+        """Take out of the queue what is in excess, where nobody hears it; returns how many bytes."""
+        removed = 0
+        while self.excess > 0:
+            urgent = self.excess > _URGENT_MS * self._rate // 1000 and not removed
+            once = playout.shorten(lambda audio: cut(audio, audio_format, urgent=urgent))  # noqa: B023
+            self.excess -= once
+            removed += once
+            if not once or not self._live:
+                break
+        return removed
+
+    @property
+    def _ease(self) -> int:
+        return _LIVE_MS * self._rate // 1000
 
     def _judge(self) -> None:
         self._base = self._low if self._base is None else min(self._base, self._low)

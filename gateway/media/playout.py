@@ -125,11 +125,8 @@ class Playout:
         self._chunk, self._start, self._length, self._ahead = left, 0, len(left), position + len(left)
         self._written -= removed
         place = position + at
-        moved = (
-            (max(place, where - removed) if where > place else where, name) for where, name in self._marks
-        )
-        self._marks = deque(moved)
-        self._marked = max(place, self._marked - removed) if self._marked > place else self._marked
+        self._marks = deque((_moved(where, place, removed), name) for where, name in self._marks)
+        self._marked = _moved(self._marked, place, removed)
         return removed
 
     def read(self) -> bytes | None:

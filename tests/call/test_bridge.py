@@ -77,6 +77,7 @@ class FakeDialect:
     """Speaks μ-law."""
 
     format = ULAW_8K
+    live = False
 
 
 class FakeAgent:
@@ -309,6 +310,24 @@ def test_half_a_sample_is_forgotten_by_a_clear() -> None:
     stage.bridge.play(decode(speech))
     stage.run(500)
     said = b"".join(frame for frame in stage.phone.sent if frame is not None)
+    assert said.rstrip(b"\xff") == speech.rstrip(b"\xff")
+
+
+def test_half_a_sample_is_forgotten_with_its_agent() -> None:
+    """An agent that died amid a sample does not turn the words of the one behind it into noise."""
+    stage = Stage()
+    second = FakeAgent()
+    stage.agent.dialect.format = second.dialect.format = L16_8K
+    stage.bridge.retune()
+    decode, speech = converter(ULAW_8K, L16_8K), babble(100)
+    assert decode is not None
+    stage.bridge.play(decode(speech)[:-1])
+    stage.run(500)
+    before = len(stage.phone.sent)
+    stage.bridge.attach(cast("AgentLeg", second))
+    stage.bridge.play(decode(speech))
+    stage.run(500)
+    said = b"".join(frame for frame in stage.phone.sent[before:] if frame is not None)
     assert said.rstrip(b"\xff") == speech.rstrip(b"\xff")
 
 

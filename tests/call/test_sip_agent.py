@@ -68,6 +68,54 @@ async def test_both_hear_each_other(
     await world.ended("completed", "user_disconnected", "caller")
 
 
+async def test_waiting_for_the_answer_costs_no_delay(world: World, phone: Phone, bot: Phone) -> None:
+    """The silence of an agent that is there before the caller is not played afterwards, and its words come
+    as fast as if it had come last."""
+    await world.line(dialect="sip", runtime_url=uri(bot))
+    leg = phone.invite(world.at(), NUMBER)
+    (await bot.called()).accept()
+    await leg.answered(ack=False)
+    bot.sound.murmur()
+    await asyncio.sleep(1.0)
+    assert not phone.sound.packets
+    leg.ack()
+    phone.sound.murmur()
+    await until(lambda: phone.sound.packets)
+    bot.sound.hush()
+    loop = asyncio.get_running_loop()
+    words, said_at = babble(200), loop.time()
+    await bot.sound.speak(words)
+    bot.sound.murmur()
+    await until(lambda: words[160:200] in phone.sound.heard())
+    assert phone.sound.reached(words[160:200]) - said_at < 0.5
+    leg.bye()
+    await world.records()
+
+
+async def test_agent_takes_longer_packets(world: World, phone: Phone, bot: Phone) -> None:
+    """After a re-INVITE for packets of 40 ms the caller's voice comes in such, at its pace."""
+    await world.line(dialect="sip", runtime_url=uri(bot))
+    leg = phone.invite(world.at(), NUMBER)
+    talk = await bot.called()
+    talk.accept()
+    await leg.answered()
+    phone.sound.murmur()
+    bot.sound.murmur()
+    await until(lambda: bot.sound.packets)
+    await talk.reinvite(sdp(bot.sound.port, payload_types="0 101", more=["a=ptime:40"], version=2))
+    await until(lambda: len(bot.sound.packets[-1].packet.payload) == 320)
+    before, began = len(bot.sound.packets), bot.sound.packets[-1].packet
+    phone.sound.hush()
+    words = babble(600)
+    await phone.sound.speak(words)
+    phone.sound.murmur()
+    await until(lambda: share_heard(words, bot.sound.heard()) > 0.8)
+    last = bot.sound.packets[-1].packet
+    assert (last.timestamp - began.timestamp) % 2**32 == 320 * (len(bot.sound.packets) - before)
+    leg.bye()
+    await world.records()
+
+
 async def test_agent_hangs_up(world: World, phone: Phone, bot: Phone) -> None:
     """What the agent said is heard to its end; then the caller is hung up."""
     await world.line(dialect="sip", runtime_url=uri(bot))

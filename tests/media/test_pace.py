@@ -43,6 +43,31 @@ def test_a_stream_that_grows_is_noticed() -> None:
     assert not after([*calm, (0, 0)]).steady
 
 
+def test_what_is_live_has_no_reason_to_wait() -> None:
+    """The silence that came before anybody could hear it is left out, and what was said is not."""
+    playout, pace = Playout(), Pace(8000, live=True)
+    playout.write(SILENCE * 20 + VOICE[:800] + SILENCE * 5)
+    assert pace.begin(playout, ULAW_8K) == 25 * 160
+    assert playout.queued_ms == 100
+    patient = Playout()
+    patient.write(SILENCE * 20)
+    assert Pace(8000).begin(patient, ULAW_8K) == 0
+
+
+def test_what_is_live_catches_up_in_the_next_silence() -> None:
+    """What waits for two seconds is too much: all of it goes where it is silent, from the first second on."""
+    playout, pace = Playout(), Pace(8000, live=True)
+    playout.write(VOICE[:1600])
+    pace.second(playout.written, playout.queued)
+    assert pace.shorten(playout, ULAW_8K) == 0, "it may be a moment's"
+    playout.write(SILENCE * 10)
+    pace.second(playout.written, playout.queued)
+    assert pace.shorten(playout, ULAW_8K) == 1280
+    pace.second(playout.written, 800)
+    pace.second(playout.written, 320)
+    assert pace.excess == 0
+
+
 def test_silence_is_cut_before_speech() -> None:
     """A silent 20 ms goes; amid speech only what is urgent, by a period of the voice."""
     speech = VOICE[:800]
@@ -108,9 +133,7 @@ def test_two_hours_of_an_agent_with_another_clock(parts_per_million: int, pauses
         if tick % 50 == 0:
             pace.second(playout.written, playout.queued)
             seam.open = pace.steady
-            if pace.excess > 0:
-                urgent = pace.excess > 800
-                pace.excess -= playout.shorten(lambda audio: cut(audio, ULAW_8K, urgent=urgent))  # noqa: B023
+            pace.shorten(playout, ULAW_8K)
         frame = playout.read()
         changed = frame is None
         if seam.open:
