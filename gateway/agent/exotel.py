@@ -100,6 +100,10 @@ class ExotelDialect(Reticent):
         """Every pending mark comes back at once."""
         return [self._message("mark", {"name": name}) for name in names]
 
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
+        """As behind a clear: no mark is left without an answer."""
+        return self.cleared(names, unheard_ms)
+
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame, with the one of Exotel's two reasons that fits."""
         why = "stopped" if by == "agent" else "callended"

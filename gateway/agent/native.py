@@ -101,6 +101,10 @@ class NativeDialect:
         marks = [text_frame({"type": "mark", "name": name, "played": False}) for name in names]
         return [*marks, text_frame({"type": "cleared", "ms": dropped_ms})]
 
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
+        """As behind a clear, with the audio that nobody heard; nothing where all was heard."""
+        return self.cleared(names, unheard_ms) if names or unheard_ms else []
+
     def dropped(self, ms: int) -> list[Frame]:
         """`dropped`: the queue was full, send slower."""
         return [text_frame({"type": "dropped", "ms": ms})]

@@ -193,6 +193,9 @@ class Dialect(Protocol):
     def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
         """A `Clear` was obeyed: these marks were dropped, in order, with so much audio."""
 
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
+        """The call is over before these marks were reached: nobody heard so much audio."""
+
     def dropped(self, ms: int) -> list[Frame]:
         """So much of the agent's audio was refused because the queue is full."""
 
@@ -239,6 +242,10 @@ class Reticent:
 
     def answered(self) -> list[Frame]:
         """Nothing."""
+        return []
+
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
+        """Nothing: the end of the connection says it."""
         return []
 
     def dropped(self, ms: int) -> list[Frame]:

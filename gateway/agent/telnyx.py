@@ -111,6 +111,10 @@ class TelnyxDialect(Reticent):
         """Every pending mark comes back at once."""
         return [self._message("mark", {"name": name}) for name in names]
 
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
+        """As behind a clear: no mark is left without an answer."""
+        return self.cleared(names, unheard_ms)
+
     def malformed(self, why: str) -> list[Frame]:
         """`error` with Telnyx's code of a malformed frame, for the first hundred of them in a call."""
         self._errors += 1

@@ -123,6 +123,10 @@ class TwilioDialect(Reticent):
         """Every pending mark comes back at once, as if played: Twilio does not tell the two apart."""
         return [self._message("mark", {"name": name}) for name in names]
 
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
+        """As behind a clear: no mark is left without an answer."""
+        return self.cleared(names, unheard_ms)
+
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame; it has no place for the reason."""
         return [self._message("stop", {"accountSid": self._account_sid, "callSid": self._call_sid})]

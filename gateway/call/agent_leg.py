@@ -146,6 +146,10 @@ class AgentLeg:
         """The agent's queue was dropped, with these marks in it."""
         self._say(self.dialect.cleared(names, dropped_ms))
 
+    def abandoned(self, names: Sequence[str], unheard_ms: int) -> None:
+        """The phone is gone, and these marks were not reached."""
+        self._say(self.dialect.abandoned(names, unheard_ms))
+
     def dropped(self, milliseconds: int) -> None:
         """The agent's queue was full: so much of its audio was not taken."""
         self._say(self.dialect.dropped(milliseconds))

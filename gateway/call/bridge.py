@@ -35,6 +35,8 @@ class Bridge:
         "Called when the agent wants the phone to be put through to a number."
         self._clock = clock
         self._tape: Tape | None = None
+        self._recorded = ""
+        "How the recording stands, once anybody was told."
         self._listening = False
         self._agent: AgentLeg | None = None
         self._to_agent: Converter | None = None
@@ -98,9 +100,11 @@ class Bridge:
             self.start()
 
     def listen(self) -> None:
-        """Let the agent hear the phone."""
+        """Let the agent hear the phone, and know what it cannot hear: that it is recorded."""
         self._listening = True
         self._connect()
+        if self._recorded:
+            self.recording_is(self._recorded)
 
     def record(self, tape: Tape | None) -> None:
         """Let a tape hear both sides from now on, or none."""
@@ -117,6 +121,7 @@ class Bridge:
 
     def recording_is(self, state: str, why: str = "") -> None:
         """Tell the agent how the call's recording stands, and why it is not as it wanted."""
+        self._recorded = state
         if self._agent is not None:
             self._agent.recording(state, why)
 
@@ -185,8 +190,8 @@ class Bridge:
         unheard_ms = self.playout.queued_ms
         names = self.playout.clear()
         self._left()
-        if self._agent is not None and (names or unheard_ms):
-            self._agent.cleared(names, unheard_ms)
+        if self._agent is not None:
+            self._agent.abandoned(names, unheard_ms)
 
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""

@@ -225,6 +225,7 @@ class CallRecording:
         self.state = "failed"
         self._facts = {"why": why}
         self._note("failed")
+        self._bridge.recording_is(self.state)
         self._tell("recording.failed", level="error", why=why, seconds=0.0)
 
 

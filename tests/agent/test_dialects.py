@@ -39,6 +39,7 @@ def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
             *dialect.digit("1", 80),
             *dialect.mark_played("m"),
             *dialect.cleared(["m"], 20),
+            *dialect.abandoned(["m"], 20),
             *dialect.dropped(20),
             *dialect.answered(),
             *dialect.hold(),
@@ -49,3 +50,32 @@ def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
             *dialect.stop("completed", "agent"),
         ]
         assert all(isinstance(text, bool) and isinstance(payload, bytes) for text, payload in spoken)
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("native", 3),
+        ("twilio", 2),
+        ("telnyx", 2),
+        ("exotel", 2),
+        ("plivo", 0),
+        ("asterisk", 0),
+        ("audiosocket", 0),
+        ("sip", 0),
+    ],
+)
+def test_marks_that_a_hang_up_overtakes(call: CallStart, name: str, answers: int) -> None:
+    """Answered where the vendor answers those that are dropped; else the end of the connection says it."""
+    dialect = dialect_named(name)
+    dialect.start(call)
+    dialect.receive(True, b"REPORT_QUEUE_DRAINED")
+    assert len(dialect.abandoned(["one", "two"], 400)) == answers
+
+
+def test_nothing_unheard_needs_no_word(call: CallStart) -> None:
+    """A call that ends when all was heard says nothing of it."""
+    for name in DIALECTS:
+        dialect = dialect_named(name)
+        dialect.start(call)
+        assert dialect.abandoned([], 0) == []

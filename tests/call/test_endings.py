@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.media.audio import ULAW_8K, wav_bytes
+from gateway.routing.table import RecordingMode
 from gateway.sip.events import ByeReceived
 from tests.call.conftest import Build
-from tests.call.phone import Phone, babble, until
+from tests.call.phone import Phone, babble, sdp, until
 from tests.call.runtime import Runtime, Talk, runtime
 from tests.call.world import NUMBER, World
 
@@ -166,10 +167,32 @@ async def test_fallback_in_the_call(world: World, agent: Runtime, phone: Phone) 
         await second.say(more)
         await second.mark("mine")
         assert (await second.message("mark"))["name"] == "mine"
-        assert phone.sound.voice() == first_words + more
+        await until(lambda: phone.sound.voice() == first_words + more)
         leg.bye()
         await world.ended("completed", "user_disconnected", "caller")
         assert (await second.gone())[0] == 1000
+
+
+async def test_fallback_is_told_what_it_has_missed(world: World, agent: Runtime, phone: Phone) -> None:
+    """The one that takes over hears that the call is recorded, and that it is held."""
+    async with runtime() as other:
+        await world.line(fallback_url=other.url(), dialect="native", recording=RecordingMode.ON_DEMAND)
+        leg = phone.invite(world.at(), NUMBER)
+        await leg.answered()
+        phone.sound.murmur()
+        talk = await agent.talk()
+        await talk.until(lambda: talk.audio)
+        await talk.tell(type="recording.start")
+        await talk.tell(type="recording.pause")
+        await talk.message("recording", 2)
+        await leg.reinvite(sdp(phone.sound.port, direction="sendonly", version=2))
+        talk.die()
+        second = await other.talk()
+        await second.message("hold")
+        assert second.kinds == ["start", "recording", "hold"]
+        assert second.all("recording")[0]["state"] == "paused"
+        leg.bye()
+        await world.ended("completed", "user_disconnected", "caller")
 
 
 async def test_caller_leaves_between_two_runtimes(world: World, agent: Runtime, phone: Phone) -> None:
