@@ -33,6 +33,8 @@ from gateway.api.rates import rates
 from gateway.api.recording_link import RecordingLinks
 from gateway.api.recordings import RecordingParts, recordings
 from gateway.api.server import HttpServer
+from gateway.api.vendor_gate import VendorGate
+from gateway.api.vendors import vendors
 from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
@@ -307,8 +309,13 @@ class Gateway:
             user_webhooks(gate, self._subscribing()),
             numbers(gate, self._number_parts()),
             agents(gate, there),
+            vendors(self._vendor_gate()),
             self._countries(gate),
         ]
+
+    def _vendor_gate(self) -> VendorGate:
+        per_minute = self.config.http.requests_per_minute
+        return VendorGate(self.store.configuration.keys, self.switchboard, self.transfers, per_minute)
 
     def _mount_dashboard(self, app: FastAPI) -> None:
         if self.config.web.dashboard == "off":
