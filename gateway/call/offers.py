@@ -26,11 +26,15 @@ class Offers:
         """A call to a number; without `from_number` and agent, from the workspace's default number."""
         if from_number is None and agent_id is None:
             from_number = await self._default_number(workspace_id)
-        table = await self.store.outbound_table(workspace_id, agent_id, from_number)
-        balance = await self.balance(workspace_id)
+        return await self.of(OutboundRequest(workspace_id, to, agent_id=agent_id, from_number=from_number))
+
+    async def of(self, request: OutboundRequest) -> Offer:
+        """Exactly this call: decided as it would be if it were asked for now, and with its price."""
+        table = await self.store.outbound_table(request.workspace_id, request.agent_id, request.from_number)
+        balance = await self.balance(request.workspace_id)
         return offer_call(
             table,
-            OutboundRequest(workspace_id, to, agent_id=agent_id, from_number=from_number),
+            request,
             plan=self.plan,
             now_utc=utc_now(),
             decks=self.store.rate_decks(),

@@ -8,12 +8,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from gateway.call.offers import Offers
+from gateway.commands.offers import offer_lines, offers_of
 from gateway.commands.output import BAD_INPUT, FAILED, fail
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.numbering import SAMPLE_RATES, load_plan, shipped
+from gateway.numbering import SAMPLE_RATES, shipped
 from gateway.routing.importer import DataError, read_rates
-from gateway.routing.quoting import Offer
 from gateway.routing.rating import Rate, RateDeck
 from gateway.store import InvalidInput
 from gateway.store.decks import Deck, Imported
@@ -130,8 +129,7 @@ def quote(
 
     async def work(session: Session) -> None:
         owner = await session.there.workspaces.find(workspace)
-        await session.store.refresh()
-        offers = Offers(session.store, load_plan(session.config.outbound), session.store.wallets.available)
+        offers = await offers_of(session)
         if web:
             offer = await offers.web(owner.id)
         elif not to:
@@ -139,26 +137,11 @@ def quote(
         else:
             speaker = None if agent is None else (await session.there.agents.find(agent, owner.id)).id
             offer = await offers.call(owner.id, to, from_, speaker)
-        session.output.lines(offer.as_dict(), _told(offer))
+        session.output.lines(offer.as_dict(), offer_lines(offer))
         if offer.refusal is not None:
             raise typer.Exit(FAILED)
 
     run(config, as_json, work)
-
-
-def _told(offer: Offer) -> list[str]:
-    """The offer for a person."""
-    quote = offer.quote
-    lines = [] if offer.decision is None else [*offer.decision.lines(), ""]
-    if quote is None:
-        return [*lines, "no price: no rate deck has this destination in the workspace's currency"]
-    fee = f", and {quote.connection_fee:f} for the connection" if quote.connection_fee else ""
-    lines.append(f"{quote.per_minute:f} {quote.currency} a minute{fee}, billed by {quote.increment} s")
-    lines.append(f"because {quote.why}")
-    lines += [f"{each.minutes:>3} min  {each.price:f} {quote.currency}" for each in offer.examples]
-    if offer.balance is not None:
-        lines.append(f"the wallet has {offer.balance:f} {quote.currency} for new calls")
-    return lines
 
 
 def _read(file: str, currency: str) -> RateDeck:
