@@ -65,6 +65,11 @@ class Call:
         call._route, call._lease, call._headers = route, lease, headers
         return call
 
+    def release(self) -> None:
+        """Give back the places of an outbound call; again does nothing."""
+        if self._lease is not None:
+            self._lease.release()
+
     def end(self, ending: Ending) -> None:
         """End the call this way, unless something else has ended it already."""
         if not self._over.done():
@@ -171,7 +176,8 @@ class Call:
             self._ring()
             await conversation.dial()
             self.phone.accept()
-            self._answered(conversation)
+            self._answered()
+            conversation.answered()
             return await self._talk(route, bridge, conversation)
 
     async def _outbound(self) -> Ending:
@@ -187,9 +193,10 @@ class Call:
             bridge = stack.enter_context(self._board.bridge(self))
             conversation = self._talk_by(bridge, route)
             self._hear_early(route, conversation)
+            self.phone.on_picked_up = self._picked_up
             self._dial(route, offer)
             await self._reach(route, conversation)
-            self._answered(conversation)
+            conversation.answered()
             return await self._talk(route, bridge, conversation)
 
     def _routed(self, route: Route) -> None:
@@ -266,9 +273,14 @@ class Call:
         except Refused as refusal:
             self.end(ending_of(refusal))
 
-    def _answered(self, conversation: Conversation) -> None:
+    def _picked_up(self) -> None:
+        """An answer that crosses our CANCEL is acknowledged and hung up, and is none."""
+        if not self._over.done():
+            self._answered()
+
+    def _answered(self) -> None:
+        """Time counts from here, and costs money, even where the agent is late."""
         self.record.answered_at = utc_now()
-        conversation.answered()
         self._board.meter.answered(self.record.id)
         self._board.save(self.record)
         self.tell("call.answered", codec=self.phone.media.codec.name)

@@ -49,6 +49,8 @@ class Conversation:
         self._over = False
         self._begun = False
         self._held = False
+        self._dry_at: float | None = None
+        "When the wallet will be empty, on the loop's clock, as long as the agent has not been told."
         self._fallbacks = [version.fallback_url] if version.fallback_url else []
 
     async def dial(self) -> None:
@@ -72,6 +74,7 @@ class Conversation:
         if self._agent is not None:
             self._agent.begin()
             self._bridge.listen()
+            self._tell_low()
 
     def answered(self) -> None:
         """The call is answered: the agent's call begins, or has, and what it says is heard from now on."""
@@ -152,15 +155,23 @@ class Conversation:
         return figures
 
     def balance_low(self, seconds: float) -> None:
-        """The wallet that pays for the call runs dry, and the call will end in so many seconds."""
-        if self._agent is not None:
-            self._agent.balance_low(seconds)
+        """The wallet that pays for the call runs dry, and the call will end in so many seconds.
+
+        An agent whose call has not begun hears of it then.
+        """
+        self._dry_at = asyncio.get_running_loop().time() + seconds
+        self._tell_low()
 
     def hold(self, held: bool) -> None:
         """The caller has put the call on hold, or taken it back."""
         self._held = held
         if self._agent is not None:
             self._agent.hold(held)
+
+    def _tell_low(self) -> None:
+        if self._dry_at is not None and self._agent is not None and self._agent.begun:
+            self._agent.balance_low(max(0.0, self._dry_at - asyncio.get_running_loop().time()))
+            self._dry_at = None
 
     async def _connect(self, url: str) -> None:
         version = self._version

@@ -66,6 +66,8 @@ class Metered:
     held: Decimal = Decimal(0)
     answered_at: float | None = None
     is_low: bool = False
+    is_placed: bool = False
+    "False: it may be given up yet, and the database knows nothing of it."
     has_ended: bool = False
     told: Hold | None = None
     "What the database knows of it."
@@ -136,11 +138,26 @@ class Meter:
         on_low: Callable[[float], None],
         on_dry: Callable[[], None],
     ) -> None:
-        """A call is about to be dialled, and its first step is affordable: set it aside."""
+        """A call is about to be placed, and its first step is affordable: set it aside.
+
+        `placed` or `give_up` comes next.
+        """
         call = Metered(call_id, workspace_id, quote, max_seconds, on_low, on_dry)
         call.paid_seconds = float(quote.increment.first) if quote.per_minute else float("inf")
         self._calls[call_id] = call
         self._set_aside(call, quote.price(0.0))
+
+    def placed(self, call_id: str) -> None:
+        """The call has begun: from now on other gateways learn of what it has set aside."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.is_placed = True
+
+    def give_up(self, call_id: str) -> None:
+        """The call is not placed after all."""
+        call = self._calls.pop(call_id, None)
+        if call is not None:
+            self._set_aside(call, Decimal(0))
 
     def answered(self, call_id: str) -> None:
         """The call's time begins to count; nothing happens for a call that no wallet pays for."""
@@ -190,7 +207,8 @@ class Meter:
                 self._set_aside(self._calls[call_id], Decimal(0))  # it is out of the balance already
 
     def _holds(self, now: float) -> Iterator[tuple[Metered, Hold]]:
-        return ((call, call.hold(now)) for call in self._calls.values() if not call.has_ended)
+        going_on = (call for call in self._calls.values() if call.is_placed and not call.has_ended)
+        return ((call, call.hold(now)) for call in going_on)
 
     def _available(self, workspace_id: str) -> Decimal | None:
         purse = self._known.get(workspace_id)

@@ -1,14 +1,14 @@
 """Placing a call once, however often it is asked for: HTTP and MQTT both deliver some requests twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.call.lookup import Lookup
 from gateway.call.placing import CallRequest, Placing
-from gateway.call.record import CallRecord, EndReason
+from gateway.call.record import CallRecord, Ending, EndReason, Status
 from gateway.call.refusal import Refused
 from gateway.store import CallRow, Conflict, StoreError, new_id
 from gateway.store.requests import Requests
@@ -95,11 +95,23 @@ class Once:
             """Whoever finds the key again finds the call, even if we are killed just after dialling."""
             await self.requests.done(workspace_id, key)
             self.lookup.store.save_call(record.row())
-            await self.lookup.store.flush()
+            with self._ended_unless_dialled(record):
+                await self.lookup.store.flush()
 
         async with self._freed_when_refused(key, request):
             record = await self.placing.place(request, sure)
         return Placed(record.row(), again=False)
+
+    @contextmanager
+    def _ended_unless_dialled(self, record: CallRecord) -> Iterator[None]:
+        """A record that is on its way to the database gets an ending even if nobody waits any more."""
+        try:
+            yield
+        except BaseException:
+            detail = "the database did not keep the record in time, so nothing was dialled"
+            record.end(Ending(Status.FAILED, EndReason.STORE_UNAVAILABLE, "gateway", detail, 503, 41), {})
+            self.lookup.store.save_call(record.row())
+            raise
 
     async def _done(self, workspace_id: str, key: str) -> None:
         # The call is under way whatever the database does; without this mark it is found by its record.

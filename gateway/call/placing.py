@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from gateway.call.call import Call
 from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
-from gateway.routing.limits import Lease
 from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
@@ -66,7 +66,7 @@ class Placing:
             table = await self._store.outbound_table(
                 request.workspace_id, request.agent_id, request.from_number
             )
-            # Last, with nothing awaited before the call has begun: no other call is promised the same money.
+            # Last: whoever places the call awaits nothing between this and `prepare`.
             balance = await self._board.meter.balance(request.workspace_id)
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
@@ -100,10 +100,12 @@ class Placing:
             batch_id=request.batch_id,
         )
         record.routed(route)
+        # Nothing was awaited since the balance was read: no other call is promised the same money.
+        call = self._board.prepare(record, route, lease, tuple(request.headers), request.patch)
         if before is not None:
-            with _released_unless_done(lease):
+            with self._given_up_unless_done(call):
                 await before(record)
-        self._board.place(record, route, lease, tuple(request.headers), request.patch)
+        self._board.place(call)
         return record
 
     def _open_for_calls(self) -> None:
@@ -117,11 +119,10 @@ class Placing:
             detail = f"trunk “{route.trunk.name}” goes by {route.trunk.transport}: {error} (sip.listeners)"
             raise Refused(EndReason.SIP_TRUNK_UNREACHABLE, detail) from error
 
-
-@contextmanager
-def _released_unless_done(lease: Lease) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        lease.release()
-        raise
+    @contextmanager
+    def _given_up_unless_done(self, call: Call) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._board.give_up(call)
+            raise

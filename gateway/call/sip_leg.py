@@ -51,6 +51,8 @@ class SipLeg:
         "Set when the peer surely hears us: by its ACK or ours, or by its first audio."
         self.on_ringing: Callable[[int, bool], None] = _no_ringing
         "Called for each provisional answer of the callee, with its status and whether it brings audio."
+        self.on_picked_up: Callable[[], None] = _nothing
+        "Called when the callee has answered our INVITE, the moment that it does."
         self.on_retune: Callable[[], None] = _nothing
         "Called after each negotiation within the call."
         self.on_hold: Callable[[bool], None] = _no_hold
@@ -211,6 +213,7 @@ class SipLeg:
         if (answer or not self._early_answer) and not self._apply(answer):
             return
         self.media.wait_anew(now)
+        self.on_picked_up()
         self.ringing.set()
         self.picked_up.set()
         self.connected.set()

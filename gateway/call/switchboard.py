@@ -353,17 +353,18 @@ class Switchboard:
         )
         self._run(call)
 
-    def place(
+    def prepare(
         self,
         record: CallRecord,
         route: OutboundRoute,
         lease: Lease,
         headers: Headers,
         patch: Patch | None = None,
-    ) -> None:
-        """Begin an outbound call that has been decided and has its places.
+    ) -> Call:
+        """An outbound call that has been decided and has its places; its wallet's money is set aside.
 
         With a `patch` it is put through to the call at the patch's other end, and has no agent of its own.
+        `place` or `give_up` comes next.
         """
         call = Call.outbound(self, record, route, lease, headers)
         if patch is not None:
@@ -372,6 +373,17 @@ class Switchboard:
             seconds = min(route.max_seconds, self.max_call_seconds)
             workspace, quote = route.workspace.id, route.quote
             self.meter.begin(record.id, workspace, quote, seconds, call.balance_low, call.run_dry)
+        return call
+
+    def give_up(self, call: Call) -> None:
+        """Give back what a prepared call has taken: it is not placed after all."""
+        call.release()
+        self.meter.give_up(call.record.id)
+
+    def place(self, call: Call) -> None:
+        """Begin a prepared call."""
+        record = call.record
+        self.meter.placed(record.id)
         self.save(record)
         call.tell(
             "call.created",
@@ -379,7 +391,7 @@ class Switchboard:
             **{"from": record.from_number, "to": record.to_number},
             by=record.requested_by,
         )
-        self._run(call).add_done_callback(lambda _: lease.release())
+        self._run(call).add_done_callback(lambda _: call.release())
 
     def _run(self, call: Call) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(call.run(), name=call.record.id)

@@ -92,6 +92,7 @@ class Bench:
                 lambda left: self.happened.append((self.now, name, f"low {left:g}")),
                 lambda: self.happened.append((self.now, name, "dry")),
             )
+            self.meter.placed(name)
         self.meter.answered(name)
         return True
 
@@ -190,6 +191,7 @@ async def test_an_unanswered_call_holds_its_first_step_and_comes_to_nothing() ->
     bench = Bench("60")
     assert await bench.meter.balance(ORG) == 60
     bench.meter.begin("a", ORG, quote(), 600, lambda _: None, lambda: None)
+    bench.meter.placed("a")
     bench.until(100)
     await bench.meter.exchange()
     assert bench.database.holds["a"] == Hold("a", ORG, Decimal(60), Decimal(0), 0)
@@ -303,3 +305,15 @@ async def test_a_database_that_hangs_holds_up_no_call(monkeypatch: pytest.Monkey
     assert await bench.meter.balance(ORG) == 60
     with pytest.raises(StoreError, match="no answer in time"):
         await bench.meter.balance("org_2")
+
+
+async def test_a_call_that_is_given_up_gives_its_money_back() -> None:
+    """And no other gateway ever hears of it."""
+    bench = Bench("60")
+    assert await bench.meter.balance(ORG) == 60
+    bench.meter.begin("a", ORG, quote(), 600, lambda _: None, lambda: None)
+    assert await bench.meter.balance(ORG) == 0
+    await bench.meter.exchange()
+    bench.meter.give_up("a")
+    assert await bench.meter.balance(ORG) == 60
+    assert bench.database.holds == {}

@@ -32,6 +32,7 @@ async def test_a_whole_call(world: World, agent: Runtime, phone: Phone) -> None:
     assert leg.invitation.from_.uri.user == NUMBER  # type: ignore[union-attr]
     leg.ring()
     talk = await agent.talk()
+    await world.hears("agent.connected")
     assert not talk.messages, "the agent hears nothing before the answer"
     leg.accept()
     start = await talk.message("start")
