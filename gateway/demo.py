@@ -17,9 +17,14 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from gateway.answering import AnsweringTelephone
 from gateway.app import Gateway, stop_on_signals
+from gateway.call.placing import CallRequest
+from gateway.call.refusal import Refused
 from gateway.events.log import log_sink
 from gateway.media.audio import L16_8K, ULAW_8K, converter, wav_bytes
+from gateway.routing.calling import OutboundRequest
+from gateway.routing.decision import Rejected
 from gateway.settings import Config
 from gateway.speech import speech
 from gateway.store.calls import CallFilter, CallRow
@@ -29,8 +34,16 @@ SPEECH_SECONDS = 4.0
 LEAD_SECONDS = 2.5
 "Silence before the caller speaks, while the agent greets."
 
+AGENT_SECONDS = 60.0
+"How long the sample agent may take to start, on a machine that is busy or small."
+
 ALIKE = 0.9
 "Correlation of what was said with what came back, from which on audio counts as intact."
+
+FRONT_DESK, TWILIO, NOBODY_ANSWERS = "+12025550101", "+12025550102", "+442079460018"
+"Numbers of config/demo.toml."
+CALLEE, CALLEE_PORT = "+442079460999", 5064
+"Whoever is called by the demo's trunk is this telephone; its number can be any."
 
 SAID_WAV, HEARD_WAV = "caller-said.wav", "caller-heard.wav"
 
@@ -50,8 +63,9 @@ async def run_demo(config: Config, to: str, from_: str, out: Path, once: bool) -
     console = Console()
     with open_log(out) as log:
         gateway = Gateway(config, log_sink(config.log.level, "json", log))
-        async with _running(gateway), _sample_agent(console):
-            console.print(_welcome(gateway, await _login(gateway)))
+        async with _running(gateway), _sample_agent(console), _callee(console):
+            login = await _login(gateway)
+            console.print(_welcome(gateway, login))
             report = await _call(gateway, to, from_)
             row = await _record(gateway)
             echo = find_echo(report.said, report.heard)
@@ -60,7 +74,7 @@ async def run_demo(config: Config, to: str, from_: str, out: Path, once: bool) -
             _show(console, report, row, echo, out)
             console.print(_conclusion(why_not))
             if not once:
-                await _stay_up(console, gateway)
+                await _stay_up(console, gateway, login)
     return 0 if why_not is None else 1
 
 
@@ -94,7 +108,7 @@ async def _sample_agent(console: Console) -> AsyncIterator[None]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(AGENT_SECONDS):
             line = (await process.stdout.readline()).decode().strip()
         console.print(f"[dim]agent runtime, process {process.pid}: {line}[/dim]")
         yield
@@ -102,6 +116,17 @@ async def _sample_agent(console: Console) -> AsyncIterator[None]:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def _callee(console: Console) -> AsyncIterator[None]:
+    """Somebody who picks up when the demo calls out, as long as its port is free."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(AnsweringTelephone("127.0.0.1", CALLEE_PORT))
+        except OSError as error:
+            console.print(f"[dim]nobody answers outbound calls: port {CALLEE_PORT} is taken ({error})[/dim]")
+        yield
 
 
 async def _call(gateway: Gateway, to: str, from_: str) -> CallReport:
@@ -172,7 +197,7 @@ def _welcome(gateway: Gateway, login: str) -> Panel:
     lines = (
         f"SIP        {sip}",
         f"HTTP       {http}/healthz  {http}/metrics",
-        f"Dashboard  {http}/dashboard/",
+        f"Dashboard  {_dashboard(gateway)}",
         f"           {login}",
     )
     return Panel("\n".join(lines), title="Trunkline is up", expand=False)
@@ -247,8 +272,28 @@ def _conclusion(why_not: str | None) -> str:
     return f"[bold red]✗ {why_not}[/bold red]"
 
 
-async def _stay_up(console: Console, gateway: Gateway) -> None:
+async def _stay_up(console: Console, gateway: Gateway, login: str) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop.set)
+    more = asyncio.create_task(_more_calls(gateway))
+    console.print(f"Open [bold]{_dashboard(gateway)}[/bold] and {login}.", soft_wrap=True)
     console.print("Serving. Call it, or stop it with Ctrl-C; `gateway tail` follows what happens.")
     await stop.wait()
+    more.cancel()
+    await asyncio.gather(more, return_exceptions=True)
+
+
+async def _more_calls(gateway: Gateway) -> None:
+    """After the first start some calls more, real ones, so that the dashboard has something to show."""
+    if len((await gateway.store.list_calls(CallFilter(limit=2))).calls) > 1:
+        return
+    workspace = (await gateway.store.configuration.workspaces.list_all())[0]
+    out = OutboundRequest(workspace.id, CALLEE, from_number=FRONT_DESK)
+    with contextlib.suppress(Rejected, Refused, TimeoutError, OSError):
+        await gateway.placing.place(CallRequest(out, "demo", metadata={"customer": "Anna"}))
+        for called, caller in ((TWILIO, "+442079460123"), (NOBODY_ANSWERS, "+12025550177")):
+            await _call(gateway, called, caller)
+
+
+def _dashboard(gateway: Gateway) -> str:
+    return f"http://{gateway.config.http.bind}:{gateway.http.port}/dashboard/"

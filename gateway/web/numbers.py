@@ -10,6 +10,7 @@ from gateway.routing.table import NumberStatus, RentalStatus
 from gateway.store.number_list import NumberFilter
 from gateway.web.assignments import assigned
 from gateway.web.page import Page, Visit, get
+from gateway.web.start import first_steps
 
 SIZES = (25, 50, 100)
 ASSIGNED = (
@@ -35,6 +36,7 @@ async def table(visit: Visit) -> Response:
         "numbers.html",
         "numbers",
         numbers=found.numbers,
+        steps=await first_steps(visit),
         labels=labels,
         assigned=assigned,
         total=found.total,
