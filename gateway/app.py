@@ -35,6 +35,7 @@ from gateway.api.recordings import RecordingParts, recordings
 from gateway.api.server import HttpServer
 from gateway.api.vendor_gate import VendorGate
 from gateway.api.vendors import vendors
+from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
 from gateway.call.lookup import Lookup
@@ -43,6 +44,7 @@ from gateway.call.once import Once, sweep
 from gateway.call.placing import Placing
 from gateway.call.switchboard import Switchboard, dialled
 from gateway.call.transfer import Transfers
+from gateway.call.web_calls import WebCalls
 from gateway.events.bus import EventBus, Sink
 from gateway.events.link import BrokerLink
 from gateway.events.log import log_sink
@@ -53,6 +55,7 @@ from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
 from gateway.house_phone import HousePhone
 from gateway.net.agent import AgentDialer
+from gateway.net.browser import upgrades
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.streams import StreamLimits
@@ -121,6 +124,7 @@ class Gateway:
         self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan(config.outbound))
         self.transfers = Transfers(self.placing)
         self.switchboard.on_transfer = self.transfers.ask
+        self.web_calls = WebCalls(config, self.store, self.switchboard)
         self._open.push_async_callback(self.switchboard.close)
         self._open.push_async_callback(self.transfers.close)
         self.switchboard.meter.start()
@@ -292,7 +296,7 @@ class Gateway:
         app = application(self._routers(token))
         self._mount_dashboard(app)
         bounded = Bounds(app, http.max_body_bytes, self.bus.tell)
-        self.http = HttpServer(bounded, http.bind, http.port)
+        self.http = HttpServer(bounded, http.bind, http.port, upgrades(self.web_calls))
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
 
@@ -303,6 +307,7 @@ class Gateway:
         return [
             operations(self.bus, self.registry, self._ready, token),
             calls(gate, self._call_parts()),
+            web_calls(gate, self.web_calls, self.config.web.public_url),
             rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
             recordings(gate, self._recording_parts()),
             call_texts(gate, self._lookup(), self.store.texts, self.bus),
@@ -327,6 +332,7 @@ class Gateway:
             store=self.store,
             switchboard=self.switchboard,
             placing=self.placing,
+            web_calls=self.web_calls,
             keeping=self.keeping,
             counter=self.counter,
             linking=self.linking,

@@ -253,10 +253,21 @@ class WebSettings(Section):
 
     dashboard: Literal["on", "off"] = "on"
     "on: the dashboard is served at /dashboard. off: there is none."
-    public_url: Annotated[str, Field(max_length=255, pattern=r"^(https?://[^/\\s]+)?$")] = ""
+    public_url: Annotated[str, Field(max_length=255, pattern=r"^(https?://[^/\s]+)?$")] = ""
     "Where people reach the dashboard, such as https://voice.example.com. Empty: as their browser says."
     session_hours: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = 12.0
     "Hours after which somebody who logged in has to do so again."
+
+
+class WebCallsSettings(Section):
+    """`[web_calls]`: browsers that talk to agents."""
+
+    max_calls: Annotated[int, Field(ge=0, le=100_000)] = 100
+    "Web calls at once on this gateway, those whose browser has yet to come too; 0: none are taken."
+    token_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 60.0
+    "Seconds that a browser has to connect, once its call was asked for."
+    origins: tuple[Annotated[str, Field(max_length=255, pattern=r"^https?://[^/\s]+$")], ...] = ()
+    "Other sites whose pages may connect, such as https://www.example.com; our own always may."
 
 
 class BillingSettings(Section):
@@ -463,6 +474,7 @@ class Config(Section):
     billing: BillingSettings = BillingSettings()
     http: HttpSettings = HttpSettings()
     web: WebSettings = WebSettings()
+    web_calls: WebCallsSettings = WebCallsSettings()
     store: StoreSettings = StoreSettings()
     agents: AgentsSettings = AgentsSettings()
     mqtt: MqttSettings = MqttSettings()

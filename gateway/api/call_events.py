@@ -87,7 +87,8 @@ class CallStreams:
 
 def recorded(row: CallRow) -> Iterator[Event]:
     """A call's events as far as its record tells them."""
-    begin = "call.received" if row.direction == "inbound" else "call.created"
+    received = row.direction == "inbound" and row.type == "phone"
+    begin = "call.received" if received else "call.created"
     numbers = {"from": row.from_number, "to": row.to_number}
     yield _event(row, begin, row.created_at, direction=row.direction, **numbers)
     moments = (

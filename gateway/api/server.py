@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,7 +24,11 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an app on one address: `start`, then `stop`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, upgrades: Callable[..., asyncio.Protocol] | None = None
+    ) -> None:
+        """`upgrades` makes the protocol of a connection that asks to become a WebSocket; None: no answer."""
+        sockets: Any = upgrades or "none"
         self._host = host
         self._port = port
         self._server = _Server(
@@ -34,7 +39,7 @@ class HttpServer:
                 # It would tell of every line that is no HTTP; what goes wrong behind it, `Bounds` tells.
                 log_level="critical",
                 access_log=False,
-                ws="none",
+                ws=sockets,
                 # The other parser sets no bound to what stands before the body.
                 http="h11",
                 timeout_graceful_shutdown=int(STOP_SECONDS),

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg
-from gateway.call.phone_media import PhoneMedia, Sink, drop
+from gateway.call.phone import Media
+from gateway.call.phone_media import Sink, drop
 from gateway.call.tape import Tape
-from gateway.media.audio import AudioFormat, Converter, converter
+from gateway.media.audio import AudioFormat, Converter, converter, in_whole_samples
 from gateway.media.pace import Pace, Seam
 from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
@@ -20,9 +21,10 @@ from gateway.net.clock import Beat, MediaClock
 class Bridge:
     """Joins one phone and one agent; the agent may be replaced (fallback), the phone may change its codec."""
 
-    def __init__(self, phone: PhoneMedia, clock: MediaClock, queue_seconds: float) -> None:
+    def __init__(self, phone: Media, clock: MediaClock, queue_seconds: float) -> None:
         self.phone = phone
-        self.playout = Playout(phone.frame_bytes, phone.format.silence(phone.ptime_ms), queue_seconds)
+        per_ms, silence = phone.format.bytes_per_ms, phone.format.silence(phone.ptime_ms)
+        self.playout = Playout(phone.frame_bytes, silence, queue_seconds, per_ms)
         self.on_first_word: Callable[[], None] = _nothing
         "Called once, when the agent's first audio has left for the phone."
         self.on_first_heard: Callable[[], None] = _nothing
@@ -42,7 +44,7 @@ class Bridge:
         self._to_agent: Converter | None = None
         self._to_phone: Converter | None = None
         self._tuned: tuple[AudioFormat, AudioFormat] | None = None
-        self._pace = Pace(phone.format.rate)
+        self._pace = Pace(1000 * per_ms)
         self.seam = Seam(phone.format)
         "Closes gaps while the agent streams in real time."
         self.shortened = 0
@@ -70,7 +72,7 @@ class Bridge:
         self._agent = agent
         # Nor is what it says the rest of a sample, or a stream, that broke off.
         self._tuned = None
-        self._pace = Pace(self.phone.format.rate, live=agent.dialect.live)
+        self._pace = Pace(1000 * self.phone.format.bytes_per_ms, live=agent.dialect.live)
         self.seam.open = False
         self.retune()
 
@@ -84,7 +86,7 @@ class Bridge:
             # Else the filters go on: a hold must not be heard as a click.
             self._tuned = wanted
             self._to_agent = converter(phone.format, agent.dialect.format)
-            self._to_phone = converter(agent.dialect.format, phone.format)
+            self._to_phone = _to_phone(agent.dialect.format, phone.format)
             self.seam.retune(phone.format)
         recode = converter(self._format, phone.format)
         if recode is not None:
@@ -171,7 +173,7 @@ class Bridge:
         self._drained.set()
         if agent is not None:
             # What comes next is not the rest of a sample or a wave that was cut off here.
-            self._to_phone = converter(agent.dialect.format, self.phone.format)
+            self._to_phone = _to_phone(agent.dialect.format, self.phone.format)
             agent.cleared(names, dropped_ms)
 
     def pause(self, paused: bool) -> None:
@@ -299,6 +301,11 @@ class Bridge:
                 self._agent.mark_played(name)
         if self._draining and self.playout.empty:
             self._drained.set()
+
+
+def _to_phone(agent: AudioFormat, phone: AudioFormat) -> Converter | None:
+    """An agent may send half a sample; the queue is cut into frames, and has to hold whole ones."""
+    return converter(agent, phone) or in_whole_samples(phone)
 
 
 def _both(first: Sink, second: Sink) -> Sink:

@@ -1,22 +1,25 @@
 """A call's whole life as one coroutine that returns one ending."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from gateway.call.bridge import Bridge
+from gateway.call.browser_leg import BrowserLeg
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers
 from gateway.call.patch import Patch
+from gateway.call.phone import Party, Phone
 from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
 from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, ending_of
-from gateway.call.sip_leg import Party, SipLeg
+from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.limits import Lease
 from gateway.routing.outbound import OutboundRoute
+from gateway.routing.web import WebRoute
 from gateway.sip.events import Event, InviteReceived
 
 if TYPE_CHECKING:
@@ -24,25 +27,25 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """One phone call, from its first message to its one ending.
+    """One call, from its first message to its one ending.
 
-    `inbound` and `outbound` make one, `run` lives it, `end` is how anybody else ends it. Whatever happens in
-    between, its record gets exactly one ending with a reason.
+    `inbound`, `outbound` and `web` make one, `run` lives it, `end` is how anybody else ends it. Whatever
+    happens in between, its record gets exactly one ending with a reason.
     """
 
     def __init__(self, board: "Switchboard", record: CallRecord) -> None:
         self.record = record
-        party: Party = "caller" if record.direction == "inbound" else "callee"
-        self.phone = SipLeg(party, board.endpoint, self.end, self.tell)
+        self.phone: Phone
+        "Who the agent talks to: set by whichever way the call begins."
         self._board = board
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._conversation: Conversation | None = None
         self.recording: CallRecording | None = None
         "None until the call is routed."
+        self._sip: SipLeg | None = None
+        self._live: Callable[[], Awaitable[Ending]]
         self._invite: InviteReceived | None = None
-        self._route: OutboundRoute | None = None
         self._lease: Lease | None = None
-        self._headers: Headers = ()
         self.patch: Patch | None = None
         "What joins this call to the one that it was dialled for, in the place of an agent."
         self.route: Route | None = None
@@ -53,7 +56,8 @@ class Call:
         """A call that a carrier sends us."""
         call = cls(board, record)
         call._invite = invite
-        call.phone.begin(invite.dialog)
+        call._by_sip("caller").begin(invite.dialog)
+        call._live = lambda: call._inbound(invite)
         return call
 
     @classmethod
@@ -62,11 +66,34 @@ class Call:
     ) -> "Call":
         """A call that somebody asked us for, and that may go out; it has its places already."""
         call = cls(board, record)
-        call._route, call._lease, call._headers = route, lease, headers
+        call._by_sip("callee")
+        call._lease = lease
+        call._live = lambda: call._outbound(route, lease, headers)
         return call
 
+    @classmethod
+    def web(
+        cls, board: "Switchboard", record: CallRecord, route: WebRoute, lease: Lease, wait_seconds: float
+    ) -> "Call":
+        """A call of a browser, which has so many seconds to come; it has its places already."""
+        call = cls(board, record)
+        call._lease = lease
+        call.phone = browser = BrowserLeg(call.end, asyncio.get_running_loop().time)
+        call._live = lambda: call._web(browser, route, lease, wait_seconds)
+        return call
+
+    @property
+    def sip(self) -> SipLeg:
+        """The phone's side of a call that goes by a trunk."""
+        assert self._sip is not None, "a web call has no dialog"
+        return self._sip
+
+    def _by_sip(self, party: Party) -> SipLeg:
+        self.phone = self._sip = SipLeg(party, self._board.endpoint, self.end, self.tell)
+        return self._sip
+
     def release(self) -> None:
-        """Give back the places of an outbound call; again does nothing."""
+        """Give back the places of a call that we were asked for; again does nothing."""
         if self._lease is not None:
             self._lease.release()
 
@@ -78,7 +105,7 @@ class Call:
     def receive(self, event: Event) -> None:
         """Take an event of the phone's dialog."""
         try:
-            self.phone.receive(event)
+            self.sip.receive(event)
         except Exception as error:
             self.crash(error)
 
@@ -146,7 +173,7 @@ class Call:
         """Live the call, and leave a record with its ending."""
         try:
             async with until(self._over):
-                ending = await (self._outbound() if self._invite is None else self._inbound(self._invite))
+                ending = await self._live()
         except Ended as ended:
             ending = ended.ending
         except (Rejected, Refused) as refusal:
@@ -170,31 +197,52 @@ class Call:
         with ExitStack() as stack:
             lease = stack.enter_context(self._board.lease(route))
             self.record.decision = lease.decision.as_dict()
-            self.phone.open(self._board.open_media(route.trunk, invite.source), invite.request.body)
+            media = self._board.open_media(route.trunk.codecs, invite.source)
+            self.sip.open(media, invite.request.body)
             bridge = stack.enter_context(self._board.bridge(self))
             conversation = self._talk_by(bridge, route)
             self._ring()
             await conversation.dial()
-            self.phone.accept()
+            self.sip.accept()
             self._answered()
             conversation.answered()
             return await self._talk(route, bridge, conversation)
 
-    async def _outbound(self) -> Ending:
+    async def _web(self, browser: BrowserLeg, route: WebRoute, lease: Lease, wait_seconds: float) -> Ending:
+        """Wait for the browser, open the agent, and carry the audio until somebody hangs up."""
+        with ExitStack() as stack:
+            stack.enter_context(lease)
+            self._routed(route)
+            with self._limit(wait_seconds, self._never_came):
+                await browser.here.wait()
+            bridge = stack.enter_context(self._board.bridge(self))
+            conversation = self._talk_by(bridge, route)
+            browser.ring()
+            self._rings()
+            await conversation.dial()
+            browser.accept(self.record.id)
+            self._answered()
+            conversation.answered()
+            return await self._talk(route, bridge, conversation)
+
+    def _never_came(self, seconds: float) -> None:
+        if isinstance(self.phone, BrowserLeg) and not self.phone.here.is_set():
+            detail = f"no browser connected within {seconds:g} s"
+            self.end(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail))
+
+    async def _outbound(self, route: OutboundRoute, lease: Lease, headers: Headers) -> Ending:
         """Dial, open the agent while it rings, and carry the audio until somebody hangs up."""
-        route, lease = self._route, self._lease
-        assert route is not None
-        assert lease is not None
         with ExitStack() as stack:
             stack.enter_context(lease)
             self._routed(route)
             await asyncio.sleep(lease.wait)
-            offer = self.phone.offer(self._board.open_media(route.trunk, self._board.target_of(route)))
+            media = self._board.open_media(route.trunk.codecs, self._board.target_of(route))
+            offer = self.sip.offer(media)
             bridge = stack.enter_context(self._board.bridge(self))
             conversation = self._talk_by(bridge, route)
             self._hear_early(route, conversation)
-            self.phone.on_picked_up = self._picked_up
-            self._dial(route, offer)
+            self.sip.on_picked_up = self._picked_up
+            self._dial(route, offer, headers)
             await self._reach(route, conversation)
             conversation.answered()
             return await self._talk(route, bridge, conversation)
@@ -202,7 +250,8 @@ class Call:
     def _routed(self, route: Route) -> None:
         self.route = route
         self.record.routed(route)
-        self.tell("call.routed", trunk=route.trunk.name, agent=route.agent.name, version=route.version.number)
+        by = {} if isinstance(route, WebRoute) else {"trunk": route.trunk.name}
+        self.tell("call.routed", **by, agent=route.agent.name, version=route.version.number)
 
     def _talk_by(self, bridge: Bridge, route: Route) -> Conversation:
         """The agent's side, and who hears of what happens on the phone's."""
@@ -215,13 +264,16 @@ class Call:
         return conversation
 
     def _ring(self) -> None:
-        self.phone.ring()
+        self.sip.ring()
+        self._rings()
+
+    def _rings(self) -> None:
         self.record.ringing_at = utc_now()
         self.tell("call.ringing")
 
-    def _dial(self, route: OutboundRoute, offer: bytes) -> None:
+    def _dial(self, route: OutboundRoute, offer: bytes, headers: Headers) -> None:
         """Send the INVITE."""
-        self._board.invite(self, route, offer, self._headers)
+        self._board.invite(self, route, offer, headers)
         self.record.status = Status.SENT
         self._board.save(self.record)
         self.tell("call.sent", trunk=route.trunk.name, dialled=route.dialled, to=route.trunk.termination_uri)
@@ -236,27 +288,27 @@ class Call:
             if early and route.version.early_media:
                 conversation.begin()
 
-        self.phone.on_ringing = ringing
+        self.sip.on_ringing = ringing
 
     async def _reach(self, route: OutboundRoute, conversation: Conversation) -> None:
         """Until the callee has picked up and the agent is there; who lets it ring too long ends the call."""
-        with self._ring_limit(route.ring_seconds):
+        with self._limit(route.ring_seconds, self._rang_out):
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._open_agent(conversation))
-                await self.phone.picked_up.wait()
+                await self.sip.picked_up.wait()
 
     @contextmanager
-    def _ring_limit(self, seconds: float) -> Iterator[None]:
-        timer = asyncio.get_running_loop().call_later(seconds, self._rang_out, seconds)
+    def _limit(self, seconds: float, too_long: Callable[[float], None]) -> Iterator[None]:
+        timer = asyncio.get_running_loop().call_later(seconds, too_long, seconds)
         try:
             yield
         finally:
             timer.cancel()
 
     def _rang_out(self, seconds: float) -> None:
-        if self.phone.picked_up.is_set():
+        if self.sip.picked_up.is_set():
             return
-        if self.phone.dialog.progressing:
+        if self.sip.dialog.progressing:
             detail = f"nobody picked up within {seconds:g} s"
             ending = Ending(Status.DID_NOT_PICK, EndReason.USER_DID_NOT_PICK_UP, "gateway", detail, 487, 19)
         else:
@@ -266,7 +318,7 @@ class Call:
 
     async def _open_agent(self, conversation: Conversation) -> None:
         """Connect to the agent while the phone rings; to one that would begin to speak, at the answer."""
-        ready = self.phone.picked_up if conversation.speaks_at_once else self.phone.ringing
+        ready = self.sip.picked_up if conversation.speaks_at_once else self.sip.ringing
         await ready.wait()
         try:
             await conversation.dial()
@@ -283,7 +335,7 @@ class Call:
         self.record.answered_at = utc_now()
         self._board.meter.answered(self.record.id)
         self._board.save(self.record)
-        self.tell("call.answered", codec=self.phone.media.codec.name)
+        self.tell("call.answered", codec=self.phone.media.codec_name)
 
     async def _talk(self, route: Route, bridge: Bridge, conversation: Conversation) -> Ending:
         try:
@@ -313,7 +365,7 @@ class Call:
         if isinstance(refusal, Rejected):
             self.record.rejected(refusal)
         if self._invite is not None:
-            self.phone.refuse(refusal, self._board.challenge(self._invite, refusal))
+            self.sip.refuse(refusal, self._board.challenge(self._invite, refusal))
         return ending_of(refusal)
 
     def _drained(self) -> Ending:

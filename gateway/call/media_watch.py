@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from gateway.call.agent_leg import Tell
 from gateway.call.bridge import Bridge
+from gateway.call.phone import Phone
 from gateway.call.record import Ending, EndReason, Status
-from gateway.call.sip_leg import SipLeg
 from gateway.media.quality import STEP_SECONDS
 from gateway.settings import MediaSettings
 
@@ -18,7 +18,7 @@ class MediaWatch:
 
     def __init__(
         self,
-        phone: SipLeg,
+        phone: Phone,
         bridge: Bridge,
         settings: MediaSettings,
         tell: Tell,
@@ -77,8 +77,8 @@ class MediaWatch:
     def _unheard(self, now: float) -> float:
         """Seconds for which the peer has reported, or the kernel, that none of our packets arrives."""
         media = self._phone.media
-        sent, refused = media.sent - self._sent, media.port.send_errors - self._refused
-        self._sent, self._refused = media.sent, media.port.send_errors
+        sent, refused = media.sent - self._sent, media.send_errors - self._refused
+        self._sent, self._refused = media.sent, media.send_errors
         if sent <= 0 or (refused < UNHEARD * sent / 2 and media.lost_there < UNHEARD):
             self._unheard_since = None
             return 0.0
@@ -90,5 +90,5 @@ class MediaWatch:
         media = self._phone.media
         limit = self._settings.no_media_seconds
         if media.is_lost(now, limit):
-            detail = f"no RTP came from the {self._phone.party} for {limit:g} s"
+            detail = f"no audio came from the {self._phone.party} for {limit:g} s"
             self._end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))

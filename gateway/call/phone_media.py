@@ -73,6 +73,16 @@ class PhoneMedia:
         port.accepts = self._is_ours
 
     @property
+    def codec_name(self) -> str:
+        """What we send, for the log."""
+        return self.codec.name
+
+    @property
+    def send_errors(self) -> int:
+        """Packets that the kernel refused to send."""
+        return self.port.send_errors
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of `format` that one packet of ours carries."""
         return self.ptime_ms * self.format.bytes_per_ms

@@ -10,10 +10,13 @@ from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.rating import Charge, Quote
+from gateway.routing.web import WebRoute
 from gateway.store.calls import CallRow
 
-Route = InboundRoute | OutboundRoute
-"Where a call goes: which trunk, number and agent version."
+PhoneRoute = InboundRoute | OutboundRoute
+"Where a call of a trunk goes: by which trunk, number and agent version."
+Route = PhoneRoute | WebRoute
+"Where a call goes; a web call has neither trunk nor number."
 
 
 class Status(StrEnum):
@@ -131,6 +134,8 @@ class CallRecord:
     to_number: str
     created_at: datetime
     status: Status
+    type: str = "phone"
+    "`phone`, or `web`: a browser in the place of the carrier."
     workspace_id: str | None = None
     trunk_id: str | None = None
     number_id: str | None = None
@@ -169,15 +174,16 @@ class CallRecord:
     def routed(self, route: Route) -> None:
         """Keep what the decision found."""
         self.workspace_id = route.workspace.id
-        self.trunk_id = route.trunk.id
-        self.number_id = route.number.id
+        if not isinstance(route, WebRoute):
+            self.trunk_id = route.trunk.id
+            self.number_id = route.number.id
         self.agent_id = route.agent.id
         self.version_id = route.version.id
         self.version_number = route.version.number
         if isinstance(route, InboundRoute):
             self.to_number = route.called
             self.from_number = route.caller or self.from_number
-        else:
+        elif isinstance(route, OutboundRoute):
             self.quote = route.quote
             self.prepaid = route.paid_seconds is not None
         self.decision = route.decision.as_dict()
@@ -207,6 +213,7 @@ class CallRecord:
             "by": ending.by,
             "detail": ending.detail,
             "sip_status": ending.sip_status,
+            "type": self.type,
             "direction": self.direction,
             "refused": self.direction == "inbound" and self.answered_at is None and ending.by == "gateway",
             "from": self.from_number,
@@ -236,6 +243,7 @@ class CallRecord:
         return CallRow(
             id=self.id,
             direction=self.direction,
+            type=self.type,
             status=self.status.value,
             created_at=self.created_at,
             workspace_id=self.workspace_id,

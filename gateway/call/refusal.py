@@ -37,6 +37,7 @@ ANSWERS: dict[EndReason | Reason, Answer] = {
     Reason.NUMBER_CHANNEL_LIMIT: Answer(503, "Number Channel Limit", 34),
     Reason.TRUNK_CHANNEL_LIMIT: Answer(503, "Trunk Channel Limit", 34),
     Reason.TRUNK_RATE_LIMIT: Answer(503, "Trunk Calls Per Second Limit", 42),
+    Reason.WEB_CALL_LIMIT: Answer(503, "Web Call Limit", 34),
     EndReason.AGENT_UNREACHABLE: Answer(503, "Agent Runtime Not Reachable", 27),
     EndReason.NO_COMMON_CODEC: Answer(488, "No Common Codec", 65),
     EndReason.BAD_SESSION: Answer(400, "Session Description Not Understood", 95),

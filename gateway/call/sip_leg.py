@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from gateway.call.outcome import ending_of_refused
+from gateway.call.phone import Party
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused, answer_for, reason_header, retry_headers
@@ -28,7 +28,6 @@ from gateway.sip.events import (
 from gateway.sip.events import Refused as InviteRefused
 
 Tell = Callable[..., None]
-Party = Literal["caller", "callee", "agent"]
 
 
 class SipLeg:

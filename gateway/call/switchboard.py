@@ -1,7 +1,7 @@
 """Every running call, and the parts of the gateway that calls are made of."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from secrets import token_hex
@@ -19,7 +19,7 @@ from gateway.call.media_watch import MediaWatch
 from gateway.call.meter import Meter
 from gateway.call.patch import Patch
 from gateway.call.phone_media import PhoneMedia
-from gateway.call.record import CallRecord, EndReason, Route, Status, utc_now
+from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, Status, utc_now
 from gateway.call.recording import Action, CallRecording, RecordingRefused
 from gateway.call.refusal import Refused, answer_for
 from gateway.call.sip_agent import Receives, SipAgentDialer, SipParts
@@ -32,10 +32,17 @@ from gateway.net.sip import SipEndpoint
 from gateway.recordings.writer import RecordingWriter
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute, route_inbound
-from gateway.routing.limits import INBOUND_BURST_SECONDS, Lease, Limits, claims_of
+from gateway.routing.limits import (
+    INBOUND_BURST_SECONDS,
+    Lease,
+    Limits,
+    claims_of,
+    claims_of_web_call,
+)
 from gateway.routing.outbound import OutboundRoute
-from gateway.routing.table import AgentVersion, Trunk
+from gateway.routing.table import AgentVersion
 from gateway.routing.table import Dialect as DialectName
+from gateway.routing.web import WebRoute
 from gateway.settings import Config
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import DialogTerminated, Event, InviteReceived, OptionsAnswered
@@ -188,7 +195,7 @@ class Switchboard:
             pass  # the line is worth telling without them
         return []
 
-    def lease(self, route: Route, patience: float = 0.0) -> Lease:
+    def lease(self, route: PhoneRoute, patience: float = 0.0) -> Lease:
         """A place for the call under every limit that it falls under.
 
         Raises `Rejected` where one is reached. An outbound call may wait for its trunk's pace for up to
@@ -205,7 +212,12 @@ class Switchboard:
             patience=patience,
         )
 
-    def open_media(self, trunk: Trunk, peer: Target) -> PhoneMedia:
+    def lease_web(self, route: WebRoute) -> Lease:
+        """The same for a web call, of which this gateway takes `web_calls.max_calls` at once."""
+        claims = claims_of_web_call(route.workspace, self._config.web_calls.max_calls)
+        return self._limits.take(claims, None, route.decision, self.endpoint.now())
+
+    def open_media(self, names: Sequence[str], peer: Target) -> PhoneMedia:
         """An RTP port on the address that belongs to the listener by which the peer is spoken to."""
         listener = self._listeners[peer.listener or ""]
         now = self.endpoint.now()
@@ -213,7 +225,7 @@ class Switchboard:
             port = self.ports.open(listener.media_bind, now)
         except NoPortFree as error:
             raise Refused(EndReason.NO_PORT_FREE, str(error)) from error
-        codecs = [CODECS[name] for name in trunk.codecs if name in CODECS]
+        codecs = [CODECS[name] for name in names if name in CODECS]
         return PhoneMedia(port, listener.media_advertised_host, codecs, self._config.media, now)
 
     def target_of(self, route: OutboundRoute) -> Target:
@@ -223,7 +235,7 @@ class Switchboard:
     def invite(self, call: Call, route: OutboundRoute, offer: bytes, headers: Headers) -> None:
         """Send a call's INVITE by its trunk, and let the call have what becomes of it."""
         dialog = invite(self.endpoint.user_agent, route, offer, headers, self.endpoint.now())
-        call.phone.begin(dialog)
+        call.sip.begin(dialog)
         call.record.sip_call_id = dialog.call_id
         self._calls[dialog] = self._by_call_id[dialog.call_id] = call
         self.endpoint.flush()
@@ -289,11 +301,12 @@ class Switchboard:
         return conversation
 
     def _sip_dialer(self, call: Call, route: Route, start: CallStart) -> SipAgentDialer:
-        """For an agent that is a SIP endpoint, with the codecs of the phone's trunk."""
+        """For an agent that is a SIP endpoint, with the codecs of the phone's trunk, or all of ours."""
+        codecs = tuple(CODECS) if isinstance(route, WebRoute) else route.trunk.codecs
         parts = SipParts(
             endpoint=self.endpoint,
             clock=self.clock,
-            open_media=lambda target: self.open_media(route.trunk, target),
+            open_media=lambda target: self.open_media(codecs, target),
             register=self._calls.__setitem__,
             answer_seconds=self._config.agents.connect_timeout,
             no_media_seconds=self._config.media.no_media_seconds,
@@ -392,6 +405,14 @@ class Switchboard:
             by=record.requested_by,
         )
         self._run(call).add_done_callback(lambda _: call.release())
+
+    def begin_web(self, record: CallRecord, route: WebRoute, lease: Lease, wait_seconds: float) -> Call:
+        """Begin a web call that has been decided and has its places, and wait for its browser."""
+        call = Call.web(self, record, route, lease, wait_seconds)
+        self.save(record)
+        call.tell("call.created", direction=record.direction, type=record.type, by=record.requested_by)
+        self._run(call).add_done_callback(lambda _: call.release())
+        return call
 
     def _run(self, call: Call) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(call.run(), name=call.record.id)

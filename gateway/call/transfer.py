@@ -81,7 +81,7 @@ class Transfers:
 
 
 def _request(call: Call, wanted: Transfer, by: str, patch: Patch) -> CallRequest:
-    """As the number that the phone talks to, unless another one is to be shown."""
+    """As the number that the phone talks to, unless another one is to be shown; a browser talks to none."""
     record = call.record
     ours = record.to_number if record.direction == "inbound" else record.from_number
     assert record.workspace_id is not None, "a call with an agent is routed"
@@ -89,7 +89,7 @@ def _request(call: Call, wanted: Transfer, by: str, patch: Patch) -> CallRequest
         record.workspace_id,
         wanted.to,
         agent_id=record.agent_id,
-        from_number=wanted.caller_id or ours,
+        from_number=wanted.caller_id or ours or None,
         ring_seconds=wanted.ring_seconds,
         max_seconds=wanted.max_seconds,
         version_id=record.version_id,

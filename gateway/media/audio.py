@@ -127,6 +127,11 @@ def _chain(steps: list[Converter]) -> Converter:
     return lambda audio: encode(resample(decode(audio)))
 
 
+def in_whole_samples(audio_format: AudioFormat) -> Converter | None:
+    """Audio in its own format, but never a part of a sample; None where a byte is one."""
+    return None if audio_format.sample_bytes == 1 else _whole_samples(lambda audio: audio)
+
+
 def _whole_samples(convert: Converter) -> Converter:
     """Keep the odd byte at the end of an `l16` chunk for the next one."""
     odd = b""

@@ -37,7 +37,10 @@ class Pace:
     )
 
     def __init__(self, rate: int, growth_ms: int = 60, *, live: bool = False) -> None:
-        """`growth_ms`: how much more than at first may always wait; of what is `live`, how much at all."""
+        """`rate` is in bytes a second.
+
+        `growth_ms`: how much more than at first may always wait; of what is `live`, how much at all.
+        """
         self._rate = rate
         self._growth = growth_ms * rate // 1000
         self._live = live
@@ -50,7 +53,7 @@ class Pace:
         self._base: int | None = None
         "The least that waited in the first one."
         self.excess = 0
-        "Samples that wait for longer than they should; asked for once, they are taken out one by one."
+        "Bytes that wait for longer than they should; asked for once, they are taken out one by one."
 
     @property
     def steady(self) -> bool:
@@ -58,7 +61,7 @@ class Pace:
         return self._seconds >= _STEADY_SECONDS
 
     def second(self, written: int, queued: int) -> None:
-        """A second went by: samples that the agent has sent since the call began, and those that wait."""
+        """A second went by: bytes that the agent has sent since the call began, and those that wait."""
         fresh, self._written = written - self._written, written
         if self._live:
             waits, self._before = min(queued, self._before), queued
@@ -140,7 +143,7 @@ class Seam:
             return None
         self._made += size
         self.made_up += size
-        return from_l16(bytes_of(self._going_on.more(size)), self._format)
+        return from_l16(bytes_of(self._going_on.more(size // self._format.sample_bytes)), self._format)
 
 
 def cut(audio: bytes, audio_format: AudioFormat, *, urgent: bool) -> tuple[int, bytes] | None:

@@ -12,7 +12,7 @@ _NONE: tuple[str, ...] = ()
 class Playout:
     """Audio waiting to be sent, in frames, with the agent's marks between its samples.
 
-    One byte is one sample (G.711). Once a packet time the owner calls `read`, sends the frame, then
+    Once a packet time the owner calls `read`, sends the frame, then
     calls `played`; both cost the same however much is queued. Chunks are kept as they came and cut
     when read; what is smaller than a frame is gathered first, so that crumbs cost no more than lumps.
     """
@@ -28,6 +28,7 @@ class Playout:
         "_limit",
         "_marked",
         "_marks",
+        "_per_ms",
         "_running",
         "_silence",
         "_start",
@@ -36,10 +37,15 @@ class Playout:
     )
 
     def __init__(
-        self, frame_bytes: int = 160, silence: bytes = b"\xff" * 160, limit_seconds: float = 60.0
+        self,
+        frame_bytes: int = 160,
+        silence: bytes = b"\xff" * 160,
+        limit_seconds: float = 60.0,
+        bytes_per_ms: int = 8,
     ) -> None:
         self.reframe(frame_bytes, silence)
-        self._limit = int(limit_seconds * 8000)
+        self._per_ms = bytes_per_ms
+        self._limit = int(limit_seconds * 1000) * bytes_per_ms
         self._chunk = b""
         self._start = 0
         self._length = 0
@@ -167,12 +173,12 @@ class Playout:
     @property
     def queued_ms(self) -> int:
         """Milliseconds waiting to be read."""
-        return self.queued // 8
+        return self.queued // self._per_ms
 
     @property
     def dropped_ms(self) -> int:
         """Milliseconds that did not fit into the queue, ever."""
-        return self._dropped // 8
+        return self._dropped // self._per_ms
 
     @property
     def empty(self) -> bool:

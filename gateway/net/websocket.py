@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from picows import WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
@@ -31,6 +31,9 @@ LONGEST_REASON = 123
 
 class AgentConnection(WSListener):
     """One open WebSocket. Sending never waits and never raises; after the end it does nothing."""
+
+    peer: ClassVar[str] = "runtime"
+    "Who is at the other end, for people."
 
     _transport: WSTransport
     _write: Callable[[WSMsgType, bytes], None]
@@ -131,7 +134,7 @@ class AgentConnection(WSListener):
         try:
             self._on_message(text, payload)
         except Exception as error:
-            _tell_loop("an agent's message was not understood by us", error)
+            _tell_loop(f"a message of the {self.peer} was not understood by us", error)
             self._fail(1011, "internal error")
 
     def _receive_other(self, frame: WSFrame) -> None:
@@ -160,7 +163,7 @@ class AgentConnection(WSListener):
 
     def _has_room(self) -> bool:
         if self._stalled and self._transport.underlying_transport.get_write_buffer_size() > UNSENT_LIMIT:
-            self.abort("the runtime has stopped reading")
+            self.abort(f"the {self.peer} has stopped reading")
         return not self._over
 
     def _closed_by_peer(self, payload: bytes) -> None:
@@ -193,7 +196,7 @@ class AgentConnection(WSListener):
         try:
             self._on_closed(code, why)
         except Exception as error:
-            _tell_loop("the end of an agent's connection was not understood by us", error)
+            _tell_loop(f"the end of a connection to the {self.peer} was not understood by us", error)
 
 
 @dataclass(slots=True)

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     NUMBER_CHANNEL_LIMIT = "number_channel_limit"
     TRUNK_CHANNEL_LIMIT = "trunk_channel_limit"
     TRUNK_RATE_LIMIT = "trunk_rate_limit"
+    WEB_CALL_LIMIT = "web_call_limit"
     # where an outbound call may go
     DESTINATION_MISSING = "destination_missing"
     DESTINATION_UNPARSEABLE = "destination_unparseable"
@@ -137,6 +138,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.NUMBER_CHANNEL_LIMIT,
         Reason.TRUNK_CHANNEL_LIMIT,
         Reason.TRUNK_RATE_LIMIT,
+        Reason.WEB_CALL_LIMIT,
     ),
     ReasonGroup.POLICY: (
         Reason.DESTINATION_EMERGENCY,

@@ -25,12 +25,15 @@ class Scope(StrEnum):
     WORKSPACE = "workspace"
     NUMBER = "number"
     TRUNK = "trunk"
+    WEB = "web call"
+    "All web calls of this gateway."
 
 
 _REASONS = {
     Scope.WORKSPACE: Reason.WORKSPACE_CONCURRENCY_LIMIT,
     Scope.NUMBER: Reason.NUMBER_CHANNEL_LIMIT,
     Scope.TRUNK: Reason.TRUNK_CHANNEL_LIMIT,
+    Scope.WEB: Reason.WEB_CALL_LIMIT,
 }
 
 
@@ -50,6 +53,14 @@ def claims_of(workspace: Workspace, number: PhoneNumber, trunk: Trunk) -> tuple[
         Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit),
         Claim(Scope.NUMBER, number.id, number.channel_limit),
         Claim(Scope.TRUNK, trunk.id, trunk.channel_limit),
+    )
+
+
+def claims_of_web_call(workspace: Workspace, most: int) -> tuple[Claim, ...]:
+    """The places that a web call needs: its workspace's, and one of those that this gateway has for them."""
+    return (
+        Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit),
+        Claim(Scope.WEB, "this gateway", most),
     )
 
 
@@ -96,7 +107,7 @@ class Limits:
     def take(
         self,
         claims: Sequence[Claim],
-        trunk: Trunk,
+        trunk: Trunk | None,
         decision: Decision,
         now: float,
         *,
@@ -106,11 +117,11 @@ class Limits:
         """Take all places or none; raises Rejected with `retry_after` when one is not free.
 
         A call that comes too soon for the trunk's calls per second is refused, unless it would only have to
-        wait for up to `patience` seconds: then its lease says how long.
+        wait for up to `patience` seconds: then its lease says how long. A web call has no trunk.
         """
         checks = [self._check_channels(claim, decision) for claim in claims]
         wait = self._check_rate(trunk, decision, now, burst_seconds, patience)
-        if trunk.calls_per_second is not None:
+        if trunk is not None and trunk.calls_per_second is not None:
             self._due[trunk.id] = max(self._due.get(trunk.id, now), now) + 1.0 / trunk.calls_per_second
             checks.append(_rate_check(trunk, f"to dial in {wait:.1f} s" if wait else "at once"))
         self._taken.update((claim.scope, claim.id) for claim in claims)
@@ -135,10 +146,10 @@ class Limits:
         return Check(name, claim.id, f"{taken} taken, {limit}")
 
     def _check_rate(
-        self, trunk: Trunk, decision: Decision, now: float, burst_seconds: float, patience: float
+        self, trunk: Trunk | None, decision: Decision, now: float, burst_seconds: float, patience: float
     ) -> float:
         """Seconds to wait for the trunk's pace (the generic cell rate algorithm, ITU-T I.371)."""
-        if trunk.calls_per_second is None:
+        if trunk is None or trunk.calls_per_second is None:
             return 0.0
         ahead = max(0.0, burst_seconds - 1.0 / trunk.calls_per_second)
         wait = max(0.0, self._due.get(trunk.id, now) - ahead - now)

@@ -22,18 +22,18 @@ NOT_RECORDED = RecordingRule()
 
 
 def recording_rule(
-    trail: Trail, number: PhoneNumber, version: AgentVersion, trunk: Trunk, direction: str
+    trail: Trail, number: PhoneNumber | None, version: AgentVersion, trunk: Trunk | None, direction: str
 ) -> RecordingRule:
     """The rule for a call that is `inbound` or `outbound`, noted in the decision where anybody says anything.
 
     The number comes first: it can be changed at any time, for the law of the country that it is in, while a
-    published version never changes, and a trunk carries the numbers of many.
+    published version never changes, and a trunk carries the numbers of many. A web call has neither.
     """
-    said = (
-        (number.recording, f"number {number.e164}"),
-        (version.recording, f"version {version.number}"),
-        (trunk.recording, f"trunk “{trunk.name}”"),
-    )
+    said = [(version.recording, f"version {version.number}")]
+    if number is not None:
+        said.insert(0, (number.recording, f"number {number.e164}"))
+    if trunk is not None:
+        said.append((trunk.recording, f"trunk “{trunk.name}”"))
     mode, source = next(((mode, who) for mode, who in said if mode is not None), (None, ""))
     if mode is None:
         return NOT_RECORDED
@@ -41,5 +41,6 @@ def recording_rule(
     allowed = begins or mode is RecordingMode.ON_DEMAND
     what = "recorded" if begins else "recorded on demand" if allowed else "not recorded"
     trail.noted("recording", mode.value, f"{source} says so: {what}")
-    announcement = number.recording_announcement or version.recording_announcement
+    own = None if number is None else number.recording_announcement
+    announcement = own or version.recording_announcement
     return RecordingRule(begins, allowed, announcement if begins else None)

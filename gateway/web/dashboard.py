@@ -17,6 +17,7 @@ from gateway.web import (
     telephony,
     trunks,
     trying,
+    web_call,
     webhooks,
 )
 from gateway.web.page import Page, Visit, get
@@ -39,6 +40,7 @@ PAGES: tuple[Page, ...] = (
     *agents.PAGES,
     *calls.PAGES,
     *place.PAGES,
+    *web_call.PAGES,
     *call.PAGES,
     *recording.PAGES,
     *telephony.PAGES,

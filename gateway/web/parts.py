@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
 from gateway.call.switchboard import Switchboard
+from gateway.call.web_calls import WebCalls
 from gateway.events.subscribing import Subscribing
 from gateway.provisioning.counter import Counter
 from gateway.provisioning.linking import Linking
@@ -36,6 +37,7 @@ class Parts:
     store: SqlStore
     switchboard: Switchboard
     placing: Placing
+    web_calls: WebCalls
     keeping: Keeping
     counter: Counter
     linking: Linking

@@ -30,15 +30,15 @@ AXE = (Path(__file__).parent / "accessible.js").read_text()
 
 
 @contextmanager
-def chromium(folder: Path) -> Iterator[BrowserContext]:
-    """A browser with a profile of its own."""
+def chromium(folder: Path, *more: str) -> Iterator[BrowserContext]:
+    """A browser with a profile of its own, and more arguments."""
     executable = shutil.which("chromium")
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             str(folder / "profile"),
             executable_path=executable,
             headless=True,
-            args=list(ARGUMENTS),
+            args=[*ARGUMENTS, *more],
             viewport={"width": WIDE[0], "height": WIDE[1]},
             reduced_motion="reduce",
         )

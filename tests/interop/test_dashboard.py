@@ -179,6 +179,7 @@ def places(gateway: Gateway) -> dict[str, str]:
         "call": f"/calls/{known['call']}",
         "call-refused": f"/calls/{known['refused']}",
         "place-a-call": "/calls/new",
+        "web-call": "/web-call",
         "telephony": "/telephony",
         "telephony-answer": "/telephony?to=%2B442079460018&q=united+kingdom",
         "telephony-sip": "/telephony?provider=sip_trunk",

@@ -1,0 +1,121 @@
+"""What a call needs of the side that an agent talks to: a phone behind a trunk, or a browser."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from gateway.call.record import Ending
+from gateway.media.audio import AudioFormat
+
+Party = Literal["caller", "callee", "agent"]
+Sink = Callable[[bytes], None]
+OnDigit = Callable[[str, int], None]
+
+
+class Media(Protocol):
+    """Audio of one phone, both ways, in frames of `format`."""
+
+    format: AudioFormat
+    ptime_ms: int
+    held: bool
+    "The peer has put the call on hold: it hears nobody, and the agent hears silence."
+    may_send: bool
+    sink: Sink
+    "Gets the phone's audio, in order and in real time. HOT."
+    on_digit: OnDigit
+
+    @property
+    def codec_name(self) -> str:
+        """What we send, for the log."""
+        ...
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of `format` in a frame."""
+        ...
+
+    @property
+    def pressing(self) -> bool:
+        """HOT: whether `send_digit` is due in the place of `send`."""
+        ...
+
+    @property
+    def sent(self) -> int:
+        """Frames that we sent."""
+        ...
+
+    @property
+    def send_errors(self) -> int:
+        """Those of them that did not leave."""
+        ...
+
+    @property
+    def lost_there(self) -> float:
+        """The part of them that the peer missed of late, as far as it says."""
+        ...
+
+    @property
+    def silent_on_purpose(self) -> bool:
+        """Whether the peer has said that nothing need come for a while."""
+        ...
+
+    def send(self, frame: bytes | None) -> None:
+        """HOT: one frame; None is silence."""
+
+    def skip(self) -> None:
+        """HOT: let the time of a frame go by, on hold."""
+
+    def send_digit(self) -> None:
+        """Send a piece of a digit in the place of a frame."""
+
+    def press(self, digits: str) -> bool:
+        """Send digits; False where the peer takes none."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """HOT: let time pass on the receiving side."""
+
+    def sweep(self, now: float) -> None:
+        """Once a second."""
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since audio came, or could first have come."""
+        ...
+
+    def is_lost(self, now: float, limit: float) -> bool:
+        """Whether none came for more than `limit` seconds, and for no good reason."""
+        ...
+
+    def sample(self, underruns: int) -> dict[str, object] | None:
+        """How the last few seconds sounded, for the agent; None where nothing is known."""
+        ...
+
+    def whereabouts(self) -> dict[str, object]:
+        """What to look at when one side hears nothing."""
+        ...
+
+    def figures(self) -> dict[str, object]:
+        """Both directions in numbers, for the call's record."""
+        ...
+
+
+class Phone(Protocol):
+    """The phone's side of a call, whatever carries it."""
+
+    party: Party
+    connected: asyncio.Event
+    "Set when the peer surely hears us."
+    on_retune: Callable[[], None]
+    on_hold: Callable[[bool], None]
+
+    @property
+    def media(self) -> Media:
+        """Its audio, once there is some."""
+        ...
+
+    def close(self, ending: Ending) -> None:
+        """Hang up, and free the media; right at any time."""
+
+    def figures(self) -> dict[str, object]:
+        """What became of the audio, for the record; nothing where there was none."""
+        ...
