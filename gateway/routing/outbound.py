@@ -1,18 +1,19 @@
 """Which calls may go out: the destination's rules, then number, version, trunk and price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from gateway.routing.assignment import number_is_ready, owner
 from gateway.routing.calling import (
     NOT_FOUND,
+    Calling,
     OutboundRequest,
     calling_number,
     from_number,
     version_for,
 )
-from gateway.routing.decision import Decision, Reason, Trail
+from gateway.routing.decision import Decision, Reason, Rejected, Trail
 from gateway.routing.destination import Destination, validate_destination
 from gateway.routing.number import format_for
 from gateway.routing.plan import NumberingPlan
@@ -28,6 +29,8 @@ from gateway.routing.table import (
 )
 
 NO_DECKS = RateDecks()
+COUNTRY_RULES = {Reason.NO_ENABLED_COUNTRIES, Reason.COUNTRY_NOT_ENABLED, Reason.PREFIX_NOT_ENABLED}
+"The rules that a SIP trunk number is not asked about."
 
 MAX_SECONDS = 5400
 "Longer than this no version may speak."
@@ -82,13 +85,7 @@ def route_outbound(
     trail = Trail()
     workspace = _workspace(trail, table, request)
     calling = calling_number(table, workspace, request, now_utc)
-    destination = validate_destination(
-        request.destination,
-        workspace=workspace,
-        plan=plan,
-        is_sip_trunk=calling.number is not None and calling.number.sip_trunk_enabled,
-        trail=trail,
-    )
+    destination = _destination(trail, request, workspace, calling, plan)
     number = from_number(trail, calling)
     number_is_ready(trail, number, now_utc)
     version = version_for(trail, table, request, number, destination.e164)
@@ -122,6 +119,24 @@ def _workspace(trail: Trail, table: RoutingTable, request: OutboundRequest) -> W
         found = "no such workspace"
         raise trail.refused(Reason.AGENT_MISSING, "workspace", request.workspace_id, found, message=NOT_FOUND)
     return workspace
+
+
+def _destination(
+    trail: Trail, request: OutboundRequest, workspace: Workspace, calling: Calling, plan: NumberingPlan
+) -> Destination:
+    """Where it goes; without a number to call from, the rules of a provider's route hold."""
+    is_sip_trunk = calling.number is not None and calling.number.sip_trunk_enabled
+    try:
+        return validate_destination(
+            request.destination, workspace=workspace, plan=plan, is_sip_trunk=is_sip_trunk, trail=trail
+        )
+    except Rejected as refusal:
+        if calling.number is not None or refusal.reason not in COUNTRY_RULES:
+            raise
+        # Whoever mistyped an agent should not be sent looking at countries.
+        near = f"there is no number to call from either: {calling.found}"
+        decision = replace(refusal.decision, near_misses=(*refusal.decision.near_misses, near))
+        raise Rejected(decision, message=refusal.message, subject=refusal.subject) from None
 
 
 def _trunk(trail: Trail, table: RoutingTable, number: PhoneNumber) -> Trunk:

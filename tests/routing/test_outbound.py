@@ -177,6 +177,16 @@ def test_the_destination_comes_first(route: Route, outbound_table: RoutingTable)
         assert rejected.reason is reason
 
 
+def test_a_country_rule_does_not_hide_that_there_is_no_number(route: Route) -> None:
+    """The first failure wins; what comes next is told as a near miss, but only where it may have decided."""
+    rejected = refusal(route, agent_id="agent_9", destination="+442079460018")
+    assert rejected.reason is Reason.COUNTRY_NOT_ENABLED
+    assert rejected.decision.near_misses == ("there is no number to call from either: no such agent",)
+    premium = refusal(route, agent_id="agent_9", destination="+19002345678")
+    found = refusal(route, from_number="+14155550100", destination="+442079460018")
+    assert premium.decision.near_misses == found.decision.near_misses == ()
+
+
 def test_a_sip_trunk_number_goes_by_its_own_trunk_and_past_the_country_rules(route: Route) -> None:
     """Written as the trunk wants it, at the flat rate; premium stays closed."""
     found = route(from_number="+442079460018", destination="+442079460019")
