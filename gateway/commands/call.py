@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from itertools import count
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 
 from gateway.commands.asking import address_of, credentials_of, events_from
+from gateway.commands.following import line_sink
 from gateway.commands.output import BAD_INPUT, FAILED, escaped, fail, mistakes_told
 from gateway.commands.session import ConfigOption, JsonOption, WorkspaceOption, user_name
 from gateway.config import Config, load_config
@@ -30,6 +32,7 @@ INTERRUPTED = 130
 "Interrupted a second time, before the call had ended."
 ASKED_WRONGLY = {400, 404, 409, 413}
 "HTTP statuses that mean a wrong argument, not a rule."
+PAGE = 100
 ASKING_SECONDS = 60.0
 "A call may wait for its trunk's pace before the gateway answers."
 MARKS = {"pass": "[green]✓[/green]", "fail": "[red]✗[/red]", "grant": "◆"}
@@ -41,7 +44,7 @@ def call(
         str | None, typer.Option("--from", help="The number to call from. Default: one of the agent's.")
     ] = None,
     agent: Annotated[
-        str | None, typer.Option(help="Who speaks, by id. Default: the agent of --from.")
+        str | None, typer.Option(help="Who speaks, by name or id. Default: the agent of --from.")
     ] = None,
     version: Annotated[int | None, typer.Option(help="A published version. Default: the latest.")] = None,
     ring_seconds: Annotated[int | None, typer.Option(help="How long it may ring.")] = None,
@@ -73,10 +76,13 @@ def call(
             "metadata": _pairs("--data", data),
             "headers": _pairs("--header", header),
         }
-        body = {name: value for name, value in asked.items() if value is not None}
+        body: dict[str, object] = {name: value for name, value in asked.items() if value is not None}
         who = {"X-Operator": user_name()} | ({} if workspace is None else {"X-Workspace": quote(workspace)})
-        show = log_sink("debug", "json" if as_json or not sys.stdout.isatty() else "console")
+        is_json = as_json or not sys.stdout.isatty()
+        show = log_sink("debug", "json") if is_json else line_sink(Console(emoji=False))
         try:
+            if agent is not None:
+                body["agent_id"] = _agent_id(read, agent, who)
             call_id = _place(read, body, who)
             status = _follow(read, call_id, who, show)
         except (httpx2.ReadError, httpx2.RemoteProtocolError):
@@ -92,6 +98,26 @@ def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
         if not name or not equals:
             raise InvalidInput(option, name, "should be written NAME=VALUE")
     return {name: value for name, _, value in pairs}
+
+
+def _agent_id(config: Config, agent: str, who: Mapping[str, str]) -> str:
+    """The id of the workspace's agent of this name; what is no name of one is taken for an id."""
+    for page in count(1):
+        answer = httpx2.get(
+            f"{address_of(config)}/v1/agents",
+            params={"page": page, "limit": PAGE},
+            headers={**credentials_of(config), **who},
+            timeout=ASKING_SECONDS,
+        )
+        if not answer.is_success:
+            break  # placing the call says what is wrong
+        items = answer.json()["items"]
+        for item in items:
+            if item["name"].casefold() == agent.casefold():
+                return str(item["id"])
+        if len(items) < PAGE:
+            break
+    return agent
 
 
 def _place(config: Config, body: Mapping[str, object], who: Mapping[str, str]) -> str:
@@ -119,6 +145,8 @@ def _show_refusal(said: Mapping[str, Any]) -> None:
     for check in decision["checks"]:
         mark = MARKS.get(check["outcome"], "·")
         console.print(f"  {mark} {escaped('{name}: {looked_at} → {found}'.format_map(check))}")
+    for miss in decision.get("near_misses", []):
+        console.print(f"  ? {escaped(miss)}")
 
 
 def _follow(config: Config, call_id: str, who: Mapping[str, str], show: Sink) -> int:

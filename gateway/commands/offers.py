@@ -1,9 +1,18 @@
 """What calls would cost, for commands that say so."""
 
+from decimal import Decimal
+
 from gateway.call.offers import Offers
 from gateway.commands.session import Session
 from gateway.numbering import load_plan
+from gateway.routing.number import parse_e164
 from gateway.routing.quoting import Offer
+
+
+def money(amount: Decimal) -> str:
+    """An amount as it is written: `0.50`, and as many places more as it has."""
+    whole, _, places = f"{amount:f}".partition(".")
+    return f"{whole}.{places.rstrip('0'):0<2}"
 
 
 async def offers_of(session: Session) -> Offers:
@@ -14,21 +23,24 @@ async def offers_of(session: Session) -> Offers:
 
 def offer_lines(offer: Offer) -> list[str]:
     """The decision, then the price, for a person."""
-    decided = [] if offer.decision is None else [*offer.decision.lines(), ""]
-    return [*decided, *price_lines(offer)]
+    decided = [] if offer.decision is None else offer.decision.lines()
+    priced = price_lines(offer)
+    return [*decided, "", *priced] if decided and priced else decided + priced
 
 
 def price_lines(offer: Offer) -> list[str]:
     """The price and why it is that, what calls of a few lengths come to, and what is left in the wallet."""
     quote = offer.quote
+    if offer.decision is not None and parse_e164(offer.to_number) is None:
+        return []
     if quote is None:
         return ["no price: no rate deck has this destination in the workspace's currency"]
-    fee = f", and {quote.connection_fee:f} for the connection" if quote.connection_fee else ""
+    fee = f", and {money(quote.connection_fee)} for the connection" if quote.connection_fee else ""
     lines = [
-        f"{quote.per_minute:f} {quote.currency} a minute{fee}, billed by {quote.increment} s",
+        f"{money(quote.per_minute)} {quote.currency} a minute{fee}, billed by {quote.increment} s",
         f"because {quote.why}",
-        *(f"{each.minutes:>3} min  {each.price:f} {quote.currency}" for each in offer.examples),
+        *(f"{each.minutes:>3} min  {money(each.price)} {quote.currency}" for each in offer.examples),
     ]
     if offer.balance is not None:
-        lines.append(f"the wallet has {offer.balance:f} {quote.currency} for new calls")
+        lines.append(f"the wallet has {money(offer.balance)} {quote.currency} for new calls")
     return lines

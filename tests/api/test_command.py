@@ -51,7 +51,19 @@ async def happens(holds: Callable[[], object]) -> None:
 
 async def test_call_is_followed_to_its_end(out: Api, carrier: Carrier) -> None:
     """The command prints the call's events as they happen, and exits with 0 when it was answered."""
-    words = ["--from", NUMBER, "--agent", "agent_test", "--version", "1", "--data", "name=Ada", "-w", "Test"]
+    (agent,) = await out.house.store.configuration.agents.list_all("org_test")
+    words = [
+        "--from",
+        NUMBER,
+        "--agent",
+        agent.name.upper(),
+        "--version",
+        "1",
+        "--data",
+        "name=Ada",
+        "-w",
+        "Test",
+    ]
     process = await start(out, "call", THEM, *words)
     await happens(lambda: out.house.named("call.answered"))
     carrier.hang_up()
@@ -87,6 +99,9 @@ async def test_exit_status_tells_what_became_of_it(out: Api, carrier: Carrier) -
     assert premium[0] == 3
     assert "Destination is in a premium range" in premium[2]
     assert "✗ special ranges: +19005550100" in premium[2]
+    plain = await done(await start(out, "call", THEM[1:], "--from", NUMBER, "-w", "Test"))
+    assert plain[0] == 2
+    assert f"? {THEM} was perhaps meant, without its plus" in plain[2]
     unsaid = await done(await start(out, "call", THEM, "--from", NUMBER))
     assert unsaid[0] == 2
     assert "workspace: should be one of" in unsaid[2]
