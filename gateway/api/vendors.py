@@ -8,7 +8,6 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from gateway.agent.identity import account_token
 from gateway.agent.protocol import Hangup
 from gateway.agent.twilio import account_sid, call_sid
 from gateway.agent.twiml import BadTwiml, read_twiml
@@ -27,12 +26,12 @@ MAX_FIELDS = 40
 
 BASIC = HTTPBasic(
     scheme_name="Vendor account",
-    description="User and password as the vendor's SDK sends them: the account's name and the agent "
+    description="User and password as the vendor's SDK sends them: an account's name and the agent "
     "version's secret, or the id of an API key and its secret.",
     auto_error=False,
 )
 Basic = Annotated[HTTPBasicCredentials | None, Depends(BASIC)]
-Account = Annotated[str, Path(description="The account as the bot was told it, or the id of an API key.")]
+Account = Annotated[str, Path(description="The account that the bot has, or the id of an API key.")]
 Name = Annotated[str, Path(description="The call as the bot was told it.")]
 
 CODES = {ReasonGroup.FORMAT: 13223, ReasonGroup.POLICY: 13227, ReasonGroup.CAPACITY: 20429}
@@ -78,7 +77,7 @@ def _twilio(router: APIRouter, gate: VendorGate) -> None:
         """A running call. One that has ended is 404."""
 
         async def shown() -> Response:
-            call, _ = await gate.call(sid, _login(basic, account), account_sid)
+            call, _ = await gate.call(sid, _login(basic, account))
             return _json(twilio_json(call.record))
 
         return await _twilio_answer(shown)
@@ -88,7 +87,7 @@ def _twilio(router: APIRouter, gate: VendorGate) -> None:
         """Hang up (`Status`), or transfer (`Twiml`). What the agent has said is heard to its end first."""
 
         async def changed() -> Response:
-            call, by = await gate.call(sid, _login(basic, account), account_sid)
+            call, by = await gate.call(sid, _login(basic, account))
             await _change(gate, call, by, _form(await request.body()))
             return _json(twilio_json(call.record))
 
@@ -178,12 +177,9 @@ def twilio_json(record: CallRecord) -> dict[str, Any]:
 def _plivo(router: APIRouter, gate: VendorGate) -> None:
     path = "/v1/Account/{account}/Call/{uuid}/"
 
-    def account_of(workspace_id: str) -> str:
-        return account_token("MA", workspace_id)
-
     async def ended(account: str, uuid: str, basic: HTTPBasicCredentials | None) -> Response:
         async def left() -> Response:
-            call, by = await gate.call(uuid, _login(basic, account), account_of)
+            call, by = await gate.call(uuid, _login(basic, account))
             call.leave(f"{by} ended it by Plivo's API")
             return Response(status_code=204)
 
@@ -204,7 +200,7 @@ def _plivo(router: APIRouter, gate: VendorGate) -> None:
         """Refused: Plivo's transfer fetches XML from a URL, and that is not done here."""
 
         async def refused() -> Response:
-            await gate.call(uuid, _login(basic, account), account_of)
+            await gate.call(uuid, _login(basic, account))
             return _plivo_error(400, "transfers to aleg_url and bleg_url are not done here")
 
         return await _plivo_answer(refused)
@@ -233,7 +229,7 @@ def _telnyx(router: APIRouter, gate: VendorGate) -> None:
         user, _, password = given.partition(":") if given.startswith("key_") else ("", "", given)
         try:
             login = Login(user, password) if given else None
-            call, by = await gate.call(control_id, login, lambda _: "")
+            call, by = await gate.call(control_id, login)
         except Stranger:
             return _telnyx_error(401, "10009", "Authentication failed")
         except Gone:

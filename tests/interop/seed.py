@@ -30,6 +30,8 @@ PIPECAT_ANY_BYE = {name: f"+1212555013{n}" for n, name in enumerate(DIALECTS)}
 "The same, saying goodbye."
 PIPECAT_ANY_INTERRUPT = {name: f"+1212555014{n}" for n, name in enumerate(DIALECTS)}
 "The same, interrupted in the middle of what they say."
+PIPECAT_REST = "+12125550151"
+"A Pipecat bot that says goodbye by our copy of Twilio's API."
 PLIVO_SDK = "+12125550150"
 "A bot on Plivo's own SDK."
 UNASSIGNED = "+12125550111"
@@ -46,6 +48,8 @@ UNKNOWN_SOURCE = "127.0.0.9"
 
 USERNAME = "carrier"
 PASSWORD = "a carrier's password"
+SECRET = "dummy"
+"What the bots have for an auth token."
 
 WORKSPACE = "interop"
 
@@ -59,6 +63,7 @@ class Line:
     dialect: str = "twilio"
     audio: str = "ulaw_8k"
     trunk: str = "plain"
+    secret: str = ""
 
 
 LINES = (
@@ -74,6 +79,7 @@ LINES = (
 BOTS = (
     Line(PIPECAT, "ws"),
     Line(PIPECAT_BYE, "bye"),
+    Line(PIPECAT_REST, "rest", secret=SECRET),
     *(Line(number, "any", name) for name, number in PIPECAT_ANY.items()),
     *(Line(number, "any/bye", name) for name, number in PIPECAT_ANY_BYE.items()),
     *(Line(number, "any/interrupt", name) for name, number in PIPECAT_ANY_INTERRUPT.items()),
@@ -96,6 +102,7 @@ def _trunk(name: str, source: str, more: str = "") -> str:
 
 
 def _line(line: Line, port: int) -> str:
+    secret = f'secret = "{line.secret}"' if line.secret else ""
     return f"""
 [[agents]]
 workspace = "{WORKSPACE}"
@@ -105,6 +112,7 @@ name = "agent {line.number}"
 runtime_url = "ws://127.0.0.1:{port}/{line.path}"
 dialect = "{line.dialect}"
 audio = "{line.audio}"
+{secret}
 state = "published"
 
 [[numbers]]

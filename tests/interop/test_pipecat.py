@@ -1,6 +1,7 @@
 """Pipecat bots, as their users write them, at the other end of each dialect that Pipecat knows."""
 
 import asyncio
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests.interop.seed import (
     PIPECAT_ANY_BYE,
     PIPECAT_ANY_INTERRUPT,
     PIPECAT_BYE,
+    PIPECAT_REST,
 )
 from tests.interop.sipp import run_sipp
 from tests.interop.softphones import call_with_baresip
@@ -42,6 +44,19 @@ def test_bot_hangs_up(gateway: Gateway, pipecat: JsonProcess, sipp: Path) -> Non
     (call,) = gateway.ended_calls(run.tag)
     assert (call["status"], call["end_reason"]) == ("completed", "agent_disconnected")
     pipecat.wait_for(event="hang_up_asked", body="Status=completed")
+
+
+def test_pipecat_ends_its_call_by_our_api(
+    gateway: Gateway, pipecat: JsonProcess, pipecat_port: int, sipp: Path
+) -> None:
+    """The serializer's own clean-up, by `base_url`, is what ends the call."""
+    told = f"http://127.0.0.1:{pipecat_port}/gateway/{gateway.http_port}"
+    with urllib.request.urlopen(urllib.request.Request(told, method="POST")) as answer:
+        assert answer.status == 200
+    run = run_sipp("agent_hangs_up", gateway.sip_port, sipp, number=PIPECAT_REST)
+    (call,) = gateway.ended_calls(run.tag)
+    assert (call["status"], call["end_reason"]) == ("completed", "agent_disconnected")
+    assert "by Twilio's API" in call["detail"]
 
 
 def test_bot_hears_digits(gateway: Gateway, pipecat: JsonProcess, sipp: Path) -> None:

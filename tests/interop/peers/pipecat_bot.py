@@ -2,7 +2,8 @@
 
 Runs in an environment of its own: `pipecat_bot.py PORT`. Listens on 127.0.0.1 and prints one JSON line for
 each thing that happens. `/ws` goes on until the caller hangs up, `/bye` says goodbye after a moment; both
-speak Twilio's dialect, and the Twilio API that the serializer asks to end the call is played by this process.
+speak Twilio's dialect, as does `/rest`, which ends its call by the gateway's API;
+otherwise the Twilio API that the serializer asks to end the call is played by this process.
 
 `/any`, `/any/bye` and `/any/interrupt` are as Pipecat's quickstart has it: `create_transport` finds out the
 dialect, with dummy credentials from the environment. The vendors' own APIs are out of reach here.
@@ -86,6 +87,12 @@ async def end_call(account: str, call: str, request: Request) -> dict[str, str]:
     return {"sid": call, "status": "completed"}
 
 
+@app.post("/gateway/{port}")
+async def learn_gateway(port: int) -> None:
+    """Where the bot at `/rest` finds the API of its gateway."""
+    app.state.gateway = f"http://127.0.0.1:{port}"
+
+
 @app.websocket("/any")
 async def converse_in_any_dialect(websocket: WebSocket) -> None:
     """Echo until the caller is gone."""
@@ -133,7 +140,15 @@ async def converse_briefly(websocket: WebSocket) -> None:
     await run_bot(websocket, goodbye_after=GOODBYE_AFTER)
 
 
-async def run_bot(websocket: WebSocket, goodbye_after: float | None) -> None:
+@app.websocket("/rest")
+async def converse_and_end(websocket: WebSocket) -> None:
+    """Echo for a moment, then end the call by the gateway's API."""
+    await run_bot(websocket, goodbye_after=GOODBYE_AFTER, api=app.state.gateway)
+
+
+async def run_bot(
+    websocket: WebSocket, goodbye_after: float | None, api: str = f"http://127.0.0.1:{PORT}"
+) -> None:
     """The bot as Pipecat's own examples have it, with an echo where they have a model."""
     await websocket.accept()
     kind, call = await parse_telephony_websocket(websocket)
@@ -143,7 +158,7 @@ async def run_bot(websocket: WebSocket, goodbye_after: float | None) -> None:
         call_sid=call["call_id"],
         account_sid="AC" + "0" * 32,
         auth_token="dummy",
-        base_url=f"http://127.0.0.1:{PORT}",
+        base_url=api,
     )
     transport = FastAPIWebsocketTransport(
         websocket,
