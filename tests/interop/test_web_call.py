@@ -106,7 +106,8 @@ def dashboard(speaker: BrowserContext, talking_gateway: Gateway) -> Iterator[Das
     dashboard.look("light", WIDE)
     yield dashboard
     page.close()
-    assert dashboard.complaints == []
+    # The tap of these tests is one that Chromium would rather not see in pages.
+    assert [said for said in dashboard.complaints if "ScriptProcessorNode" not in said] == []
 
 
 def played(page: Page) -> Samples:
@@ -136,7 +137,8 @@ def test_a_call_from_the_browser(dashboard: Dashboard, talking_gateway: Gateway)
     page = begin(dashboard, "Echo, version 1")
     expect(page.get_by_role("status")).to_have_text("In conversation", timeout=30_000)
     page.wait_for_timeout(1000 * (2 * len(SPEECH) + 3 * len(PAUSE)) / RATE + 500)
-    assert page.locator("[data-meter-out]").evaluate("meter => meter.value") > 0
+    for meter in ("out", "in"):
+        page.wait_for_function(f"document.querySelector('[data-meter-{meter}]').value > 0.3")
     page.get_by_role("button", name="5", exact=True).click()
     if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
         dashboard.picture(Path(given) / "web-call-live.light.wide.png")
@@ -198,7 +200,7 @@ def test_it_ends_where_somebody_else_hangs_up(
     expect(page.get_by_role("status")).to_have_text("In conversation", timeout=30_000)
     other = Dashboard(speaker.new_page(), talking_gateway)
     other.go("/calls")
-    other.page.get_by_role("link", name="Web call").first.click()
+    other.page.get_by_role("region", name="Live calls").get_by_role("link", name="Web call").first.click()
     other.page.get_by_role("button", name="Hang up").click()
     other.page.get_by_role("dialog").get_by_role("button", name="Hang up").click()
     expect(page.get_by_role("status")).to_have_text("Somebody ended the call.", timeout=15_000)
