@@ -4,6 +4,7 @@ What is read is delivered as it comes, as if each piece were a binary message; t
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -18,6 +19,9 @@ from gateway.net.connection import (
 )
 
 __all__ = ["ByteStream"]
+
+PIECE = 65_536
+"Bytes that are read at once of what a broken connection still holds."
 
 
 class ByteStream(asyncio.Protocol):
@@ -99,6 +103,8 @@ class ByteStream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._linger is not None:
             self._linger.cancel()
+        if exc is not None and not self._over:
+            self._hear_the_rest()
         self._end()
         clean = self._ended_by_peer and exc is None
         self._on_closed(NO_STATUS if clean else None, self._why or (str(exc) if exc else ""))
@@ -108,6 +114,20 @@ class ByteStream(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stalled = self._over
+
+    def _hear_the_rest(self) -> None:
+        """Deliver what had come, unread, when our own writing found the connection broken.
+
+        The loop closes a connection at once whose peer has reset it, with its last words still in the kernel.
+        """
+        if self._transport.get_extra_info("ssl_object") is not None:
+            return  # those are readable by the TLS layer alone, which is gone
+        number = self._transport.get_extra_info("socket").fileno()
+        try:
+            while data := os.read(number, PIECE):
+                self.data_received(data)
+        except OSError:
+            pass  # the reset itself, behind the last byte; or nothing more
 
     def _watch(self, sock: socket.socket) -> None:
         """Have the kernel find out that the peer is gone: nothing in the protocol would."""

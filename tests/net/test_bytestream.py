@@ -134,6 +134,23 @@ async def test_peer_that_dies_has_not() -> None:
         assert code is None
 
 
+async def test_last_words_of_a_peer_that_is_reset() -> None:
+    """What it had said is heard, though our own sending was the first to find out that it is gone."""
+    ear, said = Ear(), bytes(range(256)) * 300
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dialling = asyncio.ensure_future(dialled(f"tcp://127.0.0.1:{server.getsockname()[1]}", ear))
+        peer = await asyncio.to_thread(lambda: server.accept()[0])
+        connection = await dialling
+        with peer:
+            peer.sendall(said)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        for _ in range(3):
+            connection.send_audio(False, bytes(320))
+        code, _ = await ear.ended()
+        assert b"".join(payload for _, payload in ear.messages) == said
+        assert code is None
+
+
 async def test_runtime_that_does_not_read_loses_audio_then_the_call() -> None:
     """Audio is dropped and counted while a second of it waits; after two checks the peer is cut off."""
     go_on = asyncio.Event()
