@@ -425,6 +425,9 @@ def test_check_of_recordings(gateway: Gateway, tmp_path: Path, monkeypatch: pyte
     found_now = findings(gateway("check"))
     assert found_now[f"number {FRONT_DESK}"][0][0] == "ok"
     assert found_now["recordings"][0][0] == "ok"
+    assert found_now["recordings"][1] == ("ok", "deleted after 90 days")
+    answer(gateway("workspaces", "set", "Demo", "recording_keep_days=30"))
+    assert findings(gateway("check"))["recordings"][1] == ("ok", "deleted after 90 days; Demo's after 30")
 
 
 def test_check_before_the_first_start(gateway: Gateway) -> None:

@@ -1,13 +1,13 @@
-"""Whether calls that are to be recorded will be: the announcements, and the room on the disk."""
+"""Whether calls that are to be recorded will be, and for how long: announcements, room, retention."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config
 from gateway.media.audio import read_wav
 from gateway.recordings.folder import FolderStore
-from gateway.routing.table import AgentVersion, PhoneNumber, RecordingMode
+from gateway.routing.table import AgentVersion, PhoneNumber, RecordingMode, Workspace
 from gateway.store.configuration import Configuration
 
 
@@ -29,6 +29,7 @@ async def check_recordings(there: Configuration, config: Config) -> AsyncIterato
     modes = [one.recording for group in (numbers, trunks, versions.values()) for one in group]
     if set(modes) - {None, RecordingMode.OFF}:
         yield _room(config)
+        yield _retention(config, await there.workspaces.list_all())
 
 
 def _announcement(label: str, of: PhoneNumber | AgentVersion) -> list[Finding]:
@@ -53,3 +54,14 @@ def _room(config: Config) -> Finding:
             "recordings", f"{free} MB are free in {folder}, min_free_mb is {least}: none is made", mend
         )
     return ok("recordings", f"{folder}, {free} MB free")
+
+
+def _retention(config: Config, workspaces: Sequence[Workspace]) -> Finding:
+    days = config.recordings.keep_days
+    rules = [f"deleted after {days} days" if days else "kept for ever"]
+    rules += [
+        f"{one.name}'s after {one.recording_keep_days}"
+        for one in workspaces
+        if one.recording_keep_days is not None
+    ]
+    return ok("recordings", "; ".join(rules))
