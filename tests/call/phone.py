@@ -5,7 +5,7 @@ import random
 import secrets
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -107,11 +107,19 @@ class Sound:
             self.send(payload, 101, marker=elapsed == 160)
         self.timestamp = (self.timestamp + duration) & 0xFFFFFFFF
 
-    async def speak(self, audio: bytes, payload_type: int = 0) -> None:
-        """Say it in real time, 20 ms a packet."""
+    def lose(self) -> None:
+        """A packet that the network loses."""
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
+
+    async def speak(self, audio: bytes, payload_type: int = 0, *, lost: Container[int] = ()) -> None:
+        """Say it in real time, 20 ms a packet, of which the network loses some."""
         due = self._loop.time()
-        for start in range(0, len(audio), FRAME):
-            self.send(audio[start : start + FRAME].ljust(FRAME, b"\xff"), payload_type)
+        for number, start in enumerate(range(0, len(audio), FRAME)):
+            if number in lost:
+                self.lose()
+            else:
+                self.send(audio[start : start + FRAME].ljust(FRAME, b"\xff"), payload_type)
             due += 0.02
             await asyncio.sleep(due - self._loop.time())
 

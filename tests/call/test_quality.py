@@ -13,6 +13,7 @@ from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime
 from tests.call.test_audio import connected
 from tests.call.world import NUMBER, World
+from tests.interop.sound import speech_like, ulaw
 from tests.media.test_extended_report import METRICS, report
 
 
@@ -79,6 +80,25 @@ async def test_the_agent_and_the_record_are_told(world: World, agent: Runtime, p
     assert ended["mos_in"] == media["in"]["mos"]
     assert not world.told("call.one_way")
     reports.close()
+
+
+@pytest.mark.one_loop
+async def test_a_network_that_loses_packets(world: World, agent: Runtime, phone: Phone) -> None:
+    """One in eleven is lost: as much audio is made up, and the record says so; it still is no bad call."""
+    leg, _ = await connected(world, agent, phone, dialect="native")
+    phone.sound.hush()
+    lost = range(5, 200, 11)
+    await phone.sound.speak(ulaw(speech_like(4.0, seed=3)), lost=lost)
+    phone.sound.murmur()
+    await asyncio.sleep(0.3)
+    leg.bye()
+    row = await world.ended("completed", "user_disconnected", "caller")
+    media: Any = row.media
+    figures = media["in"]
+    assert figures["lost"] == len(lost)
+    assert figures["concealed_ms"] >= 20 * len(lost) - 60
+    assert 4 < figures["loss_percent"] < 9.1
+    assert 3.0 < figures["mos"] < 4.1
 
 
 @pytest.mark.usefixtures("every_second")
