@@ -7,16 +7,21 @@ from collections.abc import Callable, Generator, Mapping
 import pytest
 import uvloop
 
+ONE_LOOP = frozenset({"api", "call", "commands", "providers", "provisioning", "store", "web"})
+"Folders whose subject is not the loop: SQL, HTTP and whole calls cost too much to have each of them twice."
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Every asynchronous test holds on the standard library's loop and on uvloop.
+    """Sockets, clocks and whole gateways (`net`, `whole`, …) hold on either loop, asyncio's and uvloop.
 
-    Tests with real peers take uvloop only, as the gateway does: their cost is the peers' own time; those
-    marked `one_loop` as well: their subject, such as a page, knows nothing of the loop.
+    Tests with real peers take uvloop only, as the gateway does: their cost is the peers' own time. So do the
+    folders of `ONE_LOOP`, and tests that are marked so.
     """
-    if item.get_closest_marker("interop") or item.get_closest_marker("one_loop"):
+    folder = item.path.relative_to(config.rootpath).parts[1]
+    marked = item.get_closest_marker("interop") or item.get_closest_marker("one_loop")
+    if marked or folder in ONE_LOOP:
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.call_shape import shown_time
@@ -102,6 +103,8 @@ class DeliveryShape(BaseModel):
 class DeliveryPage(BaseModel):
     """Some deliveries."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     items: list[DeliveryShape]
     "Newest first."
     total: int
@@ -112,6 +115,8 @@ class DeliveryPage(BaseModel):
     "Most that a page holds."
 
 
+WebhookId = Annotated[str, InPath(description="`webhook_…`", max_length=64)]
+DeliveryId = Annotated[str, InPath(description="`whd_…`", max_length=64)]
 MADE: dict[int | str, dict[str, Any]] = answers(400)
 ONE = answers(400, 404)
 
@@ -135,13 +140,13 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
         return json(_shape(webhook) | {"secret": body.secret}, 201)
 
     @router.get("/{webhook_id}", response_model=WebhookShape, responses=ONE)
-    async def get_webhook(webhook_id: str, caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def get_webhook(webhook_id: WebhookId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """One webhook."""
         return json(_shape(await hooks.get(webhook_id, caller.workspace_id)))
 
     @router.patch("/{webhook_id}", response_model=WebhookShape, responses=ONE)
     async def change_webhook(
-        webhook_id: str, body: WebhookChange, caller: Annotated[Caller, Depends(gate)]
+        webhook_id: WebhookId, body: WebhookChange, caller: Annotated[Caller, Depends(gate)]
     ) -> Response:
         """Change a webhook; a new address is asked first."""
         before = await hooks.get(webhook_id, caller.workspace_id)
@@ -152,17 +157,17 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
         return json(_shape(after))
 
     @router.delete("/{webhook_id}", status_code=204, responses=answers(400, 404))
-    async def remove_webhook(webhook_id: str, caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def remove_webhook(webhook_id: WebhookId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Remove a webhook, with its log."""
         await subscribing.remove(await hooks.get(webhook_id, caller.workspace_id), caller.by)
         return Response(status_code=204)
 
     @router.get("/{webhook_id}/deliveries", response_model=DeliveryPage, responses=ONE)
     async def list_deliveries(
-        webhook_id: str,
+        webhook_id: WebhookId,
         caller: Annotated[Caller, Depends(gate)],
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
-        page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most deliveries of a page.")] = 20,
+        page: Annotated[int, Query(ge=1, le=100_000, description="Which page, from 1.")] = 1,
     ) -> Response:
         """What was, or is to be, delivered to a webhook; newest first."""
         hook = await hooks.get(webhook_id, caller.workspace_id)
@@ -177,7 +182,7 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
         responses=ONE,
     )
     async def redeliver(
-        webhook_id: str, delivery_id: str, caller: Annotated[Caller, Depends(gate)]
+        webhook_id: WebhookId, delivery_id: DeliveryId, caller: Annotated[Caller, Depends(gate)]
     ) -> Response:
         """Deliver something once more; the new delivery names the old one as its parent."""
         hook = await hooks.get(webhook_id, caller.workspace_id)

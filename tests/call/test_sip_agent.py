@@ -6,7 +6,7 @@ import pytest
 
 from gateway.sip.events import ByeReceived, InfoReceived
 from tests.call.conftest import MakePhone
-from tests.call.phone import Phone, babble, sdp, until
+from tests.call.phone import Phone, babble, sdp, share_heard, until
 from tests.call.test_outbound import Doorkeeper
 from tests.call.world import CALLEE, NUMBER, World
 
@@ -15,12 +15,6 @@ from tests.call.world import CALLEE, NUMBER, World
 async def bot(make_phone: MakePhone) -> Phone:
     """The agent: a telephone of its own."""
     return await make_phone()
-
-
-def share_heard(said: bytes, heard: bytes) -> float:
-    """How much of it came, a few milliseconds at a time: a peer that is late leaves gaps."""
-    pieces = [said[start : start + 32] for start in range(0, len(said), 32)]
-    return sum(piece in heard for piece in pieces) / len(pieces)
 
 
 def uri(bot: Phone, user: str = "bot", parameters: str = "") -> str:

@@ -8,9 +8,8 @@ from gateway.call.record import CallRecord
 from gateway.sip.events import ByeReceived, Cancelled
 from gateway.store.calls import CallRow
 from tests.call.conftest import Build, MakePhone
-from tests.call.phone import Leg, Phone, babble, until
+from tests.call.phone import Leg, Phone, babble, share_heard, until
 from tests.call.runtime import Runtime, Talk
-from tests.call.test_sip_agent import share_heard
 from tests.call.world import CALLEE, NUMBER, World
 
 SAYS = {"dialect": "native"}
