@@ -4,14 +4,19 @@ With `TRUNKLINE_SCREENSHOTS=FOLDER` (scripts/screenshots) a picture of every pag
 """
 
 import asyncio
+import json
 import os
 import re
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -69,6 +74,7 @@ e164 = "+12025550101"
 nickname = "Main line"
 trunk = "Carrier One"
 sip_trunk_enabled = true
+recording = "both"
 inbound = "Front desk/1"
 outbound = "Front desk/1"
 is_default = true
@@ -110,16 +116,36 @@ def busy_gateway(
     """A gateway with some calls behind it, and an account."""
     require("chromium", "chromium")
     seed = SEED.format(phone=phone_port, agent=agent_port)
-    settings: dict[str, dict[str, object]] = {"provisioning": {"provider": "simulated"}}
+    settings: dict[str, dict[str, object]] = {
+        "provisioning": {"provider": "simulated"},
+        "webhooks": {"allow_http": "yes", "allow_private": "yes"},
+    }
     with Gateway(tmp_path_factory.mktemp("dashboard"), seed, settings) as running:
         add_account(running)
-        said = ulaw(speech_like(3.0))
+        # A call has to be long for its page to show all that it can.
+        said = ulaw(speech_like(12.0 if os.environ.get("TRUNKLINE_SCREENSHOTS") else 3.0))
         for called in (FRONT_DESK, "+919876543210"):
             asyncio.run(_call(running, called, said))
         assert wait_until(lambda: len([row for row in running.calls() if row["ended_at"]]) == 2)
+        tell_of(running, ids(running)["call"])
         yield running
         assert running.stop() == 0
         running.assert_clean()
+
+
+def tell_of(gateway: Gateway, call_id: str) -> None:
+    """Post what was said in a call, as the agent's runtime does."""
+    key = json.loads(gateway.command("keys", "add", "runtime", "--json"))["key"]
+    turns = [
+        {"role": "assistant", "content": "Good morning, how can I help you?", "start": 0.4},
+        {"role": "user", "content": "I would like to move my appointment to Tuesday.", "start": 2.1},
+    ]
+    said = {"transcript": turns, "summary": "An appointment is moved.", "sentiment": "positive"}
+    found = {"fields": {"appointment": "2026-12-01T10:30", "callback": False}}
+    api = f"http://127.0.0.1:{gateway.http_port}/v1/calls/{call_id}"
+    for what, body in (("transcript", said), ("extracted", found)):
+        answer = httpx2.post(f"{api}/{what}", json=body, headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 204, answer.text
 
 
 async def _call(gateway: Gateway, called: str, said: bytes) -> None:
@@ -156,6 +182,7 @@ def ids(gateway: Gateway) -> dict[str, str]:
         "draft": "SELECT id FROM agent_versions WHERE state = 'draft'",
         "trunk": "SELECT id FROM trunks WHERE name = 'Carrier One'",
         "call": "SELECT id FROM calls WHERE status = 'completed'",
+        "told": "SELECT coalesce(min(call_id), '') FROM call_texts",
         "refused": "SELECT id FROM calls WHERE status = 'failed'",
     }
     with closing(sqlite3.connect(f"file:{gateway.folder}/data/trunkline.db?mode=ro", uri=True)) as database:
@@ -186,6 +213,7 @@ def places(gateway: Gateway) -> dict[str, str]:
         "trunks": "/trunks",
         "trunk": f"/trunks/{known['trunk']}",
         "settings": "/settings",
+        "webhooks": "/webhooks",
         "nothing-there": "/nothing-there",
     }
 
@@ -363,6 +391,110 @@ def test_a_call_that_rings(dashboard: Dashboard, phone_port: int, tmp_path: Path
         expect(page.locator(".notice").last).to_contain_text("disconnected", ignore_case=True, timeout=25_000)
     expect(page.locator(".ladder")).to_contain_text("INVITE")
     assert came_back(speech, heard.samples), (compare_pieces(speech, heard.samples), heard.output)
+
+
+def test_called_from_here(dashboard: Dashboard, busy_gateway: Gateway) -> None:
+    """Without a telephone: the gateway's own calls the number, the page follows, and it is heard again."""
+    page = dashboard.page
+    dashboard.go(f"/numbers/{ids(busy_gateway)['number']}")
+    page.get_by_role("button", name="Call it from here").click()
+    expect(page.get_by_role("status")).to_contain_text("is calling +12025550101")
+    expect(page.locator("#try")).to_contain_text("Front desk / 1 has answered")
+    expect(page.locator("#try")).to_contain_text("It went well: Front desk / 1", timeout=40_000)
+    assert dashboard.faults() == []
+    if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+        dashboard.picture(Path(given) / "number-tested.light.wide.png")
+    page.locator("#try").get_by_role("link", name="See the call").first.click()
+    expect(page.locator(".waveform rect").nth(100)).to_be_attached()
+    charts = page.locator(".chart polyline")
+    expect(charts.first).to_be_attached()  # a flat line has no height, so it counts as hidden
+    drawn = [len((one.get_attribute("points") or "").split()) for one in charts.all()]
+    assert len(drawn) >= 3, "opinion, loss and jitter"
+    assert min(drawn) >= 2
+    heard = page.locator("audio").evaluate(PLAYED)
+    assert 10 < heard["duration"] < 20
+    assert heard["at"] > 0.5
+    assert dashboard.faults() == []
+
+
+PLAYED = """async (audio) => {
+  audio.muted = true;
+  await audio.play();
+  for (let n = 0; n < 200 && audio.currentTime <= 0.5; n++) await new Promise((go) => setTimeout(go, 50));
+  audio.pause();
+  return { duration: audio.duration, at: audio.currentTime };
+}"""
+"Plays a little of a recording, and says how long it is and how far it came."
+
+
+def test_what_was_said(dashboard: Dashboard, busy_gateway: Gateway) -> None:
+    """What the agent's runtime posted stands on the call's page."""
+    page = dashboard.page
+    dashboard.go(f"/calls/{ids(busy_gateway)['told']}")
+    expect(page.get_by_label("Transcript")).to_contain_text("move my appointment to Tuesday")
+    expect(page.get_by_text("2026-12-01T10:30")).to_be_visible()
+    expect(page.get_by_text("An appointment is moved.")).to_be_visible()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes every webhook."""
+
+    def do_POST(self) -> None:
+        """Read it, and say so."""
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing is printed."""
+
+
+@contextmanager
+def receiving() -> Iterator[str]:
+    """The address of a receiver of webhooks."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/calls"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_webhook(dashboard: Dashboard, busy_gateway: Gateway) -> None:
+    """An address that does not answer is explained; one that does is told of a call, and again by hand."""
+    page = dashboard.page
+    dashboard.go("/webhooks")
+    page.get_by_label("Address").fill(f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}/nobody")
+    page.get_by_label("call.failed").check()
+    page.get_by_role("button", name="Verify and add").click()
+    expect(page.get_by_role("alert")).to_contain_text("should answer a verification with 2xx, but:")
+    expect(page.get_by_label("call.failed")).to_be_checked()
+    assert dashboard.faults() == []
+    with receiving() as address:
+        page.get_by_label("Address").fill(address)
+        page.get_by_role("button", name="Verify and add").click()
+        expect(page.get_by_text("it is shown this once")).to_be_visible()
+        expect(page.get_by_text("whsec_")).to_be_visible()
+        assert dashboard.faults() == []
+        with ThreadPoolExecutor() as threads:  # the browser has this thread's loop
+            threads.submit(asyncio.run, _call(busy_gateway, "+919876543210", b"")).result()
+        log = page.get_by_role("table")
+        expect(log).to_contain_text("call.failed")
+        expect(log.get_by_text("delivered").first).to_be_visible()
+        again = log.get_by_role("button", name=re.compile("Deliver call.failed"))
+        again.click()
+        expect(page.get_by_role("status")).to_contain_text("being delivered again")
+        expect(page.get_by_role("table")).to_contain_text("again, by hand")
+        if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+            for scheme, size, name in (("light", WIDE, "wide"), ("dark", NARROW, "narrow")):
+                dashboard.look(scheme, size)
+                dashboard.picture(Path(given) / f"webhook.{scheme}.{name}.png")
+        assert dashboard.faults() == []
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("paused")).to_be_visible()
 
 
 def test_buying_a_number(dashboard: Dashboard) -> None:
