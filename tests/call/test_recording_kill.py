@@ -1,10 +1,7 @@
 """A gateway process killed in mid-call: what is on the disk, and what the next start makes of it."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import wave
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import numpy as np
 
 from gateway.sip.target import Target
 from tests.call.phone import Phone, until
+from tests.call.process import serve
 from tests.call.runtime import Runtime
 from tests.call.world import NUMBER, World
 from tests.interop.sipp import free_port
@@ -40,36 +38,13 @@ inbound = "Reception"
 """
 
 
-def serve(folder: Path, runtime: Runtime, port: int) -> "subprocess.Popen[bytes]":
-    """`gateway serve`, furnished from a seed file."""
-    seed = folder / "seed.toml"
-    seed.write_text(SEED.format(url=runtime.url(), number=NUMBER))
-    settings = {
-        "GATEWAY__DATA_DIR": folder / "data",
-        "DEMO__SEED": seed,
-        "SIP__LISTENERS__0__PORT": port,
-        "SIP__LISTENERS__1__PORT": 0,
-        "HTTP__PORT": 0,
-        "MEDIA__PORT_MIN": 41_000,
-        "MEDIA__PORT_MAX": 41_999,
-        "RECORDINGS__MIN_FREE_MB": 0,
-    }
-    environ = {f"TRUNKLINE_{name}": str(value) for name, value in settings.items()}
-    with (folder / "gateway.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve"],
-            env=os.environ | environ,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-
-
 async def test_a_killed_gateway_leaves_a_recording_that_can_be_played(
     agent: Runtime, phone: Phone, tmp_path: Path
 ) -> None:
     """All but the last second or two; the next start finishes it and says so in the call's record."""
     port = free_port()
-    process = await asyncio.to_thread(serve, tmp_path, agent, port)
+    seed = SEED.format(url=agent.url(), number=NUMBER)
+    process = await asyncio.to_thread(serve, tmp_path, seed, port, RECORDINGS__MIN_FREE_MB=0)
     log = tmp_path / "gateway.log"
     try:
         await until(lambda: b"gateway.started" in log.read_bytes(), 60)
