@@ -81,6 +81,8 @@ from gateway.web.parts import Parts
 
 TOKEN_FILE = "operator.token"  # noqa: S105 - the name of a file
 "In the data directory: what `gateway tail` shows to be let in."
+TOKEN_LENGTH = 32
+"Characters below which a token is no secret."
 
 
 class Gateway:
@@ -431,14 +433,18 @@ async def _stopped(task: "asyncio.Task[None]") -> None:
 def operator_token(data_dir: Path) -> str:
     """The token of the event stream, made at the first start, readable by its owner only."""
     path = data_dir / TOKEN_FILE
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        token = secrets.token_urlsafe(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token)
-        return token
+    kept = path.read_text("ascii").strip() if path.exists() else ""
+    if len(kept) >= TOKEN_LENGTH:
+        return kept
+    # There is none, or a start was killed, or its disk full, before it was written: an empty one opens nothing.
+    token = secrets.token_urlsafe(32)
+    fresh = path.with_suffix(".fresh")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    fresh.replace(path)
+    return token
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -3,10 +3,17 @@
 import asyncio
 import os
 from http import HTTPStatus
+from pathlib import Path
+from typing import cast
 
 import pytest
+from fastapi import Request
 
+from gateway.api.keys import KeyGate
+from gateway.api.refusal import Declined
+from gateway.app import operator_token
 from gateway.sip.events import ByeReceived
+from gateway.store.configuration import Configuration
 from tests.call.conftest import Build, agent, build, make_phone, phone, world  # noqa: F401  fixtures
 from tests.call.phone import Leg, Phone, sdp, until
 from tests.call.runtime import Runtime
@@ -234,3 +241,23 @@ async def test_many_at_once(world: World, agent: Runtime, phone: Phone) -> None:
     rows = await world.records()
     assert len({row.id for row in rows}) == len({row.sip_call_id for row in rows}) == 30
     assert len(agent.talks) == 30
+
+
+@pytest.mark.parametrize("left", ["", "\n", "short"])
+def test_a_token_that_was_never_written_is_made_anew(tmp_path: Path, left: str) -> None:
+    """A start that was killed, or whose disk was full, leaves an empty file: nobody is let in by nothing."""
+    (tmp_path / "operator.token").write_text(left)
+    token = operator_token(tmp_path)
+    assert len(token) >= 32
+    assert operator_token(tmp_path) == token
+    assert [(one.name, one.stat().st_mode & 0o777) for one in tmp_path.iterdir()] == [
+        ("operator.token", 0o600)
+    ]
+
+
+async def test_no_token_is_no_key() -> None:
+    """Even a gate without an operator's token does not take the lack of a key for it."""
+    gate = KeyGate(cast("Configuration", None), "", 60)
+    with pytest.raises(Declined) as refused:
+        await gate(cast("Request", None), None)
+    assert refused.value.answer.status == 401

@@ -54,7 +54,7 @@ class KeyGate:
     async def __call__(self, request: Request, credentials: Credentials) -> Caller:
         """Who is asking; raises `Declined` with 401 or 429."""
         given = "" if credentials is None else credentials.credentials
-        if hmac.compare_digest(given.encode(), self._operator_token):
+        if self._operator_token and hmac.compare_digest(given.encode(), self._operator_token):
             return await self._operator(request)
         parts = KEY.fullmatch(given)
         key = None if parts is None else await self._configuration.keys.opening(parts[1], parts[2])
