@@ -436,7 +436,7 @@ def operator_token(data_dir: Path) -> str:
     kept = path.read_text("ascii").strip() if path.exists() else ""
     if len(kept) >= TOKEN_LENGTH:
         return kept
-    # There is none, or it was never written: a start was killed, or the disk full. An empty one opens nothing.
+    # There is none, or it was never written, by a start that was killed: an empty one opens nothing.
     token = secrets.token_urlsafe(32)
     fresh = path.with_suffix(".fresh")
     fresh.unlink(missing_ok=True)
