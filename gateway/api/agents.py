@@ -235,7 +235,7 @@ async def _detach(
 ) -> None:
     """Take all numbers off an agent, in one direction."""
     own = {each.id for each in await there.agents.versions(version.agent_id)}
-    for number in await there.numbers.list_all(caller.workspace_id):
+    for number in await there.numbers.speaking(list(own)):
         if getattr(number, f"{direction}_version_id") in own:
             await there.numbers.unassign(number.id, direction, caller.by)
 

@@ -1,5 +1,6 @@
 """Calls as a CSV file, written while it is read."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from dataclasses import replace
 import orjson
 
 from gateway.api.call_shape import call_detail
-from gateway.store.calls import MAX_PAGE, CallFilter
+from gateway.store.calls import MAX_PAGE, CallFilter, in_parts
 from gateway.store.protocol import Store
 
 MAX_ROWS = 10_000
@@ -60,8 +61,10 @@ async def exported(store: Store, which: CallFilter | None, columns: Sequence[str
     which = which and replace(which, offset=0)
     while which is not None and left > 0:
         page = await store.list_calls(replace(which, limit=min(MAX_PAGE, left)))
-        rows = map(call_detail, page.calls)
-        yield b"".join(_line([_cell(row, column) for column in columns]) for row in rows)
+        for part in in_parts(page.calls):
+            rows = map(call_detail, part)
+            yield b"".join(_line([_cell(row, column) for column in columns]) for row in rows)
+            await asyncio.sleep(0)
         left -= len(page.calls)
         if page.next is None:
             return

@@ -168,6 +168,7 @@ def call_filter(query: CallQuery, workspace_id: str, version_ids: tuple[str, ...
         descending=(query.duration or query.created_at) != "asc",
         limit=query.limit,
         offset=(query.page - 1) * query.limit,
+        whole=False,
     )
 
 

@@ -98,7 +98,12 @@ def _label(label: object | None) -> str | None:
 async def _last_good(store: SqlStore, number: PhoneNumber, direction: str) -> CallRow | None:
     """A call that ended well: answered, with sound both ways."""
     which = CallFilter(
-        number.workspace_id, number_ids=(number.id,), direction=direction, statuses=("completed",), limit=20
+        number.workspace_id,
+        number_ids=(number.id,),
+        direction=direction,
+        statuses=("completed",),
+        limit=20,
+        whole=False,
     )
     calls = (await store.list_calls(which)).calls
     heard = (call for call in calls if call.first_audio_in_at and call.first_audio_out_at)

@@ -40,12 +40,14 @@ class Book:
     joined: "Changing | None" = None
     "A transaction that everything is read and changed in; None: each reading and each change is its own."
 
-    async def read(self, kind: type[V], *conditions: sa.ColumnElement[bool]) -> list[V]:
+    async def read(
+        self, kind: type[V], *conditions: sa.ColumnElement[bool], limit: int | None = None
+    ) -> list[V]:
         """All values of a kind that meet the conditions, oldest first."""
         if self.joined is not None:
-            return await self.joined.read(kind, *conditions)
+            return await self.joined.read(kind, *conditions, limit=limit)
         async with self.database.reading() as connection:
-            return await read(connection, self.box, kind, *conditions)
+            return await read(connection, self.box, kind, *conditions, limit=limit)
 
     async def get(self, kind: type[V], object_id: str) -> V:
         """One value by its id; `NotFound` where there is none."""
@@ -81,9 +83,11 @@ class Changing:
     by: str
     revision: int
 
-    async def read(self, kind: type[V], *conditions: sa.ColumnElement[bool]) -> list[V]:
+    async def read(
+        self, kind: type[V], *conditions: sa.ColumnElement[bool], limit: int | None = None
+    ) -> list[V]:
         """All values of a kind that meet the conditions, oldest first."""
-        return await read(self.connection, self.box, kind, *conditions)
+        return await read(self.connection, self.box, kind, *conditions, limit=limit)
 
     async def get(self, kind: type[V], object_id: str) -> V:
         """One value by its id; `NotFound` where there is none."""
@@ -150,14 +154,18 @@ class Changing:
 
 
 async def read(
-    connection: AsyncConnection, box: SecretBox, kind: type[V], *conditions: sa.ColumnElement[bool]
+    connection: AsyncConnection,
+    box: SecretBox,
+    kind: type[V],
+    *conditions: sa.ColumnElement[bool],
+    limit: int | None = None,
 ) -> list[V]:
-    """All values of a kind that meet the conditions, oldest first."""
+    """The values of a kind that meet the conditions, oldest first; all of them, or the first so many."""
     table = TABLES[kind]
     oldest_first = (
         (table.c.agent_id, table.c.number) if kind is AgentVersion else (table.c.created_at, table.c.id)
     )
-    rows = await connection.execute(table.select().where(*conditions).order_by(*oldest_first))
+    rows = await connection.execute(table.select().where(*conditions).order_by(*oldest_first).limit(limit))
     return [READERS[kind](row, box) for row in rows.mappings()]
 
 

@@ -11,12 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from gateway.store.calls import MAX_PAGE, CallFilter, CallPage, CallRow, Cursor
 from gateway.store.errors import InvalidInput
 from gateway.store.schema import calls, workspaces
 
 FIELDS = tuple(field.name for field in fields(CallRow))
+BULKY = frozenset({"decision", "ladder", "media", "recording"})
+BRIEF = tuple(name for name in FIELDS if name not in BULKY)
 CLOSED = "failed"
 RESTARTED = "gateway_restarted"
 MAX_APART = 20
@@ -156,7 +161,7 @@ async def unfinished_recordings(connection: AsyncConnection, instance: str) -> l
 def _kept(instance: str, workspace_id: str, before: datetime) -> sa.Select[Any]:
     """The recordings of a workspace that are there, of calls before this."""
     return (
-        calls.select()
+        _select()
         .where(
             calls.c.recording_status.in_(KEPT),
             calls.c.created_at < before,
@@ -169,13 +174,20 @@ def _kept(instance: str, workspace_id: str, before: datetime) -> sa.Select[Any]:
 
 async def get_call(connection: AsyncConnection, call_id: str) -> CallRow | None:
     """One record, or None."""
-    found = (await connection.execute(calls.select().where(calls.c.id == call_id))).first()
+    found = (await connection.execute(_select().where(calls.c.id == call_id))).first()
     return None if found is None else _call_of(found)
 
 
-def _call_of(row: sa.Row[Any]) -> CallRow:
-    given = {name: row._mapping[name] for name in FIELDS}
-    return CallRow(**{**given, "ladder": tuple(given["ladder"])})
+def _select(names: Sequence[str] = FIELDS) -> sa.Select[Any]:
+    """These columns in this order, for `_call_of`."""
+    return sa.select(*(calls.c[name] for name in names))
+
+
+def _call_of(row: sa.Row[Any], names: Sequence[str] = FIELDS) -> CallRow:
+    given = dict(zip(names, row, strict=True))
+    if "ladder" in given:
+        given["ladder"] = tuple(given["ladder"])
+    return CallRow(**given)
 
 
 async def list_calls(connection: AsyncConnection, which: CallFilter) -> CallPage:
@@ -183,7 +195,8 @@ async def list_calls(connection: AsyncConnection, which: CallFilter) -> CallPage
     if not 1 <= which.limit <= MAX_PAGE:
         raise InvalidInput("limit", which.limit, f"should be from 1 to {MAX_PAGE}")
     rows = (await connection.execute(page_query(which))).all()
-    page = tuple(_call_of(row) for row in rows[: which.limit])
+    names = _names(which)
+    page = tuple(_call_of(row, names) for row in rows[: which.limit])
     if len(rows) <= which.limit:
         return CallPage(page, None)
     last = page[-1]
@@ -205,16 +218,61 @@ def page_query(which: CallFilter) -> sa.Select[Any]:
     few = [item for item in alternatives if len(item[1]) <= MAX_APART]
     apart: Alternative = max(few, key=lambda item: len(item[1]), default=(calls.c.id, ()))
     for column, values in alternatives:
+        indexed = _indexed(column, alternatives)
         if len(values) == 1:
-            conditions.append(column == values[0])
+            conditions.append(indexed == values[0])
         elif column is not apart[0] or len(values) > MAX_APART:
-            conditions.append(column.in_(values))
-    whole = calls.select().where(*conditions)
+            conditions.append(indexed.in_(values))
+    if which.sort == "duration" and _is_selective(alternatives):
+        return _sorted_apart(which, conditions, apart)
     if len(apart[1]) < 2:
-        return _ordered(whole, calls, which).limit(which.limit + 1).offset(which.offset)
-    parts = [_ordered(whole.where(apart[0] == value), calls, which).subquery() for value in apart[1]]
+        return _in_order(which, conditions)
+    found, first = _select(_names(which)).where(*conditions), _indexed(apart[0], alternatives)
+    parts = [_ordered(found.where(first == value), calls, which).subquery() for value in apart[1]]
     merged = sa.union_all(*(sa.select(part) for part in parts)).subquery()
     return _ordered(sa.select(merged), merged, which).limit(which.limit + 1).offset(which.offset)
+
+
+def _in_order(which: CallFilter, conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """Rows as the index has them; far in, only the ids of those that are skipped are looked at."""
+    if which.offset < DEEP:
+        rows = _select(_names(which)).where(*conditions)
+        return _ordered(rows, calls, which).limit(which.limit + 1).offset(which.offset)
+    ids = _ordered(_select(("id",)).where(*conditions), calls, which).limit(which.limit + 1)
+    page = ids.offset(which.offset).subquery()
+    rows = _select(_names(which)).where(calls.c.id.in_(sa.select(page.c.id)))
+    return _ordered(rows, calls, replace(which, offset=0))
+
+
+def _indexed(column: sa.Column[Any], alternatives: Sequence["Alternative"]) -> sa.ColumnElement[Any]:
+    """The column, for SQLite only where it is the one that leaves the fewest calls."""
+    best = min(RANKS.index(other.name) for other, _ in alternatives)
+    return column if RANKS.index(column.name) == best else unindexed_in_sqlite(column)
+
+
+def _is_selective(alternatives: Sequence["Alternative"]) -> bool:
+    """Whether a filter leaves so few calls that sorting them is quicker than to look for them in order.
+
+    The longest busy call is the very last one in the order of duration: databases do not see that coming.
+    """
+    return any(values != COMMON.get(column.name) for column, values in alternatives)
+
+
+def _sorted_apart(
+    which: CallFilter, conditions: Sequence[sa.ColumnElement[bool]], apart: "Alternative"
+) -> sa.Select[Any]:
+    """Sort ids and durations, which the indexes hold, then fetch the page's rows."""
+    several = [apart[0].in_(apart[1])] if 1 < len(apart[1]) <= MAX_APART else []
+    way = sa.desc if which.descending else sa.asc
+    ids = sa.select(calls.c.id).where(*conditions, *several)
+    ids = ids.order_by(way(unindexed(calls.c.duration_ms)), way(calls.c.id))
+    page = ids.limit(which.limit + 1).offset(which.offset).subquery()
+    found = _select(_names(which)).where(calls.c.id.in_(sa.select(page.c.id)))
+    return found.order_by(way(unindexed(calls.c.duration_ms)), way(calls.c.id))
+
+
+def _names(which: CallFilter) -> Sequence[str]:
+    return FIELDS if which.whole else BRIEF
 
 
 def _ordered(query: sa.Select[Any], source: sa.FromClause, which: CallFilter) -> sa.Select[Any]:
@@ -234,22 +292,72 @@ def _beyond(which: CallFilter, end: Cursor) -> sa.ColumnElement[bool]:
 
 _SORTS = {"created_at": "created_at", "duration": "duration_ms"}
 Alternative = tuple[sa.Column[Any], Sequence[Any]]
+COMMON: dict[str, Sequence[Any]] = {"status": ("completed",), "end_reason": ("user_disconnected",)}
+"Filters that hold for so many calls that the first ones in order are soon found."
+DEEP = 1000
+"From so many skipped calls on, their rows are not read."
+RANKS = (
+    *("id", "sip_call_id", "batch_id", "from_number", "to_number", "number_id", "version_id"),
+    *("agent_id", "trunk_id", "end_reason", "status"),
+)
+"Columns of the list's filters, those first that leave the fewest calls."
+
+
+def unindexed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A number that no index is used for: to both databases `+x` is a value of its own."""
+    return sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+class unindexed_in_sqlite(sa.ColumnElement[Any]):  # noqa: N801 - used as a function
+    """A column by which SQLite, which guesses without statistics, is to choose no index; elsewhere itself."""
+
+    inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
+
+    def __init__(self, column: sa.ColumnElement[Any]) -> None:
+        self.column = column
+        self.type = column.type
+
+
+@compiles(unindexed_in_sqlite)
+def _as_it_is(element: unindexed_in_sqlite, compiler: Any, **more: Any) -> str:
+    return str(compiler.process(element.column, **more))
+
+
+@compiles(unindexed_in_sqlite, "sqlite")
+def _with_plus(element: unindexed_in_sqlite, compiler: Any, **more: Any) -> str:
+    return "+" + str(compiler.process(element.column, **more))
+
+
+def _weak(which: CallFilter, name: str) -> sa.ColumnElement[Any]:
+    """A column with two values: an index on it is for SQLite only where no filter leaves fewer calls."""
+    stronger = (
+        *(which.agent_ids, which.version_ids, which.number_ids, which.from_numbers, which.to_numbers),
+        *(which.statuses, which.end_reasons, which.batch_ids, which.trunk_ids, which.ids),
+    )
+    is_alone = not any(stronger) and (name == "type" or which.type is None)
+    return calls.c[name] if is_alone else unindexed_in_sqlite(calls.c[name])
 
 
 def _conditions(which: CallFilter) -> tuple[list[sa.ColumnElement[bool]], list[Alternative]]:
     """What has to hold, and the columns of which one of several values has to be there."""
-    exact = {
-        calls.c.workspace_id: which.workspace_id,
-        calls.c.direction: which.direction,
-        calls.c.type: which.type,
-        calls.c.sip_call_id: which.sip_call_id,
-    }
-    least = {
-        calls.c.created_at: which.created_from,
-        calls.c.duration_ms: which.min_duration_ms,
-        calls.c.latency_ms: which.min_latency_ms,
-    }
-    most = {calls.c.duration_ms: which.max_duration_ms, calls.c.latency_ms: which.max_latency_ms}
+    is_far_narrower = bool(which.batch_ids or which.trunk_ids or which.sip_call_id)
+    workspace = unindexed_in_sqlite(calls.c.workspace_id) if is_far_narrower else calls.c.workspace_id
+    duration: sa.ColumnElement[Any] = calls.c.duration_ms
+    if which.sort == "created_at":
+        duration = unindexed_in_sqlite(duration)
+    exact = (
+        (workspace, which.workspace_id),
+        (_weak(which, "direction"), which.direction),
+        (_weak(which, "type"), which.type),
+        (calls.c.sip_call_id, which.sip_call_id),
+    )
+    least = (
+        (calls.c.created_at, which.created_from),
+        (duration, which.min_duration_ms),
+        (calls.c.latency_ms, which.min_latency_ms),
+    )
+    most = ((duration, which.max_duration_ms), (calls.c.latency_ms, which.max_latency_ms))
     several = {
         calls.c.id: which.ids,
         calls.c.agent_id: which.agent_ids,
@@ -262,9 +370,9 @@ def _conditions(which: CallFilter) -> tuple[list[sa.ColumnElement[bool]], list[A
         calls.c.status: which.statuses,
         calls.c.end_reason: which.end_reasons,
     }
-    conditions = [column == value for column, value in exact.items() if value is not None]
-    conditions += [column >= value for column, value in least.items() if value is not None]
-    conditions += [column <= value for column, value in most.items() if value is not None]
+    conditions = [column == value for column, value in exact if value is not None]
+    conditions += [column >= value for column, value in least if value is not None]
+    conditions += [column <= value for column, value in most if value is not None]
     if which.created_before is not None:
         conditions.append(calls.c.created_at < which.created_before)
     if which.open is not None:

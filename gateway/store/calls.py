@@ -1,6 +1,6 @@
 """Call records as the store keeps them, and how to ask for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Literal
 
 MAX_PAGE = 200
 "Most calls that one page can hold."
+PART = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class CallFilter:
     "Go on where an earlier page ended; costs the same however far in."
     offset: int = 0
     "Calls to skip; costs more the further in."
+    whole: bool = True
+    "False: without decision, ladder, media and recording, which lists do not show and most of a record is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +138,8 @@ class CallPage:
     calls: tuple[CallRow, ...]
     next: Cursor | None
     "None: there are no more."
+
+
+def in_parts(rows: Sequence[CallRow]) -> Iterator[Sequence[CallRow]]:
+    """Rows by a few, which take a millisecond or two to write: running calls share the writer's loop."""
+    return (rows[start : start + PART] for start in range(0, len(rows), PART))

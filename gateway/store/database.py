@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.store.errors import StoreError, Unacceptable
 
-HEAD = "0011"
+HEAD = "0012"
 "The newest migration; a test holds it to `migrations/versions`."
 BUSY_SECONDS = 5
 "How long SQLite waits for another writer before it gives up."

@@ -52,25 +52,41 @@ class Numbers:
     async def default_of(self, workspace_id: str) -> PhoneNumber | None:
         """A workspace's default number; where none is, its oldest one that is assigned for calls out."""
         own = numbers.c.workspace_id == workspace_id
-        found = await self.book.read(PhoneNumber, own, numbers.c.is_default)
-        found = found or await self.book.read(PhoneNumber, own, numbers.c.outbound_version_id.is_not(None))
+        found = await self.book.read(PhoneNumber, own, numbers.c.is_default, limit=1)
+        assigned = numbers.c.outbound_version_id.is_not(None)
+        found = found or await self.book.read(PhoneNumber, own, assigned, limit=1)
         return found[0] if found else None
 
     async def of_provider(self, provider: str) -> list[PhoneNumber]:
         """Those that were bought from a provider, of all workspaces."""
         return await self.book.read(PhoneNumber, numbers.c.provider == provider)
 
-    async def spoken_for(self, version_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The ids of the numbers that one of these versions answers, and of those it calls from."""
+    async def speaking(self, version_ids: Sequence[str]) -> list[PhoneNumber]:
+        """Those that one of these versions answers or dials by."""
+        if not version_ids:
+            return []
         inbound, outbound = numbers.c.inbound_version_id, numbers.c.outbound_version_id
         either = sa.or_(inbound.in_(version_ids), outbound.in_(version_ids))
-        found = await self.book.read(PhoneNumber, either) if version_ids else []
+        return await self.book.read(PhoneNumber, either)
+
+    async def spoken_for(self, version_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The ids of the numbers that one of these versions answers, and of those it calls from."""
+        found = await self.speaking(version_ids)
         answered = [number.id for number in found if number.inbound_version_id in version_ids]
         return answered, [number.id for number in found if number.outbound_version_id in version_ids]
 
-    async def on_trunk(self, trunk_id: str) -> list[PhoneNumber]:
-        """Those that name a trunk as their own."""
-        return await self.book.read(PhoneNumber, numbers.c.trunk_id == trunk_id)
+    async def on_trunk(self, trunk_id: str, limit: int | None = None) -> list[PhoneNumber]:
+        """Those that name a trunk as their own; all of them, or the first so many."""
+        return await self.book.read(PhoneNumber, numbers.c.trunk_id == trunk_id, limit=limit)
+
+    async def by_trunk(self, workspace_id: str) -> dict[str, int]:
+        """How many numbers name each trunk as their own."""
+        query = sa.select(numbers.c.trunk_id, sa.func.count()).where(
+            numbers.c.workspace_id == workspace_id, numbers.c.trunk_id.is_not(None)
+        )
+        async with self.book.database.reading() as connection:
+            rows = (await connection.execute(query.group_by(numbers.c.trunk_id))).all()
+        return {row[0]: row[1] for row in rows}
 
     async def ended_by(self, now: datetime, rental_status: RentalStatus) -> list[PhoneNumber]:
         """Those whose rental ended before a moment, and whose status still says otherwise."""

@@ -450,22 +450,27 @@ call_texts = sa.Table(
 )
 
 
-def _call_index(*columns: str, sort: str = "created_at") -> None:
-    sa.Index("ix_calls_" + "_".join([*columns, sort]), *(calls.c[name] for name in (*columns, sort, "id")))
+FILTERED = ("duration_ms", "latency_ms")
+"What calls are filtered by in ranges: at the end of an index, most rows are passed by without being read."
+
+
+def _call_index(*columns: str, sort: str = "created_at", ends: tuple[str, ...] = ()) -> None:
+    name = "ix_calls_" + "_".join([*columns, sort])
+    sa.Index(name, *(calls.c[column] for column in (*columns, sort, "id", *ends)))
 
 
 # One index for each filter of the call list, each ending in the order of the list, so that a page is read off
 # the index wherever it starts. Without a workspace only the operator asks, from the command line.
 _call_index()
-_call_index("workspace_id")
-_call_index("workspace_id", "agent_id")
-_call_index("workspace_id", "version_id")
-_call_index("workspace_id", "number_id")
+_call_index("workspace_id", ends=FILTERED)
+_call_index("workspace_id", "agent_id", ends=FILTERED)
+_call_index("workspace_id", "version_id", ends=FILTERED)
+_call_index("workspace_id", "number_id", ends=FILTERED)
 _call_index("workspace_id", "from_number")
 _call_index("workspace_id", "to_number")
-_call_index("workspace_id", "direction")
+_call_index("workspace_id", "direction", ends=FILTERED)
 _call_index("workspace_id", "type")
-_call_index("workspace_id", "status")
+_call_index("workspace_id", "status", ends=FILTERED)
 _call_index("workspace_id", "end_reason")
 _call_index("trunk_id")
 _call_index("batch_id")

@@ -78,8 +78,8 @@ async def show(visit: Visit) -> Response:
     store = visit.site.parts.store
     versions = await store.configuration.agents.versions(agent.id)
     labels = await store.number_list.labels(visit.workspace.id)
-    numbers = await store.configuration.numbers.list_all(visit.workspace.id)
     own = {version.id for version in versions}
+    numbers = await store.configuration.numbers.speaking(list(own))
     used: dict[str, list[str]] = {version.id: [] for version in versions}
     for number in numbers:
         for direction, version_id in (("in", number.inbound_version_id), ("out", number.outbound_version_id)):

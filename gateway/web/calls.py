@@ -1,5 +1,6 @@
 """Call history, the calls that go on now, and their export."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from gateway.call.record import EndReason, Status
 from gateway.routing.decision import Reason
 from gateway.routing.number import normalise
-from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor
+from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor, in_parts
 from gateway.web import words
 from gateway.web.page import Page, Visit, get, post
 from gateway.web.sheet import line
@@ -116,7 +117,7 @@ async def _live(visit: Visit) -> list[CallRow]:
         for record in visit.site.parts.switchboard.running()
         if record.workspace_id == visit.workspace.id
     }
-    open_ones = CallFilter(visit.workspace.id, open=True, limit=MAX_PAGE)
+    open_ones = CallFilter(visit.workspace.id, open=True, limit=MAX_PAGE, whole=False)
     instance = visit.site.parts.config.gateway.name
     for row in (await visit.site.parts.store.list_calls(open_ones)).calls:
         if row.instance != instance:
@@ -157,7 +158,9 @@ async def _lines(visit: Visit, which: CallFilter) -> AsyncIterator[str]:
     sent = 0
     while sent < MOST_EXPORTED:
         page = await visit.site.parts.store.list_calls(which)
-        yield "".join(line(_cells(row)) for row in page.calls[: MOST_EXPORTED - sent])
+        for part in in_parts(page.calls[: MOST_EXPORTED - sent]):
+            yield "".join(line(_cells(row)) for row in part)
+            await asyncio.sleep(0)
         sent += len(page.calls)
         if page.next is None:
             return
@@ -219,6 +222,7 @@ def _asked(visit: Visit) -> Asked:
         sort="duration" if sort in ("longest", "shortest") else "created_at",
         descending=sort in ("newest", "longest"),
         limit=SIZE,
+        whole=False,
     )
     problem = next(
         (f"{name} is no day such as 2026-12-31" for name in ("start", "end") if _is_wrong(query[name])), ""

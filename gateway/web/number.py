@@ -70,7 +70,8 @@ async def shown(visit: Visit, number: PhoneNumber, tried: Tried, status: int = 2
     store = visit.site.parts.store
     labels = await store.number_list.labels(visit.workspace.id)
     trunk = await _trunk(visit, number)
-    recent = (await store.list_calls(CallFilter(visit.workspace.id, number_ids=(number.id,), limit=8))).calls
+    latest = CallFilter(visit.workspace.id, number_ids=(number.id,), limit=8, whole=False)
+    recent = (await store.list_calls(latest)).calls
     steps = _steps(number, await checklist(store, number, visit.site.parts.now()))
     return visit.page(
         "number.html",

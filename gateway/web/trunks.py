@@ -16,6 +16,8 @@ from gateway.web.page import Page, Visit, complaint, get, post
 
 RECENT = timedelta(hours=24)
 LOOKED_AT = 200
+LISTED = 50
+"Numbers that a trunk's page names."
 BROKEN = frozenset(
     {"sip_trunk_unreachable", "sip_auth_failed", "network_failure", "media_lost", "trunk_rate_limit"}
 )
@@ -50,16 +52,15 @@ class Health:
 async def table(visit: Visit) -> Response:
     """The page."""
     own = await visit.site.parts.store.configuration.trunks.list_all(visit.workspace.id)
-    numbers = await visit.site.parts.store.configuration.numbers.list_all(visit.workspace.id)
-    used = {trunk.id: sum(number.trunk_id == trunk.id for number in numbers) for trunk in own}
-    rows = [(trunk, await health(visit, trunk), used[trunk.id]) for trunk in own]
+    used = await visit.site.parts.store.configuration.numbers.by_trunk(visit.workspace.id)
+    rows = [(trunk, await health(visit, trunk), used.get(trunk.id, 0)) for trunk in own]
     return visit.page("trunks.html", "trunks", trunks=rows)
 
 
 async def health(visit: Visit, trunk: Trunk) -> Health:
     """How a trunk has been doing, by the records of its calls."""
     since = visit.site.parts.now() - RECENT
-    which = CallFilter(visit.workspace.id, trunk_ids=(trunk.id,), limit=LOOKED_AT)
+    which = CallFilter(visit.workspace.id, trunk_ids=(trunk.id,), limit=LOOKED_AT, whole=False)
     calls = (await visit.site.parts.store.list_calls(which)).calls
     return judged(trunk, list(calls), since)
 
@@ -90,15 +91,16 @@ async def show(
     trunk = await _own(visit)
     store = visit.site.parts.store
     labels = await store.number_list.labels(visit.workspace.id)
-    numbers = await store.configuration.numbers.list_all(visit.workspace.id)
-    calls = (await store.list_calls(CallFilter(visit.workspace.id, trunk_ids=(trunk.id,), limit=8))).calls
+    numbers = await store.configuration.numbers.on_trunk(trunk.id, LISTED)
+    latest = CallFilter(visit.workspace.id, trunk_ids=(trunk.id,), limit=8, whole=False)
+    calls = (await store.list_calls(latest)).calls
     return visit.page(
         "trunk.html",
         "trunks",
         400 if problem else 200,
         trunk=trunk,
         health=await health(visit, trunk),
-        numbers=[number for number in numbers if number.trunk_id == trunk.id][:50],
+        numbers=[number for number in numbers if number.workspace_id == visit.workspace.id],
         given=_given(trunk) if given is None else given,
         calls=calls,
         labels=labels,

@@ -19,6 +19,7 @@ from rich.table import Table
 from scripts.benchmark.dialects import DialectFigures, measure_dialects
 from scripts.benchmark.load import Heard, Load, Phone, open_phone
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
+from scripts.benchmark.pages import PageFigures, Plan, measure_pages
 from scripts.benchmark.rules import RulesFigures, measure_rules
 from scripts.benchmark.sip import Dialler
 from scripts.benchmark.under_test import CALLED, Process, agents, floor, gateway, settle
@@ -61,20 +62,26 @@ class SetupFigures:
     answer_p99_ms: float
 
 
-Figures = MediaFigures | SetupFigures | OutboundFigures | RulesFigures | DialectFigures
+Figures = MediaFigures | SetupFigures | OutboundFigures | RulesFigures | DialectFigures | PageFigures
 
 
 def main() -> None:
     """Run what was asked for, bounded in time, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "what", nargs="*", help="media, setup, outbound, rules, dialects; default: the first three"
+        "what", nargs="*", help="media, setup, outbound, rules, dialects, pages; default: the first three"
     )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
     parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each row")
     parser.add_argument("--setup-calls", type=int, default=2000)
     parser.add_argument("--rate", type=int, default=SETUP_RATE, help="new calls a second")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="calls in the database of pages")
+    parser.add_argument("--repeats", type=int, default=15, help="requests of each page")
+    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument(
+        "--folder", type=Path, help="where the SQLite database of pages is made, and kept for the next run"
+    )
     parser.add_argument("--json", type=Path, default=Path("out/bench.json"))
     arguments = parser.parse_args()
     arguments.what = arguments.what or ["media", "setup", "outbound"]
@@ -102,6 +109,11 @@ def main() -> None:
     results |= {"media": [asdict(row) for row in media], "setup": [asdict(row) for row in setup]}
     decided = measure_rules() if "rules" in arguments.what else []
     packets = measure_dialects() if "dialects" in arguments.what else []
+    pages: list[PageFigures] = []
+    plans: list[Plan] = []
+    if "pages" in arguments.what:
+        pages, plans = measure_pages(arguments, tested, lambda what: console.print(f"[dim]{what}[/dim]"))
+    results |= {"pages": [asdict(row) for row in pages], "plans": [asdict(plan) for plan in plans]}
     results["dialects"] = [asdict(row) for row in packets]
     results["rules"] = [asdict(row) for row in decided]
     results["outbound"] = [asdict(row) for row in outbound]
@@ -115,6 +127,10 @@ def main() -> None:
         console.print(table_of("Decisions about destinations", "destinations", RULES_COLUMNS, decided))
     if packets:
         console.print(table_of("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets))
+    if pages:
+        console.print(table_of("Pages over a big database", "page", PAGE_COLUMNS, pages))
+    for plan in plans:
+        console.print(f"[bold]{plan.database}, {plan.page}: {plan.ms} ms[/bold]\n{plan.plan}", markup=True)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2))
     console.print(f"[dim]{machine()}; written to {arguments.json}[/dim]")
@@ -325,6 +341,15 @@ DIALECT_COLUMNS = {
     "to_agent_bytes": "bytes to\nthe agent",
     "from_agent_bytes": "bytes from\nthe agent",
 }
+PAGE_COLUMNS = {
+    "database": "database",
+    "status": "status",
+    "rows": "rows",
+    "p50_ms": "ms\np50",
+    "p99_ms": "\np99",
+    "cpu_ms": "CPU ms",
+    "lag_ms": "loop\nstood ms",
+}
 RULES_COLUMNS = {
     "decisions_per_second": "decisions\na second",
     "p50_us": "µs\np50",
@@ -348,8 +373,12 @@ def table_of(title: str, label: str, columns: dict[str, str], rows: Sequence[Fig
         table.add_column(head, justify="right")
     for row in rows:
         figures = asdict(row)
-        table.add_row(figures[label], *(f"{figures[name]:g}" for name in columns))
+        table.add_row(figures[label], *map(_shown, (figures[name] for name in columns)))
     return table
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 if __name__ == "__main__":

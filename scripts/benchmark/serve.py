@@ -8,6 +8,7 @@ from gateway.app import Gateway, new_event_loop, stop_on_signals
 from gateway.config import load_config
 from gateway.events.log import log_sink
 from gateway.settings import ListenerSettings
+from scripts.benchmark.watched import watched
 
 
 async def main(port: int, log: str) -> None:
@@ -20,7 +21,8 @@ async def main(port: int, log: str) -> None:
         stop_on_signals(gateway.stop)
         await gateway.start()
         print("ready", flush=True)
-        await gateway.serve()
+        async with watched(os.environ.get("BENCH_STATEMENTS", "")):
+            await gateway.serve()
         await gateway.close()
 
 

@@ -244,6 +244,24 @@ async def test_every_filter_in_every_order(store: SqlStore) -> None:
             assert [call.id for call in second.calls] == expected[70:140]
 
 
+async def test_pages_far_in(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ids are looked up before rows are read, the pages are the same."""
+    monkeypatch.setattr("gateway.store.call_table.DEEP", 1)
+    rows = some_calls()
+    await save(store, *rows)
+    for sort, descending, key in ORDERS:
+        expected = [row.id for row in sorted(rows, key=key, reverse=descending)]
+        which = CallFilter(sort=sort, descending=descending, limit=70, offset=140)  # type: ignore[arg-type]  # a str
+        assert [call.id for call in (await store.list_calls(which)).calls] == expected[140:210]
+
+
+async def test_lists_go_without_the_bulk(store: SqlStore) -> None:
+    """A row that is not whole lacks what lists do not show, and nothing else."""
+    await save(store, FULL)
+    (row,) = (await store.list_calls(CallFilter(whole=False))).calls
+    assert row == replace(FULL, decision=None, ladder=(), media={}, recording=None)
+
+
 @pytest.mark.parametrize("limit", [0, 201, -1])
 async def test_page_has_a_size(store: SqlStore, limit: int) -> None:
     """A page holds 1 to 200 calls."""
