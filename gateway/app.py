@@ -54,6 +54,7 @@ from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
 from gateway.house_phone import HousePhone
+from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
 from gateway.net.browser import upgrades
 from gateway.net.dns import Resolver
@@ -138,6 +139,7 @@ class Gateway:
         await self._start_http()
         self._start_sweeping()
         await self._take_requests()
+        prepare_resampling()
         self._not_ready = None
         # What lives now lives for long: the collector need not look at it again (measured: fewer pauses).
         gc.collect()

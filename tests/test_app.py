@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+from asyncio.subprocess import PIPE
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
@@ -17,7 +19,7 @@ from gateway.store.configuration import Configuration
 from tests.call.conftest import Build, agent, build, make_phone, phone, world  # noqa: F401  fixtures
 from tests.call.phone import Leg, Phone, sdp, until
 from tests.call.runtime import Runtime
-from tests.call.world import NUMBER, World
+from tests.call.world import NUMBER, QUICK, World
 
 # Fixtures are arguments by their names.
 # ruff: noqa: F811
@@ -261,3 +263,33 @@ async def test_no_token_is_no_key() -> None:
     with pytest.raises(Declined) as refused:
         await gate(cast("Request", None), None)
     assert refused.value.answer.status == 401
+
+
+LOADED = """
+import asyncio, sys
+from gateway.app import Gateway
+from gateway.config import load_config
+from gateway.media.audio import L16_16K, ULAW_8K, converter
+
+async def main():
+    gateway = Gateway(load_config(None, dict(__import__("os").environ)))
+    assert "numpy" not in sys.modules, "it is loaded early anyway: prepare_resampling() can go"
+    await gateway.start()
+    before = set(sys.modules)
+    converter(ULAW_8K, L16_16K)
+    print(len(set(sys.modules) - before))
+    await gateway.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_no_call_waits_for_a_library(tmp_path: Path) -> None:
+    """What the first change of rate needs was loaded at the start: in a call it would hold up all calls."""
+    settings = {"GATEWAY__DATA_DIR": tmp_path, **QUICK}
+    environ = {f"TRUNKLINE_{name}": str(value) for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOADED, env=os.environ | environ, stdout=PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, out.decode().split()) == (0, ["0"])

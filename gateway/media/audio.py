@@ -95,10 +95,17 @@ def converter(source: AudioFormat, target: AudioFormat) -> Converter | None:
     return chain if source.sample_bytes == 1 else _whole_samples(chain)
 
 
+def prepare_resampling() -> None:
+    """Load what changes of rate need: in a call it would cost every other call half a second of audio."""
+    for audio_format in (L16_16K, L16_24K, L16_48K):
+        converter(ULAW_8K, audio_format)
+        converter(audio_format, ULAW_8K)
+
+
 def _resampler(source: int, target: int) -> Converter | None:
     if source == target:
         return None
-    # Imported here because it loads numpy, which a gateway that only carries G.711 never needs.
+    # Imported here because it loads numpy, which commands can do without.
     from gateway.media.resample import Resampler
 
     return Resampler(source, target).convert
