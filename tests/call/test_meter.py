@@ -15,6 +15,9 @@ from gateway.routing.table import Increment
 from gateway.store.errors import StoreError
 from gateway.store.purses import Exchange, Hold, Purse
 
+# Money.
+pytestmark = pytest.mark.one_loop
+
 GRACE = 5.0
 ORG = "org_1"
 

@@ -22,6 +22,9 @@ from tests.call.phone import Phone, babble, sdp, share_heard, until
 from tests.call.runtime import Runtime
 from tests.call.world import CALLEE, NUMBER, World
 
+# Which answer means what, and who may call: nothing of it is the loop's.
+pytestmark = pytest.mark.one_loop
+
 
 async def test_a_whole_call(world: World, agent: Runtime, phone: Phone) -> None:
     """Asked for, rung, answered, heard both ways, hung up by the callee: one record says all of it."""

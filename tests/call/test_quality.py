@@ -16,6 +16,9 @@ from tests.call.world import NUMBER, World
 from tests.interop.sound import speech_like, ulaw
 from tests.media.test_extended_report import METRICS, report
 
+# Figures, and when they alarm.
+pytestmark = pytest.mark.one_loop
+
 
 class Reports:
     """Speaks RTCP as the phone would: from its address, to the port above our RTP."""
@@ -82,7 +85,6 @@ async def test_the_agent_and_the_record_are_told(world: World, agent: Runtime, p
     reports.close()
 
 
-@pytest.mark.one_loop
 async def test_a_network_that_loses_packets(world: World, agent: Runtime, phone: Phone) -> None:
     """One in eleven is lost: as much audio is made up, and the record says so; it still is no bad call."""
     leg, _ = await connected(world, agent, phone, dialect="native")

@@ -20,6 +20,9 @@ from tests.call.test_audio import connected
 from tests.call.world import World
 from tests.interop.sound import compare, speech_like, ulaw
 
+# What is in the files comes from the clock and a thread; the loop carries it in the tests of audio.
+pytestmark = pytest.mark.one_loop
+
 BOTH = RecordingMode.BOTH
 ASKED = RecordingMode.ON_DEMAND
 

@@ -6,6 +6,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gateway.sip.target import Target
 from tests.call.phone import Phone, until
@@ -14,6 +15,9 @@ from tests.call.runtime import Runtime
 from tests.call.world import NUMBER, World
 from tests.interop.sipp import free_port
 from tests.interop.sound import compare_pieces, speech_like, ulaw
+
+# The gateway is a process of its own, with the loop that it has.
+pytestmark = pytest.mark.one_loop
 
 SEED = """
 [[workspaces]]

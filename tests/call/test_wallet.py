@@ -13,6 +13,9 @@ from tests.call.phone import Phone
 from tests.call.runtime import Runtime
 from tests.call.world import CALLEE, World
 
+# Money.
+pytestmark = pytest.mark.one_loop
+
 
 @pytest.fixture
 async def shop(build: Build) -> World:
