@@ -18,7 +18,7 @@ from tests.call.phone import Leg, Phone, babble, sdp, until
 from tests.call.runtime import Runtime, Talk
 from tests.call.test_audio import connected
 from tests.call.world import World
-from tests.interop.sound import compare, speech_like, ulaw
+from tests.interop.sound import came_back, compare, speech_like, ulaw
 
 # What is in the files comes from the clock and a thread; the loop carries it in the tests of audio.
 pytestmark = pytest.mark.one_loop
@@ -58,6 +58,16 @@ async def hang_up(world: World, leg: Leg) -> None:
     await world.hears("call.ended")
 
 
+def is_in(said: Samples, heard: Samples) -> bool:
+    """Whether half of it, piece by piece, can be found where it begins.
+
+    The test's phone is late now and then on a busy machine, and the receiver makes up for it: not all pieces
+    are whole then. Nothing of another voice is like one of them.
+    """
+    begins = max(0, round(compare(said, heard).delay_ms * 8) - 2000)
+    return came_back(said, heard[begins:], share=0.5)
+
+
 @pytest.mark.parametrize("at_rest", ["plain", "sealed"])
 async def test_both_sides_are_in_the_file_each_on_its_channel(
     build: Build, agent: Runtime, phone: Phone, at_rest: str
@@ -73,12 +83,11 @@ async def test_both_sides_are_in_the_file_each_on_its_channel(
     await talk.close()
     row, wav = await recorded(world)
     left, right = channels(wav)
-    heard, said = compare(caller, left), compare(speaker, right)
-    # The test's phone is late now and then on a busy machine, and the receiver makes up for it.
-    assert heard.likeness > 0.8
-    assert said.likeness > 0.95
+    assert is_in(caller, left)
+    assert compare(speaker, right).likeness > 0.95
     assert compare(caller, right).likeness < 0.3
     assert compare(speaker, left).likeness < 0.3
+    assert not is_in(caller, right)
     saved = world.told("recording.saved")[0].fields
     facts = row.recording
     assert facts is not None
@@ -113,7 +122,7 @@ async def test_outbound_calls_have_the_callee_on_the_left(
         return
     row, wav = await recorded(world)
     left, right = channels(wav)
-    assert compare(callee, left).likeness > 0.8
+    assert is_in(callee, left)
     assert compare(speaker, right).likeness > 0.9
     checks: Any = (row.decision or {})["checks"]
     assert ("recording", "outbound") in [(one["name"], one["looked_at"]) for one in checks]
