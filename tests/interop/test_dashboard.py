@@ -399,13 +399,14 @@ def test_called_from_here(dashboard: Dashboard, busy_gateway: Gateway) -> None:
     dashboard.go(f"/numbers/{ids(busy_gateway)['number']}")
     page.get_by_role("button", name="Call it from here").click()
     expect(page.get_by_role("status")).to_contain_text("is calling +12025550101")
-    expect(page.locator("#try")).to_contain_text("Front desk / 1 has answered")
-    expect(page.locator("#try")).to_contain_text("It went well: Front desk / 1", timeout=40_000)
+    seen = page.locator("#seen-inbound")
+    expect(seen).to_contain_text("Front desk / 1 has answered", timeout=15_000)
+    expect(seen).to_contain_text("It went well: Front desk / 1", timeout=40_000)
     assert dashboard.faults() == []
     if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
         dashboard.picture(Path(given) / "number-tested.light.wide.png")
-    page.locator("#try").get_by_role("link", name="See the call").first.click()
-    expect(page.locator(".waveform rect").nth(100)).to_be_attached()
+    seen.get_by_role("link", name="See the call").click()
+    expect(page.locator(".waveform rect").nth(100)).to_be_attached(timeout=15_000)
     charts = page.locator(".chart polyline")
     expect(charts.first).to_be_attached()  # a flat line has no height, so it counts as hidden
     drawn = [len((one.get_attribute("points") or "").split()) for one in charts.all()]
