@@ -66,10 +66,10 @@ class Dashboard:
         """Open a page."""
         self.page.goto(self.root + path)
 
-    def log_in(self) -> None:
+    def log_in(self, name: str = NAME) -> None:
         """With a mouse and a keyboard."""
         self.go("/login")
-        self.page.fill("#f-name", NAME)
+        self.page.fill("#f-name", name)
         self.page.fill("#f-password", PASSWORD)
         self.page.get_by_role("button", name="Log in", exact=True).click()
         self.page.wait_for_url("**/numbers")
@@ -95,7 +95,7 @@ class Dashboard:
         self.page.set_viewport_size(size)
 
 
-def add_account(gateway: Gateway) -> None:
+def add_account(gateway: Gateway, name: str = NAME, *more: str) -> None:
     """Somebody who may log in."""
     config = str(gateway.folder / "gateway.toml")
     command = [
@@ -104,7 +104,8 @@ def add_account(gateway: Gateway) -> None:
         "gateway",
         "accounts",
         "add",
-        NAME,
+        name,
+        *more,
         "--password-stdin",
         "--config",
         config,

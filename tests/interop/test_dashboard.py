@@ -559,3 +559,31 @@ def test_linking_a_trunk(dashboard: Dashboard) -> None:
         page.get_by_role("button", name="Link number").click()
         page.wait_for_url("**/numbers/phn_*")
     expect(page.get_by_role("status")).to_contain_text("is linked")
+
+
+def test_an_empty_workspace(browser: BrowserContext, busy_gateway: Gateway) -> None:
+    """Whoever has nothing yet is led: first to a number, wide and narrow, light and dark."""
+    busy_gateway.command("workspaces", "add", "Fresh start")
+    add_account(busy_gateway, "newcomer", "--workspace", "Fresh start")
+    cookies = browser.cookies()
+    browser.clear_cookies()
+    fresh = Dashboard(browser.new_page(), busy_gateway)
+    try:
+        fresh.log_in("newcomer")
+        steps = fresh.page.get_by_role("region", name="From here to your first call")
+        expect(steps.locator("[aria-current=step]")).to_contain_text("Get a number")
+        for scheme, size, name in (("light", WIDE, "wide"), ("dark", NARROW, "narrow")):
+            fresh.look(scheme, size)
+            for path in ("/numbers", "/calls", "/agents", "/trunks"):
+                fresh.go(path)
+                assert fresh.faults() == [], path
+                if given := os.environ.get("TRUNKLINE_SCREENSHOTS"):
+                    fresh.picture(Path(given) / f"empty-{path[1:]}.{scheme}.{name}.png")
+        fresh.go("/numbers")
+        steps.get_by_role("link", name="Link SIP trunk").click()
+        fresh.page.wait_for_url("**/numbers/link")
+        assert fresh.complaints == []
+    finally:
+        fresh.page.close()
+        browser.clear_cookies()
+        browser.add_cookies(cookies)  # type: ignore[arg-type]  # they are as they came

@@ -98,7 +98,7 @@ async def test_export(world: World, anna: Visitor) -> None:
 
 async def test_what_was_said(world: World, anna: Visitor) -> None:
     """Transcript, summary, sentiment and fields that a runtime posts stand on the call's page."""
-    row = await keep(world)
+    row = await keep(world, answered_at=NOW)
     page = f"/calls/{row.id}"
     assert "Nothing was posted." in text_of((await anna.get(page)).text)
     turns: list[dict[str, object]] = [
