@@ -1,12 +1,12 @@
 """The browser's side of a web call: one WebSocket in the place of a dialog and its RTP."""
 
-import asyncio
 import json
 from collections.abc import Callable
 
 import msgspec
 
 from gateway.call.browser_media import BrowserMedia
+from gateway.call.flag import Flag
 from gateway.call.phone import Party
 from gateway.call.record import Ending, EndReason, Status
 from gateway.media.dtmf import DIGITS
@@ -43,9 +43,9 @@ class BrowserLeg:
     party: Party = "caller"
 
     def __init__(self, end: Callable[[Ending], None], now: Callable[[], float]) -> None:
-        self.here = asyncio.Event()
+        self.here = Flag()
         "Set when the browser has connected."
-        self.connected = asyncio.Event()
+        self.connected = Flag()
         "Set with the answer: what is sent over TCP arrives."
         self.on_retune: Callable[[], None] = _nothing
         self.on_hold: Callable[[bool], None] = _no_hold

@@ -1,9 +1,9 @@
 """What a call needs of the side that an agent talks to: a phone behind a trunk, or a browser."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Literal, Protocol
 
+from gateway.call.flag import Flag
 from gateway.call.record import Ending
 from gateway.media.audio import AudioFormat
 
@@ -103,7 +103,7 @@ class Phone(Protocol):
     """The phone's side of a call, whatever carries it."""
 
     party: Party
-    connected: asyncio.Event
+    connected: Flag
     "Set when the peer surely hears us."
     on_retune: Callable[[], None]
     on_hold: Callable[[bool], None]

@@ -1,8 +1,8 @@
 """The phone's side of a call: a dialog and its audio, which do not know each other."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 
+from gateway.call.flag import Flag
 from gateway.call.outcome import ending_of_refused
 from gateway.call.phone import Party
 from gateway.call.phone_media import PhoneMedia
@@ -42,11 +42,11 @@ class SipLeg:
     ) -> None:
         self.party = party
         "Who the phone is in this call."
-        self.ringing = asyncio.Event()
+        self.ringing = Flag()
         "Set when the callee rings, or has picked up at once."
-        self.picked_up = asyncio.Event()
+        self.picked_up = Flag()
         "Set when the callee has answered our INVITE, and we have acknowledged that."
-        self.connected = asyncio.Event()
+        self.connected = Flag()
         "Set when the peer surely hears us: by its ACK or ours, or by its first audio."
         self.on_ringing: Callable[[int, bool], None] = _no_ringing
         "Called for each provisional answer of the callee, with its status and whether it brings audio."

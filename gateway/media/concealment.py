@@ -93,17 +93,17 @@ class Continuation:
         return min(1.0, max(0.0, 1 - (made - _FADE_FROM * self._rate / 1000) / self._fade))
 
 
-def _cycle(history: bytes, rate: int) -> list[int]:
-    """One period whose end flows into its beginning."""
+def _cycle(history: bytes, rate: int) -> "array[int]":
+    """One period whose end flows into its beginning; two bytes a sample, since a pause can last."""
     period = pitch(history, rate)
     if not period:
-        return []
+        return array("h")
     heard = samples_of(history)
-    cycle = list(heard[-period:])
+    cycle = heard[-period:]
     overlap = min(period // 4, len(heard) - period)
     if overlap:
         before = heard[-period - overlap : -period]
-        cycle[-overlap:] = crossfaded(cycle[-overlap:], before)
+        cycle[-overlap:] = array("h", crossfaded(cycle[-overlap:], before))
     return cycle
 
 

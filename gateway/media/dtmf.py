@@ -4,7 +4,6 @@ Nothing here detects or makes tones in the audio.
 """
 
 import struct
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +12,9 @@ DIGITS = "0123456789*#ABCD"
 
 OnDigit = Callable[[str, int], None]
 "Called with the digit and how long it was pressed, in milliseconds."
+
+TOLD = 16
+"Digits that are remembered, so that their late packets are not taken for new ones."
 
 _PAYLOAD = struct.Struct("!BBH")
 
@@ -93,7 +95,7 @@ class EventDetector:
         self._on_digit = on_digit
         self._per_ms = clock_rate // 1000
         self._press: _Key | None = None
-        self._told: deque[int] = deque(maxlen=16)
+        self._told: tuple[int, ...] = ()
         self.ignored = 0
         "Events that are no digits, and payloads that are no events."
 
@@ -147,7 +149,7 @@ class EventDetector:
 
     def _tell(self, press: _Key) -> None:
         press.told = True
-        self._told.append(press.timestamp)
+        self._told = (*self._told[1 - TOLD :], press.timestamp)
         self._on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
 
 

@@ -54,7 +54,7 @@ class Playout:
         self._chunks: deque[bytes] = deque()
         self._crumbs = bytearray()
         self._written = 0
-        self._marks: deque[tuple[int, str]] = deque()
+        self._marks: list[tuple[int, str]] = []
         self._marked = -1
         "Position of the newest mark, told or not."
         self._dropped = 0
@@ -112,7 +112,7 @@ class Playout:
         self._chunk, self._start, self._length, self._ahead = b"", 0, 0, position
         self._running = False
         dropped = [name for at, name in self._marks if at > position]
-        self._marks = deque(mark for mark in self._marks if mark[0] <= position)
+        self._marks = [mark for mark in self._marks if mark[0] <= position]
         return dropped
 
     def shorten(self, cut: Callable[[bytes], tuple[int, bytes] | None]) -> int:
@@ -131,7 +131,7 @@ class Playout:
         self._chunk, self._start, self._length, self._ahead = left, 0, len(left), position + len(left)
         self._written -= removed
         place = position + at
-        self._marks = deque((_moved(where, place, removed), name) for where, name in self._marks)
+        self._marks = [(_moved(where, place, removed), name) for where, name in self._marks]
         self._marked = _moved(self._marked, place, removed)
         return removed
 
@@ -152,7 +152,7 @@ class Playout:
         position = self.position
         due = []
         while marks and marks[0][0] <= position:
-            due.append(marks.popleft()[1])
+            due.append(marks.pop(0)[1])
         return due
 
     @property

@@ -1,7 +1,6 @@
 """RTP (RFC 3550) as call control sees it: packets, the sender, and the receiver."""
 
 import struct
-from collections import deque
 
 from gateway.media.dtmf import TelephoneEvent, event_code
 from gateway.media.packet import RtpPacket
@@ -59,7 +58,7 @@ class RtpSender:
         self._sequence = sequence & 0xFFFF
         self._timestamp = timestamp & 0xFFFFFFFF
         self._rate = clock_rate
-        self._events: deque[tuple[int, int]] = deque()
+        self._events: list[tuple[int, int]] = []
         self._event: _Event | None = None
         self._pause = 0
         self._gap = clock_rate * digit_gap_ms // 1000
@@ -157,7 +156,7 @@ class RtpSender:
             return None
         if not self._events or self._event_payload_type is None:
             return None
-        code, duration = self._events.popleft()
+        code, duration = self._events.pop(0)
         return _Event(code, self._timestamp, duration)
 
     def _event_packet(self, event: "_Event", event_payload_type: int) -> bytes:

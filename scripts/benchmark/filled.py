@@ -73,21 +73,20 @@ REASONS = {
 COLUMNS = [column.name for column in calls.columns]
 DECISION = {
     "allowed": True,
+    "reason": None,
+    "summary": "The call goes to version 1 of Desk 001.",
     "checks": [
-        {"name": name, "passed": True, "looked_at": f"{name} of the call", "found": f"the {name} that fits"}
+        {"name": name, "looked_at": f"{name} of the call", "found": "the one that fits", "outcome": "pass"}
         for name in ("source", "trunk", "number", "rental", "version", "channels")
     ],
-    "near": [],
+    "near_misses": [],
 }
 LADDER = [
     {"at": "2026-01-01T00:00:00.000Z", "sent": bool(place % 2), "line": line}
     for place, line in enumerate(("INVITE", "100 Trying", "180 Ringing", "200 OK", "ACK", "BYE", "200 OK"))
 ]
-SERIES = [{"at": at * 5, "mos": 4.4, "loss": 0.0, "jitter_ms": 1.2} for at in range(4)]
-MEDIA = {
-    way: {"packets": 2100, "lost": 3, "late": 1, "jitter_ms": 1.7, "mos": 4.38, "series": SERIES}
-    for way in ("received", "sent")
-}
+FIGURES = {"packets": 2100, "lost": 3, "late": 1, "jitter_ms": 1.7, "duplicates": 0, "discarded": 2}
+MEDIA = {"codec": "PCMU", "remote": "192.0.2.7:40000", "round_trip_ms": 31.2, "in": FIGURES, "out": FIGURES}
 "About 1.5 kB a record, as a short call leaves."
 
 
