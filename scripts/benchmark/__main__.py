@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scripts.benchmark.beside import BesideFigures, measure_beside
 from scripts.benchmark.dialects import DialectFigures, measure_dialects
 from scripts.benchmark.load import Heard, Load, Phone, open_phone
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
@@ -62,14 +63,24 @@ class SetupFigures:
     answer_p99_ms: float
 
 
-Figures = MediaFigures | SetupFigures | OutboundFigures | RulesFigures | DialectFigures | PageFigures
+Figures = (
+    MediaFigures
+    | SetupFigures
+    | OutboundFigures
+    | RulesFigures
+    | DialectFigures
+    | PageFigures
+    | BesideFigures
+)
 
 
 def main() -> None:
     """Run what was asked for, bounded in time, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "what", nargs="*", help="media, setup, outbound, rules, dialects, pages; default: the first three"
+        "what",
+        nargs="*",
+        help="media, setup, outbound, rules, dialects, pages, beside; default: the first three",
     )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
@@ -103,6 +114,9 @@ def main() -> None:
         with agents(other) as agent_port:
             media = measure_media(arguments, agent_port, tested, tell) if "media" in arguments.what else []
             setup = measure_setup(arguments, agent_port, tested, tell) if "setup" in arguments.what else []
+            beside: list[BesideFigures] = []
+            if "beside" in arguments.what:
+                beside = measure_beside(arguments, agent_port, tested, tell)
             outbound = []
             if "outbound" in arguments.what:
                 outbound = measure_outbound(arguments, agent_port, tested, tell)
@@ -116,21 +130,22 @@ def main() -> None:
     results |= {"pages": [asdict(row) for row in pages], "plans": [asdict(plan) for plan in plans]}
     results["dialects"] = [asdict(row) for row in packets]
     results["rules"] = [asdict(row) for row in decided]
+    results["beside"] = [asdict(row) for row in beside]
     results["outbound"] = [asdict(row) for row in outbound]
-    if media:
-        console.print(table_of("Calls with audio both ways", "system", MEDIA_COLUMNS, media))
-    if setup:
-        console.print(table_of("Call set-up", "dialect", SETUP_COLUMNS, setup))
-    if outbound:
-        console.print(table_of("Outbound calls", "dialect", OUTBOUND_COLUMNS, outbound))
-    if decided:
-        console.print(table_of("Decisions about destinations", "destinations", RULES_COLUMNS, decided))
-    if packets:
-        console.print(table_of("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets))
-    if pages:
-        console.print(table_of("Pages over a big database", "page", PAGE_COLUMNS, pages))
+    tables: tuple[tuple[str, str, dict[str, str], Sequence[Figures]], ...] = (
+        ("Calls with audio both ways", "system", MEDIA_COLUMNS, media),
+        ("Call set-up", "dialect", SETUP_COLUMNS, setup),
+        ("Outbound calls", "dialect", OUTBOUND_COLUMNS, outbound),
+        ("Decisions about destinations", "destinations", RULES_COLUMNS, decided),
+        ("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets),
+        ("Calls beside API requests", "beside", BESIDE_COLUMNS, beside),
+        ("Pages over a big database", "page", PAGE_COLUMNS, pages),
+    )
+    for title, label, heads, rows in tables:
+        if rows:
+            console.print(table_of(title, label, heads, rows))
     for plan in plans:
-        console.print(f"[bold]{plan.database}, {plan.page}: {plan.ms} ms[/bold]\n{plan.plan}", markup=True)
+        console.print(f"{plan.database}, {plan.page}: {plan.ms} ms\n{plan.plan}\n", markup=False)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2))
     console.print(f"[dim]{machine()}; written to {arguments.json}[/dim]")
@@ -340,6 +355,17 @@ DIALECT_COLUMNS = {
     "from_agent_us": "µs from\nthe agent",
     "to_agent_bytes": "bytes to\nthe agent",
     "from_agent_bytes": "bytes from\nthe agent",
+}
+BESIDE_COLUMNS = {
+    "calls": "calls",
+    "requests": "requests",
+    "unexpected": "unex-\npected",
+    "jitter_p50_ms": "jitter ms\np50",
+    "jitter_p99_ms": "\np99",
+    "lost_percent": "lost\n%",
+    "cpu_ms": "CPU ms\na second",
+    "answer_p50_ms": "answer ms\np50",
+    "answer_p99_ms": "\np99",
 }
 PAGE_COLUMNS = {
     "database": "database",
