@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,8 @@ def measure_pages(
 ) -> tuple[list[PageFigures], list[Plan]]:
     """Fill, serve, ask; on each database."""
     figures, plans = [], []
-    with postgresql_server() as url:
+    wanted = "postgresql" in arguments.databases
+    with postgresql_server() if wanted else nullcontext() as url:
         for name, place in (("sqlite", ""), ("postgresql", url)):
             if place is None or name not in arguments.databases:
                 continue
