@@ -1,8 +1,10 @@
 """`gateway call`: place a call through the running gateway, and follow it to its end."""
 
 import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -157,8 +159,9 @@ def _follow(config: Config, call_id: str, who: Mapping[str, str], show: Sink) ->
         try:
             place = {"Last-Event-ID": str(seen), **who}
             for event in events_from(config, f"/v1/calls/{call_id}/events", {}, place):
-                seen += 1
-                show(event)
+                with _whole_lines():
+                    seen += 1
+                    show(event)
                 if event.name == ENDING:
                     return STATUSES.get(str(event.fields.get("status")), FAILED)
             fail(f"the gateway at {address_of(config)} has ended", FAILED)
@@ -167,6 +170,16 @@ def _follow(config: Config, call_id: str, who: Mapping[str, str], show: Sink) ->
             if interrupts > 1:
                 return INTERRUPTED
             _hang_up(config, call_id, who)
+
+
+@contextmanager
+def _whole_lines() -> Iterator[None]:
+    """An interrupt waits until the line stands: half a line of JSON is no line."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _hang_up(config: Config, call_id: str, who: Mapping[str, str]) -> None:

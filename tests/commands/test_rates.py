@@ -84,9 +84,10 @@ def test_a_deck_is_removed_when_confirmed(gateway: Gateway) -> None:
 
 
 def test_a_quote_is_what_the_gateway_would_charge(gateway: Gateway) -> None:
-    """For the demo's number on its trunk, the workspace's flat rate; and why the call would not go out."""
+    """For the demo's number on its trunk, the workspace's flat rate; and why a call would not go out."""
+    gateway("trunks", "set", "Loopback", "termination_uri=")
     result = gateway("rates", "quote", "+919812345678")
-    assert result.exit_code == 1, "the demo's trunk takes calls in, and places none"
+    assert result.exit_code == 1, "a trunk without a termination URI takes calls in, and places none"
     told = json.loads(result.stdout)
     assert (told["source"], told["per_minute"], told["reason"]) == ("flat_rate", "0.5", "no_outbound_trunk")
     gateway("trunks", "set", "Loopback", "termination_uri=127.0.0.1:5999")

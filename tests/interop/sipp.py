@@ -33,7 +33,11 @@ def free_port(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1", count: int
 
 def _bound(kind: int, host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
-    bound.bind((host, port))
+    try:
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 

@@ -74,7 +74,12 @@ def test_the_api_does_as_it_is_described(tmp_path: Path) -> None:
         pytest.skip("Schemathesis is not installed: scripts/test does it")
     # Calls are placed and fail: nobody listens there.
     seed = SEED.format(port=free_port(socket.SOCK_STREAM))
-    with Gateway(tmp_path / "gateway", seed, {"http": {"requests_per_minute": 1_000_000}}) as gateway:
+    settings: dict[str, dict[str, object]] = {
+        "http": {"requests_per_minute": 1_000_000},
+        # Web calls that nobody came for would be waited for.
+        "sip": {"drain_seconds": 1},
+    }
+    with Gateway(tmp_path / "gateway", seed, settings) as gateway:
         key = json.loads(gateway.command("keys", "add", "schemathesis"))["key"]
         placed = json.loads(
             ask(gateway, "/v1/calls", key, {"phone_number": "+14155550100", "from_number": "+12025550101"})

@@ -75,7 +75,7 @@ def test_built_in_caller_with_audio(gateway: Gateway, agent: JsonProcess, sipp: 
 def digits(agent: JsonProcess) -> list[str]:
     """All digits that the agent was told so far."""
     messages = [line["message"] for line in agent.find(event="message")]
-    return [message["dtmf"]["digit"] for message in messages if message["event"] == "dtmf"]
+    return [message["dtmf"]["digit"] for message in messages if message.get("event") == "dtmf"]
 
 
 def test_early_cancel(gateway: Gateway, sipp: Path) -> None:
