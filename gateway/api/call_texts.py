@@ -61,7 +61,7 @@ class ExtractedBody(BaseModel):
 def call_texts(gate: KeyGate, lookup: Lookup, texts: TextStore, bus: EventBus) -> APIRouter:
     """The routes by which runtimes post about calls."""
     router = APIRouter(prefix="/v1/calls", tags=["calls"])
-    posted: dict[int | str, dict[str, Any]] = {204: {"description": "It is kept"}, **answers(400, 404)}
+    posted: dict[int | str, dict[str, Any]] = {204: {"description": "It is kept"}, **answers(400, 404, 413)}
 
     @router.post("/{call_id}/transcript", status_code=204, responses=posted)
     async def post_transcript(

@@ -117,8 +117,8 @@ class DeliveryPage(BaseModel):
 
 WebhookId = Annotated[str, InPath(description="`webhook_…`", max_length=64)]
 DeliveryId = Annotated[str, InPath(description="`whd_…`", max_length=64)]
-MADE: dict[int | str, dict[str, Any]] = answers(400)
-ONE = answers(400, 404)
+MADE: dict[int | str, dict[str, Any]] = answers(400, 413)
+ONE = answers(400, 404, 413)
 
 
 def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
