@@ -6,6 +6,7 @@ or a few times an hour against a drifting clock, never per packet. All samples a
 
 from array import array
 from collections.abc import Sequence
+from functools import cache
 
 from gateway.media.audio import best_fit
 
@@ -17,6 +18,8 @@ _FADE_FROM = 10
 "Milliseconds after which the repetition begins to die away."
 FADED_MS = 60
 "Milliseconds after which it is silence."
+_GAIN_BITS = 15
+"Gains are whole numbers over a power of two: a carrier that falls silent has all of its calls made up at once."
 JOIN_MS = 5
 "Milliseconds over which one sound becomes another."
 
@@ -59,7 +62,7 @@ def pitch(history: bytes, rate: int) -> int:
 class Continuation:
     """What was heard going on: `more` is the next of it, for as long as nothing comes."""
 
-    __slots__ = ("_at", "_cycle", "_fade", "_made", "_rate")
+    __slots__ = ("_at", "_cycle", "_made", "_rate")
 
     def __init__(self, history: bytes, rate: int) -> None:
         """`history` is the newest audio; 40 ms of it are enough, less is worse."""
@@ -67,18 +70,19 @@ class Continuation:
         self._cycle = _cycle(history, rate)
         self._at = 0
         self._made = 0
-        self._fade = (FADED_MS - _FADE_FROM) * rate / 1000
 
     def more(self, count: int) -> list[int]:
         """The next `count` samples; silence when it has died away."""
-        cycle = self._cycle
-        if not cycle or self._gain(self._made) == 0.0:
-            self._made += count
+        cycle, at, made = self._cycle, self._at, self._made
+        self._made += count
+        audible = min(count, FADED_MS * self._rate // 1000 - made)
+        if not cycle or audible <= 0:
             return [0] * count
-        wound = [cycle[(self._at + n) % len(cycle)] for n in range(count)]
-        self._at = (self._at + count) % len(cycle)
-        made, self._made = self._made, self._made + count
-        return [round(sample * self._gain(made + n)) for n, sample in enumerate(wound)]
+        self._at = (at + audible) % len(cycle)
+        wound = (cycle * ((at + audible) // len(cycle) + 1))[at : at + audible]
+        gains = _gains(self._rate)[made : made + audible]
+        dying = [sample * gain >> _GAIN_BITS for sample, gain in zip(wound, gains, strict=True)]
+        return dying + [0] * (count - audible)
 
     @property
     def left(self) -> int:
@@ -89,8 +93,13 @@ class Continuation:
         """Real audio behind what was made up: its beginning grows out of it."""
         return joined(bytes_of(self.more(JOIN_MS * self._rate // 1000)), l16, self._rate)
 
-    def _gain(self, made: int) -> float:
-        return min(1.0, max(0.0, 1 - (made - _FADE_FROM * self._rate / 1000) / self._fade))
+
+@cache
+def _gains(rate: int) -> "array[int]":
+    """What each sample of a repetition is multiplied by, until it has died away."""
+    full, gone = _FADE_FROM * rate // 1000, FADED_MS * rate // 1000
+    falling = (((gone - made) << _GAIN_BITS) // (gone - full) for made in range(full, gone))
+    return array("i", [1 << _GAIN_BITS] * full + list(falling))
 
 
 def _cycle(history: bytes, rate: int) -> "array[int]":

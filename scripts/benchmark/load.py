@@ -68,6 +68,7 @@ class Load:
             self._poll.register(number, select.EPOLLIN)
         self.heard = Heard()
         self._measuring = False
+        self._sending = True
 
     def run(self, seconds: float, on_measure: Callable[[], None]) -> None:
         """Warm up, call `on_measure`, go on for `seconds`, then wait for the last echoes."""
@@ -84,6 +85,8 @@ class Load:
             slot = (slot + 1) % SLOTS
             due += PTIME / SLOTS
         on_measure()
+        # All phones falling silent at once is an outage: what is sent during that is not what was asked for.
+        self._sending = False
         self._listen_until(time.monotonic() + 0.5)
 
     def _listen_until(self, moment: float) -> None:
@@ -112,7 +115,7 @@ class Load:
         at = seconds + nanoseconds / 1e9
         heard = self.heard
         heard.received += 1
-        if phone.last:
+        if phone.last and self._sending:
             heard.gaps.append((at - phone.last - PTIME) * 1000)
         phone.last = at
         found = data.find(MAGIC_BYTES)
