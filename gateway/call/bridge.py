@@ -281,7 +281,8 @@ class Bridge:
             if not self._spoken:
                 self._spoken = True
                 self.on_first_word()
-            self._left()
+            if self.playout.marks or self._draining:
+                self._left()
         return frame
 
     def _more_is_coming(self) -> bool:
@@ -295,7 +296,7 @@ class Bridge:
         return self.playout.queued < wanted and not self._draining
 
     def _left(self) -> None:
-        """HOT: what was read has left in an RTP packet."""
+        """What was read has left in an RTP packet."""
         for name in self.playout.played():
             if self._agent is not None:
                 self._agent.mark_played(name)

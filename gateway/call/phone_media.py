@@ -50,7 +50,7 @@ class PhoneMedia:
         self.held = False
         "The peer has put the call on hold: it hears nobody, and the agent hears silence."
         self.may_send = False
-        self.sink: Sink = drop
+        self._sink: Sink = drop
         self.on_digit: OnDigit = drop_digit
         self._host = host
         self._settings = settings
@@ -71,6 +71,16 @@ class PhoneMedia:
         self._rtcp: RtcpSession | None = None
         self._meter: Meter | None = None
         port.accepts = self._is_ours
+
+    @property
+    def sink(self) -> Sink:
+        """Who gets the peer's audio, in order and in real time."""
+        return self._sink
+
+    @sink.setter
+    def sink(self, sink: Sink) -> None:
+        self._sink = sink
+        self._direct()
 
     @property
     def codec_name(self) -> str:
@@ -262,6 +272,7 @@ class PhoneMedia:
             self._begin(negotiated, now)
         else:
             self._change(negotiated)
+        self._direct()
         if self._meter is not None:
             self._meter.ptime_ms = self.ptime_ms
         self._encode = converter(self.format, negotiated.codec.format)
@@ -273,7 +284,7 @@ class PhoneMedia:
         self._receiver = RtpReceiver(
             dict(negotiated.receives),
             negotiated.receives_events,
-            sink=self._give,
+            sink=drop,
             on_digit=self._press,
             clock_rate=negotiated.codec.clock_rate,
             max_wait_ms=self._settings.reorder_ms,
@@ -304,12 +315,14 @@ class PhoneMedia:
         self._sender.renegotiate(negotiated.payload_type, negotiated.event_payload_type, negotiated.ptime_ms)
         self._receiver.relearn(dict(negotiated.receives), negotiated.receives_events)
 
-    def _give(self, audio: bytes) -> None:
-        """HOT: the caller's audio, in order and in real time."""
-        if self.held:
-            # Music on hold is not for the agent; its timeline goes on in silence.
-            audio = self.format.silence(len(audio) // self.format.bytes_per_ms)
-        self.sink(audio)
+    def _direct(self) -> None:
+        """Send the caller's audio where it belongs, by the shortest way."""
+        if self._receiver is not None:
+            self._receiver.redirect(self._hush if self.held else self._sink)
+
+    def _hush(self, audio: bytes) -> None:
+        """Music on hold is not for the agent; its timeline goes on in silence."""
+        self._sink(self.format.silence(len(audio) // self.format.bytes_per_ms))
 
     def _press(self, digit: str, milliseconds: int) -> None:
         self.on_digit(digit, milliseconds)

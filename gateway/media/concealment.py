@@ -19,7 +19,7 @@ _FADE_FROM = 10
 FADED_MS = 60
 "Milliseconds after which it is silence."
 _GAIN_BITS = 15
-"Gains are whole numbers over a power of two: a carrier that falls silent has all of its calls made up at once."
+"Gains are whole numbers over two to this power: many calls may lose audio at once, and this is quick."
 JOIN_MS = 5
 "Milliseconds over which one sound becomes another."
 

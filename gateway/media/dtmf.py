@@ -83,7 +83,7 @@ class EventDetector:
     is only asked to tell a new press of the same key from the next segment of a long one.
     """
 
-    __slots__ = ("_on_digit", "_per_ms", "_press", "_told", "ignored")
+    __slots__ = ("_on_digit", "_per_ms", "_press", "_told", "ignored", "pressed")
 
     END_LOST_AFTER = 0.2
     "Seconds without a packet after which a key is taken to be up again."
@@ -96,13 +96,10 @@ class EventDetector:
         self._per_ms = clock_rate // 1000
         self._press: _Key | None = None
         self._told: tuple[int, ...] = ()
+        self.pressed = False
+        "Whether a key is down: only then is there anything for `tick` to do."
         self.ignored = 0
         "Events that are no digits, and payloads that are no events."
-
-    @property
-    def pressed(self) -> bool:
-        """Whether a key is down: only then is there anything for `tick` to do."""
-        return self._press is not None and not self._press.told
 
     def receive(self, timestamp: int, payload: bytes, marker: bool, now: float) -> None:
         """One telephone-event packet."""
@@ -128,6 +125,7 @@ class EventDetector:
             if press is not None and not press.told:
                 self._tell(press)
             self._press = press = _Key(event.code, timestamp, timestamp, 0, now)
+            self.pressed = True
         elif _since(press.timestamp, timestamp) < 0:
             return  # told now it would stand behind its successor: a wrong PIN instead of a short one
         elif timestamp != press.timestamp:
@@ -149,6 +147,7 @@ class EventDetector:
 
     def _tell(self, press: _Key) -> None:
         press.told = True
+        self.pressed = False
         self._told = (*self._told[1 - TOLD :], press.timestamp)
         self._on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
 

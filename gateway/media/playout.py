@@ -27,12 +27,12 @@ class Playout:
         "_length",
         "_limit",
         "_marked",
-        "_marks",
         "_per_ms",
         "_running",
         "_silence",
         "_start",
         "_written",
+        "marks",
         "underruns",
     )
 
@@ -54,7 +54,8 @@ class Playout:
         self._chunks: deque[bytes] = deque()
         self._crumbs = bytearray()
         self._written = 0
-        self._marks: list[tuple[int, str]] = []
+        self.marks: list[tuple[int, str]] = []
+        "Those that wait, each behind the position at which it is due: to be looked at, not changed."
         self._marked = -1
         "Position of the newest mark, told or not."
         self._dropped = 0
@@ -91,15 +92,15 @@ class Playout:
 
         False, and nothing is put, where `MAX_MARKS` wait already.
         """
-        if len(self._marks) >= MAX_MARKS:
+        if len(self.marks) >= MAX_MARKS:
             return False
         self._marked = self._written
-        self._marks.append((self._written, name))
+        self.marks.append((self._written, name))
         return True
 
     def forget_marks(self) -> None:
         """Take the marks back, and leave the audio."""
-        self._marks.clear()
+        self.marks.clear()
 
     def clear(self) -> list[str]:
         """Drop all queued audio; returns the names of the marks that were dropped with it, in order.
@@ -111,8 +112,8 @@ class Playout:
         self._crumbs.clear()
         self._chunk, self._start, self._length, self._ahead = b"", 0, 0, position
         self._running = False
-        dropped = [name for at, name in self._marks if at > position]
-        self._marks = [mark for mark in self._marks if mark[0] <= position]
+        dropped = [name for at, name in self.marks if at > position]
+        self.marks = [mark for mark in self.marks if mark[0] <= position]
         return dropped
 
     def shorten(self, cut: Callable[[bytes], tuple[int, bytes] | None]) -> int:
@@ -131,7 +132,7 @@ class Playout:
         self._chunk, self._start, self._length, self._ahead = left, 0, len(left), position + len(left)
         self._written -= removed
         place = position + at
-        self._marks = [(_moved(where, place, removed), name) for where, name in self._marks]
+        self.marks = [(_moved(where, place, removed), name) for where, name in self.marks]
         self._marked = _moved(self._marked, place, removed)
         return removed
 
@@ -142,14 +143,22 @@ class Playout:
         if end <= self._length:
             self._start = end
             return self._chunk[start:end]
+        chunks = self._chunks
+        if start == self._length and chunks and len(chunks[0]) == self._frame:
+            # What most agents send: a frame a message.
+            chunk = self._chunk = chunks.popleft()
+            self._start = self._length = self._frame
+            self._ahead += self._frame
+            self._running = True
+            return chunk
         return self._read_across()
 
     def played(self) -> Sequence[str]:
         """Names of the marks that have come due: call it when the frame that was read has been sent."""
-        marks = self._marks
-        if not marks or marks[0][0] > self._ahead - self._length + self._start:
+        marks = self.marks
+        position = self._ahead - self._length + self._start
+        if not marks or marks[0][0] > position:
             return _NONE
-        position = self.position
         due = []
         while marks and marks[0][0] <= position:
             due.append(marks.pop(0)[1])
@@ -168,7 +177,7 @@ class Playout:
     @property
     def queued(self) -> int:
         """Bytes waiting to be read."""
-        return self._written - self.position
+        return self._written - self._ahead + self._length - self._start
 
     @property
     def queued_ms(self) -> int:

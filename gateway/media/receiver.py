@@ -190,13 +190,19 @@ class RtpReceiver:
                 return
         self._receive_other(data, now)
 
+    def redirect(self, sink: Sink) -> None:
+        """Give the audio to somebody else from here on."""
+        self._timeline.redirect(sink)
+
     def tick(self, now: float) -> None:
         """Let time pass, about every 20 ms: gaps are given up, pauses filled, lost digit ends found."""
         if self._digits.pressed:
             self._digits.tick(now)
         if self._held:
             self._release(now)
-        self._timeline.tick(now, audio_at_hand=bool(self._held))
+        timeline = self._timeline
+        if now - timeline.heard_at > timeline.QUIET:
+            timeline.tick(now, audio_at_hand=bool(self._held))
 
     def relearn(
         self, payload_types: Mapping[int, Codec] | None = None, event_payload_type: int | None = None

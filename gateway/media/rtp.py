@@ -34,6 +34,7 @@ class RtpSender:
         "_sequence",
         "_ssrc",
         "_timestamp",
+        "digits_waiting",
         "octets",
         "packets",
     )
@@ -62,6 +63,8 @@ class RtpSender:
         self._event: _Event | None = None
         self._pause = 0
         self._gap = clock_rate * digit_gap_ms // 1000
+        self.digits_waiting = False
+        "HOT: whether digits are being sent, or about to be."
         self.packets = 0
         self.octets = 0
         "Payload octets, as sender reports count them (section 6.4.1)."
@@ -78,6 +81,7 @@ class RtpSender:
         if event_payload_type is None:
             self._events.clear()
             self._event = None
+            self._look()
 
     def packet(self, payload: bytes) -> bytes:
         """The next audio packet. The first, and the first behind a `skip`, carry the marker."""
@@ -106,16 +110,12 @@ class RtpSender:
             raise ValueError("the peer takes no telephone-events")
         duration_ms = min(max(duration_ms, 40), 8000)
         self._events.append((event_code(digit), self._rate * duration_ms // 1000))
+        self._look()
 
     @property
     def takes_digits(self) -> bool:
         """Whether telephone-event was negotiated."""
         return self._event_payload_type is not None
-
-    @property
-    def digits_waiting(self) -> bool:
-        """Whether digits are being sent, or about to be."""
-        return self._event is not None or bool(self._events) or self._pause > 0
 
     @property
     def ssrc(self) -> int:
@@ -138,17 +138,19 @@ class RtpSender:
         A digit is told every packet time while it lasts and three times when it ends (RFC 4733
         section 2.5.1.4). Behind it audio, or a pause, keeps it apart from the next one.
         """
-        event = self._event
-        if event is None:
-            event = self._event = self._next_event()
-            if event is None:
-                return None
-        assert self._event_payload_type is not None
-        data = self._event_packet(event, self._event_payload_type)
-        if event.ends_sent == _ENDS:
-            self._event = None
-            self._pause = self._gap // self._ptime
+        event = self._event = self._event or self._next_event()
+        data = None
+        if event is not None:
+            assert self._event_payload_type is not None
+            data = self._event_packet(event, self._event_payload_type)
+            if event.ends_sent == _ENDS:
+                self._event = None
+                self._pause = self._gap // self._ptime
+        self._look()
         return data
+
+    def _look(self) -> None:
+        self.digits_waiting = self._event is not None or bool(self._events) or self._pause > 0
 
     def _next_event(self) -> "_Event | None":
         if self._pause:

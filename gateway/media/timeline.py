@@ -41,6 +41,7 @@ class Timeline:
         "_ahead_firm",
         "_ahead_hard",
         "_ahead_soft",
+        "_convert",
         "_cut",
         "_done",
         "_format",
@@ -156,8 +157,13 @@ class Timeline:
         self._silence = audio_format.silence(20)
         self.last = self.before = b""
         self._going_on = self._cut = self._noise = None
-        convert = converter(audio_format, self._sink_format)
-        sink = self._sink
+        self._convert = converter(audio_format, self._sink_format)
+        self.redirect(self._sink)
+
+    def redirect(self, sink: Sink) -> None:
+        """Give the audio to somebody else from here on."""
+        self._sink = sink
+        convert = self._convert
         self.give = sink if convert is None else lambda audio: sink(convert(audio))
 
     def take(self, payload: bytes, timestamp: int, now: float, *, lost: bool, prompt: bool) -> None:
@@ -184,7 +190,10 @@ class Timeline:
         self._fill(self._lag(now), amid_word=False)
 
     def tick(self, now: float, *, audio_at_hand: bool) -> None:
-        """Fill in silence when no audio was taken for a while; later when some waits for its turn."""
+        """Fill in silence when no audio was taken for a while; later when some waits for its turn.
+
+        Below `QUIET` since the last packet there is nothing to do.
+        """
         quiet = now - self.heard_at
         if quiet > self.QUIET and (self._done or self._noise or quiet > self._stalls.wait(now)):
             lag = self._lag(now)
