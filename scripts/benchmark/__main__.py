@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
     parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each row")
+    parser.add_argument("--rounds", type=int, default=1, help="of media: floor and dialects in turn; medians")
     parser.add_argument("--setup-calls", type=int, default=2000)
     parser.add_argument("--rate", type=int, default=SETUP_RATE, help="new calls a second")
     parser.add_argument("--rows", type=int, default=1_000_000, help="calls in the database of pages")
@@ -166,16 +167,30 @@ def machine() -> str:
 def measure_media(
     arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
 ) -> list[MediaFigures]:
-    """For each number of calls the floor, then each dialect."""
+    """For each number of calls the floor, then each dialect: the median of so many rounds."""
     rows = []
     for calls in arguments.calls:
-        tell(f"floor, {calls} calls")
-        base = measure_floor(calls, arguments.seconds, agent_port, core)
-        rows.append(base)
-        for dialect in arguments.dialects:
-            tell(f"{dialect}, {calls} calls")
-            rows.append(measure_bridge(dialect, calls, arguments.seconds, agent_port, core, base.cpu_ms))
+        rounds: dict[str, list[MediaFigures]] = {}
+        for number in range(1, arguments.rounds + 1):
+            tell(f"floor, {calls} calls, round {number}")
+            base = measure_floor(calls, arguments.seconds, agent_port, core)
+            rounds.setdefault(base.system, []).append(base)
+            for dialect in arguments.dialects:
+                tell(f"{dialect}, {calls} calls, round {number}")
+                row = measure_bridge(dialect, calls, arguments.seconds, agent_port, core, base.cpu_ms)
+                rounds.setdefault(dialect, []).append(row)
+        rows += [middle(system, calls, taken) for system, taken in rounds.items()]
     return rows
+
+
+def middle(system: str, calls: int, taken: list[MediaFigures]) -> MediaFigures:
+    """The median of each figure; of what is lost, the worst."""
+    medians = {
+        name: statistics.median(asdict(row)[name] for row in taken)
+        for name in MEDIA_COLUMNS
+        if name not in ("calls", "lost_percent")
+    }
+    return MediaFigures(system, calls, lost_percent=max(row.lost_percent for row in taken), **medians)
 
 
 def measure_floor(calls: int, seconds: float, agent_port: int, core: int | None) -> MediaFigures:
