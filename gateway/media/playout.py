@@ -18,7 +18,6 @@ class Playout:
     """
 
     __slots__ = (
-        "_ahead",
         "_chunk",
         "_chunks",
         "_crumbs",
@@ -33,6 +32,7 @@ class Playout:
         "_start",
         "_written",
         "marks",
+        "queued",
         "underruns",
     )
 
@@ -49,11 +49,11 @@ class Playout:
         self._chunk = b""
         self._start = 0
         self._length = 0
-        self._ahead = 0
-        "Position in the whole stream at which the current chunk ends."
         self._chunks: deque[bytes] = deque()
         self._crumbs = bytearray()
         self._written = 0
+        self.queued = 0
+        "Bytes waiting to be read."
         self.marks: list[tuple[int, str]] = []
         "Those that wait, each behind the position at which it is due: to be looked at, not changed."
         self._marked = -1
@@ -78,14 +78,22 @@ class Playout:
 
     def write(self, audio: bytes) -> int:
         """Queue audio; returns how many bytes of its end were dropped because the queue is full."""
+        dropped = 0
         size = len(audio)
-        room = self._limit - self.queued
-        if size > room:
-            self._dropped += size - room
-            self._append(audio[:room])
-            return size - room
-        self._append(audio)
-        return 0
+        if self.queued + size > self._limit:
+            dropped = self.queued + size - self._limit
+            self._dropped += dropped
+            size -= dropped
+            audio = audio[:size]
+        self._written += size
+        self.queued += size
+        if size < self._frame:
+            self._crumbs += audio
+            return dropped
+        if self._crumbs:
+            self._gather()
+        self._chunks.append(audio)
+        return dropped
 
     def mark(self, name: str) -> bool:
         """Put a mark behind all audio written so far; with an empty queue the next `played` tells it.
@@ -110,7 +118,7 @@ class Playout:
         position = self._written = self.position
         self._chunks.clear()
         self._crumbs.clear()
-        self._chunk, self._start, self._length, self._ahead = b"", 0, 0, position
+        self._chunk, self._start, self._length, self.queued = b"", 0, 0, 0
         self._running = False
         dropped = [name for at, name in self.marks if at > position]
         self.marks = [mark for mark in self.marks if mark[0] <= position]
@@ -129,7 +137,7 @@ class Playout:
         at, left = made
         position, removed = self.position, len(waiting) - len(left)
         self._chunks, self._crumbs = deque(), bytearray()
-        self._chunk, self._start, self._length, self._ahead = left, 0, len(left), position + len(left)
+        self._chunk, self._start, self._length, self.queued = left, 0, len(left), len(left)
         self._written -= removed
         place = position + at
         self.marks = [(_moved(where, place, removed), name) for where, name in self.marks]
@@ -142,13 +150,14 @@ class Playout:
         end = start + self._frame
         if end <= self._length:
             self._start = end
+            self.queued -= self._frame
             return self._chunk[start:end]
         chunks = self._chunks
         if start == self._length and chunks and len(chunks[0]) == self._frame:
             # What most agents send: a frame a message.
             chunk = self._chunk = chunks.popleft()
             self._start = self._length = self._frame
-            self._ahead += self._frame
+            self.queued -= self._frame
             self._running = True
             return chunk
         return self._read_across()
@@ -156,7 +165,7 @@ class Playout:
     def played(self) -> Sequence[str]:
         """Names of the marks that have come due: call it when the frame that was read has been sent."""
         marks = self.marks
-        position = self._ahead - self._length + self._start
+        position = self._written - self.queued
         if not marks or marks[0][0] > position:
             return _NONE
         due = []
@@ -167,17 +176,12 @@ class Playout:
     @property
     def position(self) -> int:
         """Bytes of the agent's audio that were read so far."""
-        return self._ahead - self._length + self._start
+        return self._written - self.queued
 
     @property
     def written(self) -> int:
         """Bytes that were taken in all, without those that were dropped or cleared."""
         return self._written
-
-    @property
-    def queued(self) -> int:
-        """Bytes waiting to be read."""
-        return self._written - self._ahead + self._length - self._start
 
     @property
     def queued_ms(self) -> int:
@@ -192,16 +196,7 @@ class Playout:
     @property
     def empty(self) -> bool:
         """Whether there is no audio waiting. Marks may still have to be told by `played`."""
-        return self._written == self.position
-
-    def _append(self, audio: bytes) -> None:
-        self._written += len(audio)
-        if len(audio) < self._frame:
-            self._crumbs += audio
-            return
-        if self._crumbs:
-            self._gather()
-        self._chunks.append(audio)
+        return not self.queued
 
     def _gather(self) -> None:
         self._chunks.append(bytes(self._crumbs))
@@ -216,7 +211,6 @@ class Playout:
         self._chunk = self._chunks.popleft()
         self._start = 0
         self._length = len(self._chunk)
-        self._ahead += self._length
         return True
 
     def _read_across(self) -> bytes | None:
@@ -229,10 +223,12 @@ class Playout:
             self._start = self._frame - len(frame)
             frame += self._chunk[: self._start]
             if len(frame) == self._frame:
+                self.queued -= self._frame
                 return frame
 
     def _run_dry(self, frame: bytes) -> bytes | None:
         """What to send when all audio was read, `frame` being its last, short piece."""
+        self.queued = 0
         if self._running:
             self._running = False
             self.underruns += self._marked != self._written
