@@ -33,7 +33,7 @@ from gateway.store.configuration import Configuration
 from gateway.store.errors import Conflict, InvalidInput, NotFound
 from gateway.store.ids import new_id
 from gateway.store.purchases import Purchase, PurchaseState
-from gateway.store.rules import checked_e164
+from gateway.store.rules import checked_e164, checked_nickname
 from gateway.store.writer import Tell
 
 CLAIM_SECONDS = 60.0
@@ -93,6 +93,8 @@ class Purchasing:
         provider = self.market.known_provider(order.provider)
         number = "+" + "".join(checked_e164("phoneNumber", order.number))
         country = self.market.check_country(order.country_iso, number)
+        # What cannot be kept must not be paid for first.
+        checked_nickname(order.nickname)
         begun = await self._begun(order, number)
         if begun is not None:
             return await self._go_on(begun, order, provider)

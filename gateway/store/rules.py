@@ -47,7 +47,7 @@ def checked_e164(field: str, given: str) -> tuple[str, str]:
 def checked_number(number: PhoneNumber) -> PhoneNumber:
     """The number with its country code and local number apart; `InvalidInput` where a field is wrong."""
     code, local = checked_e164("phone_number", number.e164)
-    _check_text("nickname", number.nickname, 0)
+    checked_nickname(number.nickname)
     _check_text("provider", number.provider, 1)
     _check_announcement(number.recording_announcement)
     _check_least("channel_limit", number.channel_limit, 1)
@@ -254,6 +254,12 @@ def checked_workspace(workspace: Workspace) -> Workspace:
     for number in workspace.verified_caller_ids:
         checked_e164("verified_caller_ids", number)
     return workspace
+
+
+def checked_nickname(given: str) -> str:
+    """What people call a number; `InvalidInput` where it is too long, or more than a line."""
+    _check_text("nickname", given, 0)
+    return given
 
 
 def checked_name(given: str) -> str:

@@ -55,12 +55,13 @@ async def test_kyc_comes_first(office: Office) -> None:
         ({"country_iso": "GB"}, "countryISO"),
         ({"country_iso": "CA"}, "countryISO"),
         ({"provider": "twilio"}, "telephonyProviderId"),
+        ({"nickname": "Front\ndesk"}, "nickname"),
     ],
 )
 async def test_orders_that_make_no_sense(
     store: SqlStore, office: Office, order: dict[str, str], field: str
 ) -> None:
-    """Number, country and provider are checked before anything is written down; Canada is not sold."""
+    """Everything is checked before anything is written down or paid for; Canada is not sold."""
     selling = open_office(store, office.workspace_id, prices={"US": "300.00", "GB": "400"})
     with pytest.raises(InvalidInput) as told:
         await selling.purchasing.buy(office.order(**order))
