@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi import Path as InPath
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from gateway.api.calls import json
 from gateway.api.description import answers
@@ -42,6 +45,8 @@ from gateway.store.sql import SqlStore
 
 NUMBER_ID = re.compile(r"phn_[0-9A-Za-z_]{1,40}")
 NumberId = Annotated[str, InPath(description="`phn_…`")]
+WORDS = ("carrier-setup", "plivo-numbers", "purchase", "readiness", "sip-trunks")
+"What a path can have in the place of an id."
 NOT_FOUND = "Phone number"
 MESSAGES = {
     NumberStatus.ACTIVE: "Phone number purchased successfully",
@@ -87,9 +92,20 @@ class NumberParts:
         return number_item(number, self.plan, labels)
 
 
+class ByNumber(APIRoute):
+    """A route of one number, or of a word that stands in its place: such a word names no number."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Starlette's own answer, but for a word where a number's id belongs."""
+        match, child = super().matches(scope)
+        given = child.get("path_params", {}).get("number_id")
+        return (Match.NONE, {}) if given in WORDS else (match, child)
+
+
 def numbers(gate: KeyGate, parts: NumberParts) -> APIRouter:
     """The routes about numbers."""
-    router = APIRouter(prefix="/v1/organization-phone-numbers", tags=["phone numbers"])
+    prefix = "/v1/organization-phone-numbers"
+    router = APIRouter(prefix=prefix, tags=["phone numbers"], route_class=ByNumber)
     _reading(router, gate, parts)
     _getting(router, gate, parts)
     _changing(router, gate, parts)

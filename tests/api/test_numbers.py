@@ -101,6 +101,14 @@ async def test_readiness(shop: Api) -> None:
     assert ready["requirements"][0]["name"] == "Address in the United Kingdom"
 
 
+async def test_a_word_in_the_place_of_an_id_has_its_own_methods(shop: Api) -> None:
+    """What is asked of a number cannot be asked of `purchase`, and `Allow` says what can."""
+    for path, allowed in (("purchase", "POST"), ("carrier-setup", "GET"), ("phn_test", "DELETE, GET, PATCH")):
+        answer = await shop.client.put(f"{NUMBERS}/{path}", json={})
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert (await shop.client.patch(f"{NUMBERS}/purchase", json={})).status_code == 405
+
+
 async def test_strangers_find_nothing(shop: Api) -> None:
     """Another workspace's number is not found, by no verb; an id of no shape is a 400."""
     for method, path in (
