@@ -117,7 +117,7 @@ class DeliveryPage(BaseModel):
 
 WebhookId = Annotated[str, InPath(description="`webhook_…`", max_length=64)]
 DeliveryId = Annotated[str, InPath(description="`whd_…`", max_length=64)]
-MADE: dict[int | str, dict[str, Any]] = answers(400, 413)
+MADE: dict[int | str, dict[str, Any]] = answers(400, 409, 413)
 ONE = answers(400, 404, 413)
 
 

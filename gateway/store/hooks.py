@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 
 from gateway.routing.table import Secret, Workspace
 from gateway.store.book import Book
-from gateway.store.errors import InvalidInput, NotFound
+from gateway.store.errors import Conflict, NotFound
 from gateway.store.ids import new_id
 from gateway.store.ledger import Entry, record
 from gateway.store.schema import deliveries, webhooks
@@ -105,7 +105,7 @@ class Webhooks:
             await changing.get(Workspace, webhook.workspace_id)
             mine = sa.select(sa.func.count()).where(webhooks.c.workspace_id == webhook.workspace_id)
             if (await changing.connection.execute(mine)).scalar_one() >= MAX_WEBHOOKS:
-                raise InvalidInput("url", webhook.url, f"a workspace has at most {MAX_WEBHOOKS} webhooks")
+                raise Conflict("url", webhook.url, f"a workspace has at most {MAX_WEBHOOKS} webhooks")
             columns = _columns(webhook, self.book.box)
             await changing.connection.execute(webhooks.insert().values(**columns))
             entry = Entry(
