@@ -13,18 +13,14 @@ import msgspec
 from gateway.agent.identity import sid
 from gateway.agent.protocol import (
     MAX_MESSAGE,
-    MAX_NAME,
     AgentEvent,
-    Audio,
     CallStart,
-    Clear,
     Frame,
     Malformed,
-    Mark,
-    Reticent,
     bearer,
     text_frame,
 )
+from gateway.agent.twilio_like import ClearMessage, MarkMessage, MarksComeBack, MediaMessage
 from gateway.media.audio import L16_8K, L16_16K, L16_24K, AudioFormat
 
 __all__ = ["AUDIO_FORMATS", "ExotelDialect"]
@@ -32,7 +28,7 @@ __all__ = ["AUDIO_FORMATS", "ExotelDialect"]
 AUDIO_FORMATS = {"l16_8k": L16_8K, "l16_16k": L16_16K, "l16_24k": L16_24K}
 
 
-class ExotelDialect(Reticent):
+class ExotelDialect(MarksComeBack):
     """One call in Exotel's words. Exotel signs nothing: a secret goes along as a bearer token."""
 
     name = "exotel"
@@ -92,18 +88,6 @@ class ExotelDialect(Reticent):
         """A `dtmf` frame."""
         return [self._message("dtmf", {"duration": str(duration_ms), "digit": digit})]
 
-    def mark_played(self, name: str) -> list[Frame]:
-        """The mark comes back."""
-        return [self._message("mark", {"name": name})]
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Every pending mark comes back at once."""
-        return [self._message("mark", {"name": name}) for name in names]
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """As behind a clear: no mark is left without an answer."""
-        return self.cleared(names, unheard_ms)
-
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame, with the one of Exotel's two reasons that fits."""
         why = "stopped" if by == "agent" else "callended"
@@ -133,40 +117,17 @@ class ExotelDialect(Reticent):
         return text_frame({**head, event: body})
 
 
-class _Payload(msgspec.Struct, gc=False):
-    payload: bytes
-
-
-class _MediaMessage(msgspec.Struct, tag_field="event", tag="media", gc=False):
-    media: _Payload
+class _Media(MediaMessage):
     stream_sid: str | None = None
 
-    def events(self) -> Sequence[AgentEvent]:
-        payload = self.media.payload
-        return (Audio(payload),) if payload else ()
 
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _MarkMessage(msgspec.Struct, tag_field="event", tag="mark"):
-    mark: _Name
+class _Mark(MarkMessage):
     stream_sid: str | None = None
 
-    def events(self) -> Sequence[AgentEvent]:
-        name = self.mark.name
-        if len(name) > MAX_NAME:
-            return (Malformed(f"a mark with a name of {len(name)} characters"),)
-        return (Mark(name),)
 
-
-class _ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
+class _Clear(ClearMessage):
     stream_sid: str | None = None
 
-    def events(self) -> Sequence[AgentEvent]:
-        return (Clear(),)
 
-
-_Incoming: TypeAlias = _MediaMessage | _MarkMessage | _ClearMessage
+_Incoming: TypeAlias = _Media | _Mark | _Clear
 _decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)

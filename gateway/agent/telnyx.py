@@ -14,18 +14,14 @@ from gateway.agent.identity import control_token, uuid_text
 from gateway.agent.protocol import (
     MAX_ERRORS,
     MAX_MESSAGE,
-    MAX_NAME,
     AgentEvent,
-    Audio,
     CallStart,
-    Clear,
     Frame,
     Malformed,
-    Mark,
-    Reticent,
     bearer,
     text_frame,
 )
+from gateway.agent.twilio_like import ClearMessage, MarkMessage, MarksComeBack, MediaMessage
 from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, ULAW_8K, AudioFormat
 
 __all__ = ["AUDIO_FORMATS", "TelnyxDialect"]
@@ -37,7 +33,7 @@ MALFORMED_FRAME = 100_003
 "Telnyx's own code for it."
 
 
-class TelnyxDialect(Reticent):
+class TelnyxDialect(MarksComeBack):
     """One call in Telnyx's words. Telnyx signs nothing: a secret goes along as a bearer token."""
 
     name = "telnyx"
@@ -103,18 +99,6 @@ class TelnyxDialect(Reticent):
         """A `dtmf` frame; it has no place for the duration."""
         return [self._message("dtmf", {"digit": digit})]
 
-    def mark_played(self, name: str) -> list[Frame]:
-        """The mark comes back."""
-        return [self._message("mark", {"name": name})]
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Every pending mark comes back at once."""
-        return [self._message("mark", {"name": name}) for name in names]
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """As behind a clear: no mark is left without an answer."""
-        return self.cleared(names, unheard_ms)
-
     def malformed(self, why: str) -> list[Frame]:
         """`error` with Telnyx's code of a malformed frame, for the first hundred of them in a call."""
         self._errors += 1
@@ -147,40 +131,17 @@ class TelnyxDialect(Reticent):
         return text_frame({**head, event: body})
 
 
-class _Payload(msgspec.Struct, gc=False):
-    payload: bytes
-
-
-class _MediaMessage(msgspec.Struct, tag_field="event", tag="media", gc=False):
-    media: _Payload
+class _Media(MediaMessage):
     stream_id: str | None = None
 
-    def events(self) -> Sequence[AgentEvent]:
-        payload = self.media.payload
-        return (Audio(payload),) if payload else ()
 
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _MarkMessage(msgspec.Struct, tag_field="event", tag="mark"):
-    mark: _Name
+class _Mark(MarkMessage):
     stream_id: str | None = None
 
-    def events(self) -> Sequence[AgentEvent]:
-        name = self.mark.name
-        if len(name) > MAX_NAME:
-            return (Malformed(f"a mark with a name of {len(name)} characters"),)
-        return (Mark(name),)
 
-
-class _ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
+class _Clear(ClearMessage):
     stream_id: str | None = None
 
-    def events(self) -> Sequence[AgentEvent]:
-        return (Clear(),)
 
-
-_Incoming: TypeAlias = _MediaMessage | _MarkMessage | _ClearMessage
+_Incoming: TypeAlias = _Media | _Mark | _Clear
 _decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)

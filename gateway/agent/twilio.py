@@ -15,17 +15,13 @@ import msgspec
 from gateway.agent.identity import sid
 from gateway.agent.protocol import (
     MAX_MESSAGE,
-    MAX_NAME,
     AgentEvent,
-    Audio,
     CallStart,
-    Clear,
     Frame,
     Malformed,
-    Mark,
-    Reticent,
     text_frame,
 )
+from gateway.agent.twilio_like import ClearMessage, MarkMessage, MarksComeBack, MediaMessage
 from gateway.media.audio import ULAW_8K, AudioFormat
 
 __all__ = ["TwilioDialect", "account_sid", "call_sid", "stream_sid"]
@@ -46,7 +42,7 @@ def account_sid(account_id: str) -> str:
     return sid("AC", account_id)
 
 
-class TwilioDialect(Reticent):
+class TwilioDialect(MarksComeBack):
     """One call in Twilio's words. Without a secret the upgrade is not signed.
 
     It has no word for holds, dropped audio and errors: Twilio reports those elsewhere, not on the stream.
@@ -115,18 +111,6 @@ class TwilioDialect(Reticent):
         """A `dtmf` frame; it has no place for the duration."""
         return [self._message("dtmf", {"track": "inbound_track", "digit": digit})]
 
-    def mark_played(self, name: str) -> list[Frame]:
-        """The mark comes back."""
-        return [self._message("mark", {"name": name})]
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Every pending mark comes back at once, as if played: Twilio does not tell the two apart."""
-        return [self._message("mark", {"name": name}) for name in names]
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """As behind a clear: no mark is left without an answer."""
-        return self.cleared(names, unheard_ms)
-
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame; it has no place for the reason."""
         return [self._message("stop", {"accountSid": self._account_sid, "callSid": self._call_sid})]
@@ -151,40 +135,17 @@ class TwilioDialect(Reticent):
         return text_frame({**head, event: body})
 
 
-class _Payload(msgspec.Struct, gc=False):
-    payload: bytes
-
-
-class _MediaMessage(msgspec.Struct, tag_field="event", tag="media", gc=False):
-    media: _Payload
+class _Media(MediaMessage):
     stream_sid: str = msgspec.field(name="streamSid")
 
-    def events(self) -> Sequence[AgentEvent]:
-        payload = self.media.payload
-        return (Audio(payload),) if payload else ()
 
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _MarkMessage(msgspec.Struct, tag_field="event", tag="mark"):
-    mark: _Name
+class _Mark(MarkMessage):
     stream_sid: str = msgspec.field(name="streamSid")
 
-    def events(self) -> Sequence[AgentEvent]:
-        name = self.mark.name
-        if len(name) > MAX_NAME:
-            return (Malformed(f"a mark with a name of {len(name)} characters"),)
-        return (Mark(name),)
 
-
-class _ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
+class _Clear(ClearMessage):
     stream_sid: str = msgspec.field(name="streamSid")
 
-    def events(self) -> Sequence[AgentEvent]:
-        return (Clear(),)
 
-
-_Incoming: TypeAlias = _MediaMessage | _MarkMessage | _ClearMessage
+_Incoming: TypeAlias = _Media | _Mark | _Clear
 _decoder: msgspec.json.Decoder[_Incoming] = msgspec.json.Decoder(_Incoming)
