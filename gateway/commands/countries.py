@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.output import BAD_INPUT, fail
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
-from gateway.numbering import NETWORK_GROUPS, load_plan, shipped
-from gateway.routing.importer import LIST_SEPARATOR, DataError, read_network_groups
+from gateway.commands.sheets import read_sheet
+from gateway.numbering import NETWORK_GROUPS, load_plan
+from gateway.routing.importer import LIST_SEPARATOR, read_network_groups
 from gateway.routing.table import NetworkGroup, Workspace
 from gateway.store import InvalidInput
 from gateway.web.groups import GroupBook, KnownGroup, searched, switched
@@ -90,7 +90,7 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Replace what a workspace may call by a CSV file: all of it, or nothing where a line is wrong."""
-    groups = _read(file)
+    groups = read_sheet(file, (SHIPPED, NETWORK_GROUPS), read_network_groups)
 
     async def work(session: Session) -> None:
         _check_countries(session, groups)
@@ -184,20 +184,6 @@ def _check_countries(session: Session, groups: Sequence[NetworkGroup]) -> None:
     for group in groups:
         if group.country_iso not in known:
             raise InvalidInput("country_iso", group.country_iso, "is no country of the numbering plan")
-
-
-def _read(file: str) -> tuple[NetworkGroup, ...]:
-    try:
-        if file == SHIPPED:
-            return read_network_groups(shipped(NETWORK_GROUPS))
-        return read_network_groups(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
-    except DataError as error:
-        lines = [f"{file}: {sentence}" for sentence in error.grouped]
-        fail("\n".join([*lines, f"nothing was imported: {error.total} mistakes"]), BAD_INPUT)
-    except UnicodeDecodeError as error:
-        fail(f"{file}: should be UTF-8: byte {error.start} is not", BAD_INPUT)
-    except OSError as error:
-        fail(f"{file}: cannot be read: {error.strerror}", BAD_INPUT)
 
 
 def _key(group: NetworkGroup) -> tuple[str, str]:

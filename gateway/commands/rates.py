@@ -9,10 +9,11 @@ from typing import Annotated, TextIO
 import typer
 
 from gateway.commands.offers import offer_lines, offers_of
-from gateway.commands.output import BAD_INPUT, FAILED, fail
+from gateway.commands.output import FAILED
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.numbering import SAMPLE_RATES, shipped
-from gateway.routing.importer import DataError, read_rates
+from gateway.commands.sheets import read_sheet
+from gateway.numbering import SAMPLE_RATES
+from gateway.routing.importer import read_rates
 from gateway.routing.rating import Rate, RateDeck
 from gateway.store import InvalidInput
 from gateway.store.decks import Deck, Imported
@@ -41,7 +42,7 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Replace a provider's rate deck by a CSV file: all of it, or nothing where a line is wrong."""
-    deck = _read(file, currency.upper())
+    deck = read_sheet(file, (SAMPLE, SAMPLE_RATES), lambda text: read_rates(text, currency.upper()))
 
     async def work(session: Session) -> None:
         imported = await session.there.decks.put(provider, deck, session.by, default=default)
@@ -142,24 +143,6 @@ def quote(
             raise typer.Exit(FAILED)
 
     run(config, as_json, work)
-
-
-def _read(file: str, currency: str) -> RateDeck:
-    try:
-        return read_rates(_text(file), currency)
-    except DataError as error:
-        lines = [f"{file}: {sentence}" for sentence in error.grouped]
-        fail("\n".join([*lines, f"nothing was imported: {error.total} mistakes"]), BAD_INPUT)
-    except UnicodeDecodeError as error:
-        fail(f"{file}: should be UTF-8: byte {error.start} is not", BAD_INPUT)
-    except OSError as error:
-        fail(f"{file}: cannot be read: {error.strerror}", BAD_INPUT)
-
-
-def _text(file: str) -> str:
-    if file == SAMPLE:
-        return shipped(SAMPLE_RATES)
-    return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
 
 
 def _write(sheet: TextIO, deck: RateDeck) -> None:

@@ -1,0 +1,34 @@
+"""CSV files that a command imports: from a file, standard input, or as they ship with the gateway."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.commands.output import BAD_INPUT, fail
+from gateway.numbering import shipped
+from gateway.routing.importer import DataError
+
+Read = TypeVar("Read")
+
+
+def read_sheet(file: str, shipped_as: tuple[str, str], read: Callable[[str], Read]) -> Read:
+    """What `read` makes of a file's text; ends the command where a line is wrong or nothing can be read.
+
+    `-` is standard input; `shipped_as` is a word for a file of the gateway's own, and that file's name.
+    """
+    try:
+        return read(_text(file, *shipped_as))
+    except DataError as error:
+        lines = [f"{file}: {sentence}" for sentence in error.grouped]
+        fail("\n".join([*lines, f"nothing was imported: {error.total} mistakes"]), BAD_INPUT)
+    except UnicodeDecodeError as error:
+        fail(f"{file}: should be UTF-8: byte {error.start} is not", BAD_INPUT)
+    except OSError as error:
+        fail(f"{file}: cannot be read: {error.strerror}", BAD_INPUT)
+
+
+def _text(file: str, word: str, own: str) -> str:
+    if file == word:
+        return shipped(own)
+    return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
