@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.agent_shape import AgentBody, AgentChange, AgentItem, AgentPage, VersionItem
 from gateway.api.calls import json
-from gateway.api.description import answers
+from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.number_shape import Limit, Page
 from gateway.api.refusal import Problem, invalid, not_found
@@ -20,8 +20,8 @@ from gateway.store.fields import VERSION, parse_fields
 from gateway.store.ids import new_id
 from gateway.store.values import shown
 
-AGENT_ID = re.compile(r"agent_[0-9A-Za-z_]{1,40}")
-AgentId = Annotated[str, InPath(description="`agent_…`")]
+AGENT_ID = re.compile(r"^agent_[0-9A-Za-z_]{1,40}$")
+AgentId = Annotated[str, in_path("an agent", "agent_01m85m1gbt83exwnbdjt8m8z3n", AGENT_ID)]
 BINDINGS: Mapping[str, Literal["inbound", "outbound"]] = {
     "inbound_phone_number_id": "inbound",
     "outbound_phone_number_id": "outbound",
@@ -31,68 +31,6 @@ NOT_LIVE = (
     "{field} was left as it is: a number is bound to published versions only, with is_published: true in the"
     " same request"
 )
-ABOUT_FIELDS = (
-    "`name`; `is_published`: true publishes the draft; `inbound_phone_number_id` and"
-    " `outbound_phone_number_id` bind a number to the version that is published by this request, and detach"
-    f" with an empty string. Fields of the version: {', '.join(f'`{name}`' for name in VERSION)}."
-)
-EXAMPLE = {"name": "Front desk", "runtime_url": "wss://agents.example.com/calls", "is_published": True}
-Given = Annotated[dict[str, Any], Body(description=ABOUT_FIELDS, examples=[EXAMPLE])]
-
-
-class VersionItem(BaseModel):
-    """A version of an agent: a draft can change and takes no calls, a published one never changes."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True, extra="allow")
-
-    id: Annotated[str, Field(examples=["ver_01m85m1gbt83exwnbdjt8m8z3n"])]
-    "What it is named by."
-    agent_id: str
-    "`agent_…`"
-    version_number: int
-    "1, 2, 3, … within the agent."
-    is_published: bool
-    "Whether it takes calls."
-    published_at: str | None
-    "Null while it is a draft."
-    runtime_url: str
-    "Where the agent's runtime is. Secrets and headers are not shown, only whether they are set."
-
-
-class AgentItem(BaseModel):
-    """An agent."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    id: Annotated[str, Field(examples=["agent_01m85m1gbt83exwnbdjt8m8z3n"])]
-    "What it is named by."
-    name: str
-    "What people call it."
-    latest_published_version: int | None
-    "The number of the version that new assignments take; null: none."
-    draft_version: int | None
-    "The newest version, where it is a draft."
-    inbound_phone_number_ids: list[str]
-    "Numbers that a version of it answers."
-    outbound_phone_number_ids: list[str]
-    "Numbers that a version of it calls from."
-    warnings: list[str]
-    "What of a change was not done, and why."
-
-
-class AgentPage(BaseModel):
-    """A page of agents, oldest first."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    items: list[AgentItem]
-    "Of this page."
-    total: int
-    "Of all pages."
-    page: int
-    "Counted from 1."
-    limit: int
-    "Of one page."
 
 
 def agents(gate: KeyGate, there: Configuration) -> APIRouter:
@@ -112,14 +50,12 @@ def agents(gate: KeyGate, there: Configuration) -> APIRouter:
         return json({"items": items, "total": len(own), "page": page, "limit": limit})
 
     @router.post("", status_code=201, response_model=AgentItem, responses=answers(400, 404, 409))
-    async def add_agent(given: Given, caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def add_agent(body: AgentBody, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Add an agent with its first version, a draft unless `is_published` is true."""
-        if not isinstance(given.get("name"), str):
-            raise invalid(Problem("name", given.get("name"), "is required, a text"))
         async with there.together(caller.by) as together:
-            agent = Agent(new_id("agent"), caller.workspace_id, given["name"])
+            agent = Agent(new_id("agent"), caller.workspace_id, body.name)
             await together.agents.add(agent, caller.by)
-            warnings = await _change(together, agent, {**given, "name": None}, caller)
+            warnings = await _change(together, agent, {**body.given(), "name": None}, caller)
         return json(await _item(there, agent, warnings), 201)
 
     @router.get("/{agent_id}", response_model=AgentItem, responses=answers(400, 404))
@@ -129,12 +65,12 @@ def agents(gate: KeyGate, there: Configuration) -> APIRouter:
 
     @router.patch("/{agent_id}", response_model=AgentItem, responses=answers(400, 404, 409))
     async def change_agent(
-        agent_id: AgentId, given: Given, caller: Annotated[Caller, Depends(gate)]
+        agent_id: AgentId, body: AgentChange, caller: Annotated[Caller, Depends(gate)]
     ) -> Response:
         """Change an agent: its name, its draft (made where there is none), what is published, its numbers."""
         async with there.together(caller.by) as together:
             agent = await _own(together, agent_id, caller)
-            warnings = await _change(together, agent, given, caller)
+            warnings = await _change(together, agent, body.given(), caller)
         return json(await _item(there, await there.agents.get(agent_id), warnings))
 
     @router.delete("/{agent_id}", status_code=204, responses=answers(400, 404, 409))

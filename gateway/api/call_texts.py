@@ -14,7 +14,7 @@ from gateway.store.call_texts import CallTexts, TextStore
 
 MAX_TURNS = 5000
 MAX_FIELDS = 200
-SHAPE = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+SHAPE = ConfigDict(strict=True, use_attribute_docstrings=True, extra="forbid")
 
 
 class Turn(BaseModel):

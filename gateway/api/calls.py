@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 
 from gateway.api.call_events import CallStreams
@@ -24,7 +23,7 @@ from gateway.api.call_shape import (
     call_item,
     told_of,
 )
-from gateway.api.description import answers
+from gateway.api.description import answers, in_path
 from gateway.api.event_stream import MEDIA_TYPE, SERVER_SENT
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.recording_link import RecordingLinks
@@ -37,14 +36,7 @@ from gateway.store.agents import Agents
 from gateway.store.requests import MAX_KEY
 
 CALL_ID = re.compile(r"^call_[0-9a-z]{1,40}$")
-EXAMPLE_ID = {"a call": {"value": "call_01m85m1gbt83exwnbdjt8m8z3n"}}
-CallId = Annotated[
-    str,
-    # For the description alone: what does not fit gets the reference's own sentence, by `found`.
-    InPath(
-        description="`call_…`", openapi_examples=EXAMPLE_ID, json_schema_extra={"pattern": CALL_ID.pattern}
-    ),
-]
+CallId = Annotated[str, in_path("a call", "call_01m85m1gbt83exwnbdjt8m8z3n", CALL_ID)]
 Key = Annotated[
     str | None,
     Header(

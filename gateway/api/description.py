@@ -1,9 +1,11 @@
 """The app that all routes are put into, and its OpenAPI description."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi import Path as InPath
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -124,6 +126,15 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _answer(status) for status in sorted({*statuses, 401, 429, 503})}
 
 
+def in_path(noun: str, example: str, pattern: re.Pattern[str]) -> Any:
+    """An id in a path, as it is described: what does not fit the route refuses in words of its own."""
+    return InPath(
+        description=f"`{example.partition('_')[0]}_…`",
+        openapi_examples={noun: {"value": example}},
+        json_schema_extra={"pattern": pattern.pattern},
+    )
+
+
 def _answer(status: int) -> dict[str, Any]:
     about, message, reason = EXAMPLES[status]
     example = {"statusCode": status, "message": message, "error": PHRASES[status]}
@@ -158,11 +169,16 @@ def _described(app: FastAPI) -> dict[str, Any]:
         found = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
-        # FastAPI describes its own 422 everywhere; here a wrong request is a 400.
         for path in found["paths"].values():
             for operation in path.values():
-                operation.get("responses", {}).pop("422", None)
+                _drop_422(operation["responses"])
         for name in ("HTTPValidationError", "ValidationError"):
             found.get("components", {}).get("schemas", {}).pop(name, None)
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _drop_422(responses: dict[str, Any]) -> None:
+    """FastAPI describes its own 422 everywhere; here a wrong request is a 400, and a 422 a vendor's."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]

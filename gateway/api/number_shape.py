@@ -1,21 +1,55 @@
 """Phone numbers as the API shows and takes them, in the reference platform's field names."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.provisioning.market import COUNTRIES
 from gateway.routing.number import parse_e164
 from gateway.routing.plan import NumberingPlan
-from gateway.routing.table import PhoneNumber
+from gateway.routing.table import PhoneNumber, TrunkAuthMode
 from gateway.store.number_list import VersionLabel
+from gateway.store.rules import MAX_NAME, MAX_SOURCES, TRANSPORTS
+
+# What follows is for the description alone: the rules say in their own words what does not fit.
+E164 = {"pattern": r"^\+[1-9][0-9 .()-]{6,20}$"}
+LINE = {"maxLength": MAX_NAME, "pattern": r"^[^\x00-\x1f\x7f]*$"}
+HOST_PORT = {"pattern": r"^([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$", "maxLength": 255}
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+NETWORK = {
+    "anyOf": [
+        {"pattern": rf"^{_OCTET}(\.{_OCTET}){{3}}(/([1-9]|[12][0-9]|3[0-2]))?$"},
+        {"format": "ipv6"},
+        {"pattern": r"^[0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{1,4}){0,6}::/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$"},
+    ]
+}
+LOGIN: dict[str, Any] = {
+    "if": {"required": ["authMode"], "properties": {"authMode": {"const": "ip"}}},
+    "then": {
+        "properties": {"sipTrunkUserName": {"enum": ["", None]}, "sipTrunkPassword": {"enum": ["", None]}}
+    },
+    "else": {
+        "required": ["sipTrunkUserName", "sipTrunkPassword"],
+        "properties": {
+            "sipTrunkUserName": {"type": "string", "pattern": r"^[!-~]+$"},
+            "sipTrunkPassword": {"type": "string", "minLength": 1},
+        },
+    },
+}
+"With `userpass` both, with `ip` neither."
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Of one page.")]
 Page = Annotated[int, Query(ge=1, le=1_000_000, description="Counted from 1.")]
+Country = Annotated[str, Field(max_length=8, json_schema_extra={"enum": [*COUNTRIES]})]
+Nickname = Annotated[str, Field(json_schema_extra={**LINE})]
+PhoneNumberText = Annotated[str, Field(json_schema_extra={**E164})]
 
+PROVIDERS = ("plivo", "simulated")
 SHAPE = ConfigDict(use_attribute_docstrings=True)
-TAKEN = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+TAKEN = ConfigDict(strict=True, use_attribute_docstrings=True, extra="forbid")
 
 
 class AssignedVersion(BaseModel):
@@ -120,15 +154,18 @@ class PurchaseBody(BaseModel):
 
     model_config = TAKEN
 
-    phone_number: Annotated[str, Field(alias="phoneNumber", examples=["+12025550110"])]
+    phone_number: Annotated[PhoneNumberText, Field(alias="phoneNumber", examples=["+12025550110"])]
     "E.164"
-    telephony_provider_id: Annotated[str | None, Field(alias="telephonyProviderId", examples=["plivo"])] = (
-        None
-    )
+    telephony_provider_id: Annotated[
+        str | None,
+        Field(
+            alias="telephonyProviderId", examples=["plivo"], json_schema_extra={"enum": [*PROVIDERS, None]}
+        ),
+    ] = None
     "The provider; without it, the one that is set up."
-    country_iso: Annotated[str, Field(alias="countryISO", examples=["US"])]
+    country_iso: Annotated[Country, Field(alias="countryISO", examples=["US"])]
     "The number's country, ISO 3166."
-    nickname: Annotated[str, Field(max_length=64)] = ""
+    nickname: Annotated[Nickname, Field(max_length=MAX_NAME)] = ""
     "What people call it."
 
 
@@ -150,32 +187,52 @@ class Purchased(BaseModel):
 class LinkBody(BaseModel):
     """A number of your own, and the SIP trunk that carries it."""
 
-    model_config = TAKEN
+    model_config = ConfigDict(**TAKEN, json_schema_extra={**LOGIN})
 
-    phone_number: Annotated[str, Field(alias="phoneNumber", examples=["+12025550101"])]
+    phone_number: Annotated[PhoneNumberText, Field(alias="phoneNumber", examples=["+12025550101"])]
     "E.164"
     termination_uri: Annotated[
-        str, Field(alias="terminationUri", examples=["31974861099010243.zt.plivo.com:5060"])
+        str,
+        Field(
+            alias="terminationUri",
+            examples=["31974861099010243.zt.plivo.com:5060"],
+            json_schema_extra={**HOST_PORT},
+        ),
     ]
     "`host[:port]`, without `sip:` before it."
-    auth_mode: Annotated[str, Field(alias="authMode", examples=["userpass"])] = "userpass"
+    auth_mode: Annotated[
+        str, Field(alias="authMode", examples=["userpass"], json_schema_extra={"enum": [*TrunkAuthMode]})
+    ] = "userpass"
     "`userpass`, or `ip` where the carrier knows us by our signalling address."
     sip_trunk_user_name: Annotated[str | None, Field(alias="sipTrunkUserName", max_length=64)] = None
     "Required with `userpass`, not allowed with `ip`."
     sip_trunk_password: Annotated[str | None, Field(alias="sipTrunkPassword", max_length=256)] = None
     "Kept encrypted, and never shown again."
-    nickname: str | None = None
+    nickname: Nickname | None = None
     "What people call it."
-    transport: str = "UDP"
+    transport: Annotated[str, Field(json_schema_extra={"enum": [*TRANSPORTS]})] = "UDP"
     "`UDP`, `TCP` or `TLS`."
-    sources: list[str] = []
+    sources: Annotated[
+        list[Annotated[str, Field(json_schema_extra={**NETWORK})]],
+        Field(json_schema_extra={"maxItems": MAX_SOURCES}),
+    ] = []
     "Where the carrier's calls come from, addresses and networks; none: what `terminationUri` resolves to."
+
+
+WAYS = {
+    "inbound": ("agent_id", "inbound_agent_version_id", "inbound_split"),
+    "outbound": ("outbound_agent_id", "outbound_agent_version_id", "outbound_split"),
+}
+"How the version of a direction can be given: one of them at a time."
+ONE_WAY: list[Any] = [
+    {"not": {"required": [*two]}} for ways in WAYS.values() for two in combinations(ways, 2)
+]
 
 
 class NumberChange(BaseModel):
     """What is to change of a number; what is left out stays."""
 
-    model_config = TAKEN
+    model_config = ConfigDict(**TAKEN, json_schema_extra={"allOf": [*ONE_WAY]})
 
     agent_id: str | None = None
     "The agent that answers, by its latest published version; null: inbound calls are refused."
@@ -189,9 +246,9 @@ class NumberChange(BaseModel):
     "Versions of one agent that share the callers out."
     outbound_split: list[Share] | None = None
     "The same for calls from this number."
-    nickname: str | None = None
+    nickname: Nickname | None = None
     "What people call it."
-    label: str | None = None
+    label: Nickname | None = None
     "Another word for `nickname`."
     is_default: bool | None = None
     "The workspace's default number."

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi import Path as InPath
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
 from gateway.api.calls import json
-from gateway.api.description import answers
+from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.number_shape import (
+    WAYS,
+    Country,
     Limit,
     LinkBody,
     NumberChange,
@@ -43,8 +44,8 @@ from gateway.store.errors import NotFound
 from gateway.store.number_list import NumberFilter
 from gateway.store.sql import SqlStore
 
-NUMBER_ID = re.compile(r"phn_[0-9A-Za-z_]{1,40}")
-NumberId = Annotated[str, InPath(description="`phn_…`")]
+NUMBER_ID = re.compile(r"^phn_[0-9A-Za-z_]{1,40}$")
+NumberId = Annotated[str, in_path("a number", "phn_01m85m1gbt83exwnbdjt8m8z3n", NUMBER_ID)]
 WORDS = ("carrier-setup", "plivo-numbers", "purchase", "readiness", "sip-trunks")
 "What a path can have in the place of an id."
 NOT_FOUND = "Phone number"
@@ -130,16 +131,20 @@ def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
     @router.get("/plivo-numbers", response_model=OfferPage, responses=answers(400, 502))
     async def search_numbers(
         caller: Annotated[Caller, Depends(gate)],
-        country_iso: Annotated[str, Query(max_length=8, description="Required: `US`, `IN`, …")] = "",
+        country_iso: Annotated[Country, Query(description="`US`, `IN`, …")],
         kind: Annotated[NumberType | None, Query(alias="type", description="Of which kind.")] = None,
         region: Annotated[str | None, Query(max_length=64, description="As the provider names it.")] = None,
-        pattern: Annotated[str | None, Query(max_length=15, description="Digits in the number.")] = None,
+        pattern: Annotated[
+            str | None,
+            # For the description alone: what is no digit is refused where the dashboard's search is too.
+            Query(
+                max_length=15, description="Digits in the number.", json_schema_extra={"pattern": "^[0-9]*$"}
+            ),
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=20, description="Of one page.")] = 20,
         offset: Annotated[int, Query(ge=0, le=100_000, description="Numbers to skip.")] = 0,
     ) -> Response:
         """Numbers that can be bought from the provider that is set up."""
-        if not country_iso:
-            raise invalid(Problem("country_iso", None, "is required"), message="country_iso is required")
         wanted = Wanted(country_iso, kind, region, pattern, limit, offset)
         found = await parts.counter.market.search(wanted)
         objects = [_offer(row) for row in offers_of(found)]
@@ -148,7 +153,7 @@ def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
     @router.get("/readiness", response_model=dict[str, Any], responses=answers(400, 502))
     async def readiness(
         caller: Annotated[Caller, Depends(gate)],
-        country_iso: Annotated[str, Query(max_length=8, description="`US`, `IN`, …")],
+        country_iso: Annotated[Country, Query(description="`US`, `IN`, …")],
         kind: Annotated[NumberType, Query(alias="type", description="Of which kind.")] = NumberType.LOCAL,
     ) -> Response:
         """What has to be in place before a number of a country can be bought, and before it is active."""
@@ -274,11 +279,8 @@ async def _fields(parts: NumberParts, body: NumberChange, caller: Caller) -> dic
         fields["nickname"] = (body.nickname if "nickname" in given else body.label) or ""
     if body.is_default is not None:
         fields["is_default"] = body.is_default
-    for direction, agent, version in (
-        ("inbound", "agent_id", "inbound_agent_version_id"),
-        ("outbound", "outbound_agent_id", "outbound_agent_version_id"),
-    ):
-        ways = [name for name in (agent, version, f"{direction}_split") if name in given]
+    for direction, (agent, version, split) in WAYS.items():
+        ways = [name for name in (agent, version, split) if name in given]
         if len(ways) > 1:
             raise invalid(Problem(ways[1], None, f"should not stand beside {ways[0]}"))
         if agent in given:
@@ -287,7 +289,7 @@ async def _fields(parts: NumberParts, body: NumberChange, caller: Caller) -> dic
         elif version in given:
             fields[f"{direction}_version_id"] = getattr(body, version) or None
         elif ways:
-            fields |= _split(direction, getattr(body, f"{direction}_split") or [])
+            fields |= _split(direction, getattr(body, split) or [])
     return fields
 
 

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import APIRouter, Header, HTTPException, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
@@ -24,7 +24,7 @@ def operations(bus: EventBus, registry: CollectorRegistry, ready: Readiness, tok
         """The process lives and its loop turns."""
         return {"status": "ok"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", responses={503: {"description": "No calls are taken, and why"}})
     async def readyz() -> JSONResponse:
         """Whether new calls are taken; 503 with the reason when they are not."""
         why = await ready()
@@ -32,7 +32,7 @@ def operations(bus: EventBus, registry: CollectorRegistry, ready: Readiness, tok
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "not ready", "reason": why}, status_code=503)
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus text format."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")

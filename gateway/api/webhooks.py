@@ -1,25 +1,35 @@
 """`/v1/user-webhooks`: who is told of a workspace's calls, in the reference platform's words."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
-from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.call_shape import shown_time
 from gateway.api.calls import json
-from gateway.api.description import answers
+from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
+from gateway.api.number_shape import Page
 from gateway.api.refusal import Problem, invalid
-from gateway.events.subscribing import NotAnAddress, Subscribing, Wish
+from gateway.events.subscribing import MAX_URL, NotAnAddress, Subscribing, Wish
 from gateway.events.webhook_bodies import EVENTS
 from gateway.store.hooks import MAX_PAGE, Delivery, Webhook
 
 MASKED = "********"
-SHAPE = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+SHAPE = ConfigDict(strict=True, use_attribute_docstrings=True, extra="forbid")
+# For the description alone: what does not fit is refused by the rules that the dashboard has too.
+Url = Annotated[
+    str,
+    Field(
+        examples=["https://example.com/hooks/calls"],
+        json_schema_extra={"format": "uri", "pattern": r"^https?://", "maxLength": MAX_URL},
+    ),
+]
+Event = Annotated[str, Field(json_schema_extra={"enum": list(EVENTS)})]
 
 
 class WebhookBody(BaseModel):
@@ -27,9 +37,9 @@ class WebhookBody(BaseModel):
 
     model_config = SHAPE
 
-    url: Annotated[str, Field(examples=["https://example.com/hooks/calls"])]
+    url: Url
     "Where deliveries are posted; answers a verification with 2xx before it is kept."
-    events: Annotated[list[str], Field(min_length=1, max_length=len(EVENTS), examples=[["call.completed"]])]
+    events: Annotated[list[Event], Field(min_length=1, max_length=len(EVENTS), examples=[["call.completed"]])]
     "Which events it is told of."
     secret: Annotated[str, Field(min_length=8, max_length=200)]
     "What the signature of every body is made with: HMAC-SHA256."
@@ -42,9 +52,9 @@ class WebhookChange(BaseModel):
 
     model_config = SHAPE
 
-    url: str | None = None
+    url: Url | None = None
     "A new address, verified before it is kept."
-    events: Annotated[list[str] | None, Field(min_length=1, max_length=len(EVENTS))] = None
+    events: Annotated[list[Event] | None, Field(min_length=1, max_length=len(EVENTS))] = None
     "Other events."
     secret: Annotated[str | None, Field(min_length=8, max_length=200)] = None
     "A new secret: acts at once."
@@ -101,22 +111,24 @@ class DeliveryShape(BaseModel):
 
 
 class DeliveryPage(BaseModel):
-    """Some deliveries."""
+    """A page of deliveries, newest first."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     items: list[DeliveryShape]
-    "Newest first."
+    "Of this page."
     total: int
-    "How many there are."
+    "Of all pages."
     page: int
-    "From 1."
+    "Counted from 1."
     limit: int
-    "Most that a page holds."
+    "Of one page."
 
 
-WebhookId = Annotated[str, InPath(description="`webhook_…`", max_length=64)]
-DeliveryId = Annotated[str, InPath(description="`whd_…`", max_length=64)]
+WEBHOOK_ID = re.compile(r"^webhook_[0-9a-z]{1,40}$")
+DELIVERY_ID = re.compile(r"^whd_[0-9a-z]{1,40}$")
+WebhookId = Annotated[str, in_path("a webhook", "webhook_01m85m1gbt83exwnbdjt8m8z3n", WEBHOOK_ID)]
+DeliveryId = Annotated[str, in_path("a delivery", "whd_01m85m1gbt83exwnbdjt8m8z3n", DELIVERY_ID)]
 MADE: dict[int | str, dict[str, Any]] = answers(400, 409, 413)
 ONE = answers(400, 404, 413)
 
@@ -166,8 +178,8 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
     async def list_deliveries(
         webhook_id: WebhookId,
         caller: Annotated[Caller, Depends(gate)],
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most deliveries of a page.")] = 20,
-        page: Annotated[int, Query(ge=1, le=100_000, description="Which page, from 1.")] = 1,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Of one page.")] = 20,
+        page: Page = 1,
     ) -> Response:
         """What was, or is to be, delivered to a webhook; newest first."""
         hook = await hooks.get(webhook_id, caller.workspace_id)

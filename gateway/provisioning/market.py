@@ -20,6 +20,10 @@ from gateway.provisioning.errors import Upstream
 from gateway.routing.table import Workspace
 from gateway.store.errors import InvalidInput
 
+COUNTRIES = tuple(
+    sorted({iso for regions in COUNTRY_CODE_TO_REGION_CODE.values() for iso in regions if iso.isalpha()})
+)
+"Every country with a calling code, by its two letters."
 KYC_MISSING = "KYC is not verified: complete KYC before buying phone numbers"
 NO_PROVIDER = "no number provider is set up: [provisioning] provider of the configuration names one"
 COUNTRY_OFF = "numbers of this country cannot be bought here; there are {countries}"
@@ -72,7 +76,7 @@ class Market:
     async def search(self, wanted: Wanted) -> Offers:
         """Numbers that can be bought; `InvalidInput` where the country makes no sense or is not sold."""
         self.check_country(wanted.country_iso)
-        if wanted.pattern and not wanted.pattern.isdecimal():
+        if wanted.pattern and not (wanted.pattern.isascii() and wanted.pattern.isdecimal()):
             raise InvalidInput("pattern", wanted.pattern, "should be digits")
         try:
             return await self.known_provider().search(wanted)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gateway.api.agent_shape import AgentChange
+from gateway.store.fields import VERSION
 from tests.api.conftest import Api
 from tests.api.test_numbers import said
 
@@ -31,6 +33,11 @@ async def test_drafts_and_publishing(api: Api) -> None:
     assert [(each["version_number"], each["ring_duration_sec"]) for each in versions] == [(1, 20), (2, 30)]
     await said(api, "DELETE", path, 204)
     await said(api, "GET", path, 404)
+
+
+def test_every_field_of_a_version_is_described() -> None:
+    """What an operator can give on the command line, a request can have too, and the description says so."""
+    assert set(VERSION) <= set(AgentChange.model_fields)
 
 
 async def test_secrets_are_not_shown(api: Api) -> None:

@@ -66,7 +66,7 @@ async def test_every_route_is_described(api: Api) -> None:
         elif "/v1/" in name:
             assert operation["security"] == [{"API key": []}], name
             assert {"401", "429", "503"} <= set(operation["responses"]), name
-        assert "422" not in operation["responses"], name
+        assert "HTTPValidationError" not in str(operation["responses"]), name
 
 
 async def test_the_references_names_are_there(api: Api) -> None:
