@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.agent.dialects import AUDIO
+from gateway.api.pages import ListPage
 from gateway.routing.table import Dialect, RecordingMode
 from gateway.store.rules import MAX_NAME
 
@@ -133,16 +134,5 @@ class AgentItem(BaseModel):
     "What of a change was not done, and why."
 
 
-class AgentPage(BaseModel):
+class AgentPage(ListPage[AgentItem]):
     """A page of agents, oldest first."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    items: list[AgentItem]
-    "Of this page."
-    total: int
-    "Of all pages."
-    page: int
-    "Counted from 1."
-    limit: int
-    "Of one page."

@@ -11,7 +11,7 @@ from gateway.api.agent_shape import AgentBody, AgentChange, AgentItem, AgentPage
 from gateway.api.calls import json
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
-from gateway.api.number_shape import Limit, Page
+from gateway.api.pages import Limit, Page, paged
 from gateway.api.refusal import Problem, invalid, not_found
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, VersionState
 from gateway.store.configuration import Configuration
@@ -47,7 +47,7 @@ def agents(gate: KeyGate, there: Configuration) -> APIRouter:
         own = await there.agents.list_all(caller.workspace_id)
         chosen = own[(page - 1) * limit : page * limit]
         items = [await _item(there, agent) for agent in chosen]
-        return json({"items": items, "total": len(own), "page": page, "limit": limit})
+        return paged(items, len(own), page, limit)
 
     @router.post("", status_code=201, response_model=AgentItem, responses=answers(400, 404, 409))
     async def add_agent(body: AgentBody, caller: Annotated[Caller, Depends(gate)]) -> Response:

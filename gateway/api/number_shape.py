@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.pages import ListPage
 from gateway.provisioning.market import COUNTRIES
 from gateway.routing.number import parse_e164
 from gateway.routing.plan import NumberingPlan
@@ -41,8 +41,6 @@ LOGIN: dict[str, Any] = {
 }
 "With `userpass` both, with `ip` neither."
 
-Limit = Annotated[int, Query(ge=1, le=100, description="Of one page.")]
-Page = Annotated[int, Query(ge=1, le=1_000_000, description="Counted from 1.")]
 Country = Annotated[str, Field(max_length=8, json_schema_extra={"enum": [*COUNTRIES]})]
 Nickname = Annotated[str, Field(json_schema_extra={**LINE})]
 PhoneNumberText = Annotated[str, Field(json_schema_extra={**E164})]
@@ -134,19 +132,10 @@ class NumberItem(BaseModel):
     "How that is chosen."
 
 
-class NumberPageShape(BaseModel):
+class NumberPageShape(ListPage[NumberItem]):
     """A page of numbers, oldest first."""
 
-    model_config = ConfigDict(title="NumberPage", use_attribute_docstrings=True)
-
-    items: list[NumberItem]
-    "Of this page."
-    total: int
-    "Of all pages."
-    page: int
-    "Counted from 1."
-    limit: int
-    "Of one page."
+    model_config = ConfigDict(title="NumberPage")
 
 
 class PurchaseBody(BaseModel):

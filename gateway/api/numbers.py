@@ -17,18 +17,17 @@ from gateway.api.keys import Caller, KeyGate
 from gateway.api.number_shape import (
     WAYS,
     Country,
-    Limit,
     LinkBody,
     NumberChange,
     NumberItem,
     NumberPageShape,
     OfferPage,
-    Page,
     PurchaseBody,
     Purchased,
     Share,
     number_item,
 )
+from gateway.api.pages import Limit, Page, paged
 from gateway.api.refusal import Problem, invalid, not_found
 from gateway.call.record import utc_now
 from gateway.providers.protocol import NumberType, Wanted
@@ -126,7 +125,7 @@ def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
         found = await parts.store.number_list.page(which)
         labels = await parts.store.number_list.labels(caller.workspace_id)
         items = [number_item(number, parts.plan, labels) for number in found.numbers]
-        return json({"items": items, "total": found.total, "page": page, "limit": limit})
+        return paged(items, found.total, page, limit)
 
     @router.get("/plivo-numbers", response_model=OfferPage, responses=answers(400, 502))
     async def search_numbers(

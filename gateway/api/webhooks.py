@@ -13,7 +13,7 @@ from gateway.api.call_shape import shown_time
 from gateway.api.calls import json
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
-from gateway.api.number_shape import Page
+from gateway.api.pages import ListPage, Page, paged
 from gateway.api.refusal import Problem, invalid
 from gateway.events.subscribing import MAX_URL, NotAnAddress, Subscribing, Wish
 from gateway.events.webhook_bodies import EVENTS
@@ -110,19 +110,8 @@ class DeliveryShape(BaseModel):
     "When it was taken, or given up."
 
 
-class DeliveryPage(BaseModel):
+class DeliveryPage(ListPage[DeliveryShape]):
     """A page of deliveries, newest first."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    items: list[DeliveryShape]
-    "Of this page."
-    total: int
-    "Of all pages."
-    page: int
-    "Counted from 1."
-    limit: int
-    "Of one page."
 
 
 WEBHOOK_ID = re.compile(r"^webhook_[0-9a-z]{1,40}$")
@@ -185,7 +174,7 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
         hook = await hooks.get(webhook_id, caller.workspace_id)
         items, total = await hooks.log(hook.id, limit, limit * (page - 1))
         shown = [_delivery(one) for one in items]
-        return json({"items": shown, "total": total, "page": page, "limit": limit})
+        return paged(shown, total, page, limit)
 
     @router.post(
         "/{webhook_id}/deliveries/{delivery_id}/redeliver",
