@@ -92,7 +92,10 @@ class Playback extends AudioWorkletProcessor {
     this.start = 0;
     this.playing = false;
     this.gaps = 0;
-    this.lead = 0.06 * sampleRate;
+    // What waits before it plays: more of it after each gap, so that a browser as late once more leaves none.
+    this.least = 0.06 * sampleRate;
+    this.lead = this.least;
+    this.calm = 0;
     this.most = 0.4 * sampleRate;
     this.loudest = 0;
     this.since = 0;
@@ -120,8 +123,7 @@ class Playback extends AudioWorkletProcessor {
     let at = 0;
     while (this.playing && at < channel.length) {
       if (!this.waiting.length) {
-        this.playing = false;
-        this.gaps++;
+        this.runDry();
         break;
       }
       const piece = this.waiting[0].subarray(this.start, this.start + channel.length - at);
@@ -135,8 +137,32 @@ class Playback extends AudioWorkletProcessor {
       }
     }
     for (let other = 1; other < output.length; other++) output[other].set(channel);
+    this.ease();
     this.tell();
     return true;
+  }
+
+  runDry() {
+    this.playing = false;
+    this.gaps++;
+    this.lead = Math.min(this.lead + 0.02 * sampleRate, 0.16 * sampleRate);
+    this.calm = 0;
+  }
+
+  // Ten seconds without a gap: a little less may wait, as soon as a pause lets some of it go unheard.
+  ease() {
+    this.calm += 128;
+    if (this.calm < 10 * sampleRate) return;
+    this.calm = 0;
+    this.lead = Math.max(this.lead - 0.02 * sampleRate, this.least);
+    if (this.count > this.lead + 0.04 * sampleRate) this.skip();
+  }
+
+  skip() {
+    const quiet = this.waiting.findIndex((samples, place) => place > 0 && loudest(samples) < 0.002);
+    if (quiet < 0) return;
+    this.count -= this.waiting[quiet].length;
+    this.waiting.splice(quiet, 1);
   }
 
   tell() {
