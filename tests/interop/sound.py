@@ -62,12 +62,16 @@ def compare_pieces(said: Samples, heard: Samples, seconds: float = 0.25) -> list
     """The same for each piece of `said`, looked for where it could be: the lag may change between pieces.
 
     A softphone's clock is not ours. Where it runs behind, its audio is late now and then, and all that
-    follows is shifted, as on any call; by half a second at most.
+    follows is shifted, as on any call; by half a second at most. A piece that is all pause is left out:
+    there is nothing in it to find.
     """
     length = int(seconds * RATE)
+    pause = 0.05 * float(np.sqrt(np.mean(said**2)))
     starts = range(0, len(said) - length + 1, length)
     return [
-        compare(said[start : start + length], heard[start : start + length + RATE // 2]) for start in starts
+        compare(said[start : start + length], heard[start : start + length + RATE // 2])
+        for start in starts
+        if float(np.sqrt(np.mean(said[start : start + length] ** 2))) > pause
     ]
 
 
@@ -78,20 +82,35 @@ def came_back(said: Samples, heard: Samples, share: float = 0.8) -> bool:
     return len(good) >= share * len(pieces)
 
 
+def assert_came_back(said: Samples, heard: Samples, share: float = 0.8, *told: object) -> None:
+    """The same as an assertion, which tells of every piece, and whatever else is given, where it fails."""
+    if not came_back(said, heard, share):
+        pieces = "\n".join(
+            f"{echo.likeness:6.3f} {echo.delay_ms:7.2f} ms" for echo in compare_pieces(said, heard)
+        )
+        raise AssertionError(
+            "\n".join([f"less than {share:.0%} of these came back:", pieces, *map(str, told)])
+        )
+
+
 def compare(said: Samples, heard: Samples) -> Echo:
     """Find `said` in `heard`, by the correlation over all of `said` at each lag from 0 on.
 
     One lost or inserted frame splits the match, so that 1.0 is reached only by audio that kept its timeline.
+    What is far quieter than `said` is like nothing.
     """
-    if not len(heard) or not np.any(heard):
+    if not np.any(said) or not np.any(heard):
         return Echo(0.0, 0.0)
     size = 1 << (len(said) + len(heard)).bit_length()
     spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size))
     lags = np.fft.irfft(spectrum, size)[: len(heard)]
-    lag = int(np.argmax(lags))
-    there = heard[lag : lag + len(said)]
-    scale = float(np.linalg.norm(said) * np.linalg.norm(there))
-    return Echo(float(lags[lag]) / scale if scale else 0.0, 1000 * lag / RATE)
+    # By its own loudness, else a loud syllable is more like a quiet one than that is like itself.
+    before = np.concatenate([[0.0], np.cumsum(heard**2), np.full(len(said), np.sum(heard**2))])
+    there = np.sqrt(np.maximum(before[len(said) :][: len(heard)] - before[: len(heard)], 0.0))
+    whole = float(np.linalg.norm(said))
+    likeness = lags / (whole * np.maximum(there, 0.1 * whole))
+    lag = int(np.argmax(likeness))
+    return Echo(float(likeness[lag]), 1000 * lag / RATE)
 
 
 def ulaw(samples: Samples) -> bytes:

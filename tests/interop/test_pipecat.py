@@ -23,7 +23,7 @@ from tests.interop.seed import (
 )
 from tests.interop.sipp import run_sipp
 from tests.interop.softphones import call_with_baresip
-from tests.interop.sound import RATE, came_back, compare_pieces, speech_like
+from tests.interop.sound import RATE, assert_came_back, speech_like
 
 pytestmark = pytest.mark.interop
 
@@ -34,7 +34,7 @@ def test_caller_hears_itself(gateway: Gateway, pipecat: JsonProcess, baresip: Pa
     heard = call_with_baresip(gateway.sip_port, PIPECAT, speech, baresip / "baresip")
     call = pipecat.wait_for(event="call", kind="twilio", to=PIPECAT)
     assert call["from"] == "+14155550122"
-    assert came_back(speech, heard.samples), (compare_pieces(speech, heard.samples), heard.output)
+    assert_came_back(speech, heard.samples, 0.8, heard.output)
     pipecat.wait_for(event="disconnected")
 
 
@@ -77,7 +77,7 @@ def test_unmodified_bot_finds_out_the_dialect(
     # Plivo has no place for the numbers where Pipecat looks.
     numbers = (None, None) if dialect == "plivo" else ("+14155550122", PIPECAT_ANY[dialect])
     assert (call["from"], call["to"]) == numbers
-    assert came_back(speech, heard.samples), (compare_pieces(speech, heard.samples), heard.output)
+    assert_came_back(speech, heard.samples, 0.8, heard.output)
     pipecat.wait_for(event="disconnected", kind=dialect)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import threading
 import urllib.request
@@ -173,7 +172,7 @@ def test_the_api_does_as_it_is_described(tmp_path: Path) -> None:
     if not COMMAND.exists():
         pytest.skip("Schemathesis is not installed: scripts/test does it")
     # Calls are placed and fail: nobody listens there.
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     seed = SEED.format(port=port)
     settings: dict[str, dict[str, object]] = {
         "http": {"requests_per_minute": 1_000_000},
