@@ -1,7 +1,6 @@
 """What the tests with real peers share: one gateway, one agent runtime, one Pipecat bot for all of them."""
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,19 +16,19 @@ from tests.interop.softphones import PEERS
 @pytest.fixture(scope="session")
 def agent_port() -> int:
     """Where the agent runtime listens."""
-    return free_port(socket.SOCK_STREAM)
+    return free_port()
 
 
 @pytest.fixture(scope="session")
 def pipecat_port() -> int:
     """Where the Pipecat bot listens, when a test has started it."""
-    return free_port(socket.SOCK_STREAM)
+    return free_port()
 
 
 @pytest.fixture(scope="session")
 def plivo_port() -> int:
     """Where the bot on Plivo's SDK listens, when a test has started it."""
-    return free_port(socket.SOCK_STREAM)
+    return free_port()
 
 
 @pytest.fixture(scope="session")

@@ -98,8 +98,14 @@ class JsonProcess:
 
     def _wait_started(self, is_up: Callable[[], bool]) -> None:
         wait_until(lambda: self.process.poll() is not None or is_up(), STARTUP_SECONDS)
-        assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.output[-5000:]}"
-        assert is_up(), f"did not start\n{self.output[-5000:]}"
+        status, up = self.process.poll(), is_up()
+        if status is None and up:
+            return
+        # Nobody has it yet who could end it.
+        self.process.kill()
+        self.process.wait()
+        why = "did not start" if status is None else f"ended with {status}"
+        raise AssertionError(f"{why}\n{self.output[-5000:]}")
 
 
 class Gateway(JsonProcess):
@@ -109,7 +115,7 @@ class Gateway(JsonProcess):
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.sip_port = free_port()
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         config = folder / "gateway.toml"
         config.write_text(self._config(settings or {}))
         (folder / "seed.toml").write_text(seed)
@@ -131,7 +137,7 @@ class Gateway(JsonProcess):
         return text + "".join(f"\n[[sip.listeners]]\n{_keys(listener)}" for listener in self._listeners())
 
     def _listeners(self) -> list[dict[str, object]]:
-        self.tls_port = free_port(socket.SOCK_STREAM)
+        self.tls_port = free_port()
         files = self_signed(self.folder)
         plain = {"bind": "127.0.0.1", "port": self.sip_port}
         return [

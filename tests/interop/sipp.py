@@ -1,6 +1,7 @@
 """Runs SIPp, and says what it saw when a scenario did not go as written."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -17,15 +18,19 @@ LONGEST_RUN = 30
 "Seconds after which SIPp gives up."
 
 
-def free_port(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1", count: int = 2) -> int:
-    """An even port from which on `count` ports are not taken at the moment."""
+def free_port(host: str = "127.0.0.1", count: int = 2) -> int:
+    """An even port from which on `count` ports are not taken at the moment, neither of UDP nor of TCP.
+
+    Below those that the kernel gives to whoever connects, and those of our RTP: between this and its use
+    nobody gets one by chance.
+    """
     while True:
-        with _bound(kind, host, 0) as probe:
-            first: int = probe.getsockname()[1] & ~1
+        first = random.randrange(10_000, 20_000 - count, 2)
         try:
             with ExitStack() as held:
                 for port in range(first, first + count):
-                    held.enter_context(_bound(kind, host, port))
+                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                        held.enter_context(_bound(kind, host, port))
                 return first
         except OSError:
             continue  # somebody has one of them: look elsewhere
