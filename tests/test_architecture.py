@@ -22,7 +22,7 @@ ROWS = (
 )
 "From the top down. A row may import those below it and, unless it is the last, its own."
 
-ANYWHERE = {"config", "settings", "setting_types", "__init__"}
+ANYWHERE = {"config", "settings", "provider_settings", "setting_types", "__init__"}
 "Frozen values that every row above the pure one may read."
 
 PURE = frozenset(ROWS[-1])

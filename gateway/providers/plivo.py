@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from gateway.provider_settings import PlivoSettings
 from gateway.providers.plivo_http import PlivoApi, Sleep
 from gateway.providers.protocol import (
     NumberGone,
@@ -26,7 +27,6 @@ from gateway.providers.protocol import (
     Requirement,
     Wanted,
 )
-from gateway.settings import PlivoSettings
 
 PAGE = 20
 "What Plivo gives at most at a time."

@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import orjson
 
+from gateway.provider_settings import PlivoSettings
 from gateway.providers.protocol import ProviderAway, ProviderRefused
-from gateway.settings import PlivoSettings
 
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 "A page of twenty numbers is 20 kB."

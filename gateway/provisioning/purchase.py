@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.provider_settings import ProvisioningSettings
 from gateway.providers.protocol import (
     NumberGone,
     NumberProvider,
@@ -28,7 +29,6 @@ from gateway.providers.protocol import (
 from gateway.provisioning.errors import Forbidden, Upstream
 from gateway.provisioning.market import KYC_MISSING, Market, told
 from gateway.routing.table import NumberStatus, PhoneNumber
-from gateway.settings import ProvisioningSettings
 from gateway.store.configuration import Configuration
 from gateway.store.errors import Conflict, InvalidInput, NotFound
 from gateway.store.ids import new_id

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from gateway.provider_settings import PlivoSettings
 from gateway.providers.plivo import Plivo
 from gateway.providers.protocol import NumberType, Wanted
-from gateway.settings import PlivoSettings
 from tests.interop.softphones import PEERS
 from tests.providers.plivo_server import AUTH_ID, AUTH_TOKEN, Asked, plivo_server
 

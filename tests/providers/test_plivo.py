@@ -11,6 +11,7 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
+from gateway.provider_settings import PlivoSettings
 from gateway.providers.plivo import Plivo
 from gateway.providers.protocol import (
     NumberGone,
@@ -22,7 +23,6 @@ from gateway.providers.protocol import (
     RentalState,
     Wanted,
 )
-from gateway.settings import PlivoSettings
 from tests.providers.plivo_server import AUTH_ID, AUTH_TOKEN, PlivoServer, error, plivo_server
 
 HERE = "sip.example.com:5060;transport=tcp"

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.provider_settings import ProvisioningSettings
 from gateway.providers.simulated import Simulated
 from gateway.provisioning.market import Market
 from gateway.provisioning.purchase import Order, Purchasing
 from gateway.provisioning.release import Releasing
 from gateway.provisioning.rentals import Rentals
-from gateway.settings import ProvisioningSettings
 from gateway.store.sql import SqlStore
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
