@@ -42,7 +42,8 @@ from gateway.call.lookup import Lookup
 from gateway.call.offers import Offers
 from gateway.call.once import Once, sweep
 from gateway.call.placing import Placing
-from gateway.call.switchboard import Switchboard, dialled
+from gateway.call.sip_words import dialled
+from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
 from gateway.call.web_calls import WebCalls
 from gateway.events.bus import EventBus, Sink

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from gateway.call.phone_media import PhoneMedia
-from gateway.call.switchboard import first_line
+from gateway.call.sip_words import first_line
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock
 from gateway.net.rtp import PortRange, RtpPorts
