@@ -5,10 +5,8 @@ import gc
 import os
 import secrets
 import signal
-import socket
-import ssl
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,13 +53,13 @@ from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
 from gateway.house_phone import HousePhone
+from gateway.listening import binding, client_tls, families, sip_settings
 from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
 from gateway.net.browser import upgrades
 from gateway.net.dns import Resolver
-from gateway.net.sip import Binding, SipEndpoint
+from gateway.net.sip import SipEndpoint
 from gateway.net.streams import StreamLimits
-from gateway.net.tls import client_context, server_context
 from gateway.net.webhook import WebhookSender
 from gateway.numbering import load_plan
 from gateway.provisioning.carrier_side import carrier_side
@@ -71,11 +69,10 @@ from gateway.provisioning.trial import Trials
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
 from gateway.recordings.writer import RecordingWriter
-from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
+from gateway.settings import Config
 from gateway.sip.digest import Authenticator
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
-from gateway.sip.settings import Settings
 from gateway.sip.target import Target
 from gateway.store import CallRow, open_store
 from gateway.web.dashboard import dashboard
@@ -216,7 +213,7 @@ class Gateway:
         self._open.push_async_callback(writer.close)
         self.switchboard.recordings = writer
         sweeping = asyncio.get_running_loop().create_task(self.keeping.run(), name="recordings-sweep")
-        self._open.push_async_callback(_stopped, sweeping)
+        self._open.push_async_callback(_cancelled, sweeping)
 
     async def _start_sip(self) -> None:
         config = self.config
@@ -233,19 +230,19 @@ class Gateway:
             self._unknown_source,
         )
         self.endpoint = SipEndpoint(
-            [_binding(listener) for listener in config.sip.listeners],
+            [binding(listener) for listener in config.sip.listeners],
             gate,
             lambda: secrets.token_hex(10),
-            Resolver(families=_families(config.sip.listeners)),
+            Resolver(families=families(config.sip.listeners)),
             self.switchboard.on_event,
-            settings=_sip_settings(config.sip),
+            settings=sip_settings(config.sip),
             limits=StreamLimits(
                 config.sip.max_connections,
                 config.sip.idle_connection_seconds,
                 config.sip.partial_message_seconds,
                 config.sip.max_message_bytes,
             ),
-            client_tls=_client_tls(config.outbound),
+            client_tls=client_tls(config.outbound),
             trace=self.switchboard.on_message,
         )
         self.switchboard.endpoint, self.switchboard.gate = self.endpoint, gate
@@ -255,10 +252,10 @@ class Gateway:
     def _start_provisioning(self) -> None:
         """The counter for numbers, the connection test, and the sweep that looks after rentals."""
         config, there = self.config, self.store.configuration
-        families = _families(config.sip.listeners)
+        ours = families(config.sip.listeners)
         self.trials = Trials(
             self.endpoint,
-            lambda told: Resolver(families=families, told=told),
+            lambda told: Resolver(families=ours, told=told),
             config.provisioning.trial_seconds,
         )
         testing = config.provisioning.test_before_linking == "yes"
@@ -430,11 +427,6 @@ class Gateway:
         )
 
 
-async def _stopped(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 def operator_token(data_dir: Path) -> str:
     """The token of the event stream, made at the first start, readable by its owner only."""
     path = data_dir / TOKEN_FILE
@@ -455,45 +447,6 @@ def operator_token(data_dir: Path) -> str:
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _families(listeners: Sequence[ListenerSettings]) -> tuple[int, ...]:
-    """The address families that our sockets have, that of the first listener first."""
-    families = [socket.AF_INET6 if ":" in listener.bind else socket.AF_INET for listener in listeners]
-    return tuple(dict.fromkeys(families))
-
-
-def _binding(listener: ListenerSettings) -> Binding:
-    tls: ssl.SSLContext | None = None
-    if listener.transport == "tls":
-        assert listener.certificate is not None
-        assert listener.private_key is not None
-        tls = server_context(listener.certificate, listener.private_key, listener.ca)
-    return Binding(
-        name=listener.name,
-        transport=listener.transport.upper(),
-        bind=listener.bind,
-        port=listener.port or 0,
-        advertised_host=listener.advertised_host or None,
-        advertised_port=listener.advertised_port,
-        tls=tls,
-    )
-
-
-def _client_tls(outbound: OutboundSettings) -> ssl.SSLContext:
-    return client_context(outbound.ca, outbound.certificate, outbound.private_key)
-
-
-def _sip_settings(sip: SipSettings) -> Settings:
-    return Settings(
-        t1=sip.t1_ms / 1000,
-        t2=sip.t2_ms / 1000,
-        t4=sip.t4_ms / 1000,
-        user_agent=sip.user_agent or f"Trunkline/{__version__}",
-        max_transactions=sip.max_transactions,
-        max_dialogs=sip.max_calls,
-        invite_timeout=sip.invite_seconds,
-    )
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
