@@ -464,6 +464,8 @@ def run(config: Config) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_main(config))
+        # The process ends here: looking through its whole memory once more only makes its exit late.
+        gc.freeze()
 
 
 async def _main(config: Config) -> None:
