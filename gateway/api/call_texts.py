@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.call_request import JsonObject
 from gateway.api.calls import CallId, found
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
@@ -50,7 +51,7 @@ class ExtractedBody(BaseModel):
 
     model_config = SHAPE
 
-    fields: Annotated[dict[str, Any], Field(max_length=MAX_FIELDS, examples=[{"appointment": "2026-12-01"}])]
+    fields: Annotated[JsonObject, Field(max_length=MAX_FIELDS, examples=[{"appointment": "2026-12-01"}])]
     "Each by its name."
     summary: Annotated[str | None, Field(max_length=20_000)] = None
     "The call in a few sentences."

@@ -74,9 +74,9 @@ expected-statuses = ["2xx", 401, 402, 403, 404, 409, 413, 429, 502]
 expected-statuses = [400, 401, 403, 404, 405, 409, 413]
 
 # No schema says in full what a telephone number is, when it may be left out, which headers may be set, and
-# that no number in `metadata` may be larger than 64 bits.
+# that no number in `metadata` or `fields` may be larger than 64 bits.
 [[operations]]
-include-name-regex = "^(POST /v1/calls|POST /v1/web-calls|GET /v1/rates/quote)$"
+include-name-regex = "^(POST /v1/calls(/.call_id./extracted)?|POST /v1/web-calls|GET /v1/rates/quote)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 402, 403, 404, 409, 413, 429]
 
 # Address, audio and options have to be the dialect's, and placeholders those that the parameters name.
