@@ -14,6 +14,7 @@ EXAMPLE: dict[str, Any] = {
     "runtime_url": "wss://agents.example.com/calls",
     "is_published": True,
 }
+CLOSED: dict[str, Any] = {"additionalProperties": False, "examples": [EXAMPLE]}
 # What the following say beyond a type is for the description alone: the rules refuse in words of their own.
 Name = Annotated[
     str,
@@ -34,6 +35,13 @@ Pairs = Annotated[
 Recorded = Annotated[str | None, Field(json_schema_extra={"enum": [*RecordingMode, "", None]})]
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """A client that fills in what is described must not undo what it never meant to change."""
+    schema |= CLOSED
+    for each in schema["properties"].values():
+        each.pop("default", None)
+
+
 class AgentChange(BaseModel):
     """What is to change of an agent; what is left out stays."""
 
@@ -42,7 +50,7 @@ class AgentChange(BaseModel):
         use_attribute_docstrings=True,
         # A field that there is none of gets the store's own sentence, which says the one that is like it.
         extra="allow",
-        json_schema_extra={"additionalProperties": False, "examples": [EXAMPLE]},
+        json_schema_extra=_without_defaults,
     )
 
     name: Name | None = None
@@ -89,6 +97,8 @@ class AgentChange(BaseModel):
 
 class AgentBody(AgentChange):
     """An agent to be made, with its first version."""
+
+    model_config = ConfigDict(json_schema_extra=CLOSED)
 
     name: Name
     "What people call it."

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.api.agent_shape import AgentChange
+from gateway.api.agent_shape import AgentBody, AgentChange
 from gateway.store.fields import VERSION
 from tests.api.conftest import Api
 from tests.api.test_numbers import said
@@ -38,6 +38,9 @@ async def test_drafts_and_publishing(api: Api) -> None:
 def test_every_field_of_a_version_is_described() -> None:
     """What an operator can give on the command line, a request can have too, and the description says so."""
     assert set(VERSION) <= set(AgentChange.model_fields)
+    whole, change = AgentBody.model_json_schema()["properties"], AgentChange.model_json_schema()["properties"]
+    assert whole["ring_duration_sec"]["default"] == 30
+    assert not [name for name, field in change.items() if "default" in field]
 
 
 async def test_secrets_are_not_shown(api: Api) -> None:
