@@ -48,6 +48,10 @@ class JsonProcess:
 
     def __init__(self, command: list[str], log: Path) -> None:
         self.log = log
+        self._read = 0
+        "Bytes of the output that have been looked at."
+        self._lines: list[Line] = []
+        self._stray_lines: list[str] = []
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
 
@@ -76,12 +80,27 @@ class JsonProcess:
     @property
     def lines(self) -> list[Line]:
         """The JSON lines so far."""
-        return [line for line in map(_parsed, self.output.splitlines()) if line is not None]
+        self._read_on()
+        return self._lines
 
     @property
     def stray_lines(self) -> list[str]:
         """What it printed that is no JSON: tracebacks, warnings."""
-        return [line for line in self.output.splitlines() if line.strip() and _parsed(line) is None]
+        self._read_on()
+        return self._stray_lines
+
+    def _read_on(self) -> None:
+        """Take in the lines that were finished since the last time: a log is long, and asked for often."""
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            whole, end, _ = log.read().rpartition(b"\n")
+        self._read += len(whole) + len(end)
+        for line in whole.decode(errors="replace").splitlines():
+            parsed = _parsed(line)
+            if parsed is not None:
+                self._lines.append(parsed)
+            elif line.strip():
+                self._stray_lines.append(line)
 
     def wait_for(self, **fields: object) -> Line:
         """The first line with these fields, as soon as it is there."""
@@ -178,15 +197,25 @@ class Gateway(JsonProcess):
 
     def assert_clean(self) -> None:
         """Nothing went wrong in it: no traceback, no error, and one ending and one record for each call."""
-        assert not self.stray_lines, "\n".join(self.stray_lines[:100])
-        wrong = [
-            line for line in self.lines if line.get("level") in ("error", "critical") or "exception" in line
-        ]
-        assert not wrong, wrong[:5]
+        self.assert_no_errors()
         endings = [line["call_id"] for line in self.lines if line["event"] == "call.ended"]
         records = self.calls()
         assert sorted(endings) == sorted(record["id"] for record in records)
         assert all(record["ended_at"] and record["end_reason"] for record in records), records
+
+    def assert_no_errors(self) -> None:
+        """No traceback, and no error in its log.
+
+        A busy machine may keep a disk waiting, or a database: nothing is lost by it, and the log says so.
+        """
+        assert not self.stray_lines, "\n".join(self.stray_lines[:100])
+        wrong = [
+            line
+            for line in self.lines
+            if (line.get("level") in ("error", "critical") or "exception" in line)
+            and line["event"] != "store.stalled"
+        ]
+        assert not wrong, wrong[:5]
 
 
 Start = Callable[..., Gateway]
