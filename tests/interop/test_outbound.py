@@ -15,7 +15,7 @@ import pytest
 from tests.interop.carrier import carrier
 from tests.interop.process import ROOT, Gateway, JsonProcess, Line, wait_until
 from tests.interop.softphones import answering_baresip
-from tests.interop.sound import assert_came_back, speech_like
+from tests.interop.sound import RATE, assert_came_back, speech_like
 from tests.interop.ways_out import CALLEE, LOGIN, WayOut, seed
 
 pytestmark = pytest.mark.interop
@@ -150,7 +150,8 @@ def test_baresip_answers(exchange: Exchange, baresip: Path) -> None:
         assert wait_until(lambda: list(exchange.gateway.find(event="call.answered", call_id=call_id)))
         row = exchange.ended(call_id)
     assert (row["status"], row["end_reason"], row["ended_by"]) == ("completed", "user_disconnected", "callee")
-    assert_came_back(speech, heard.samples, 0.8, heard.output)
+    # It speaks as soon as it has picked up: on a busy machine the agent is there a moment later.
+    assert_came_back(speech[RATE:], heard.samples[RATE:], 0.8, heard.output)
 
 
 def test_from_the_command_line(exchange: Exchange, sipp: Path) -> None:

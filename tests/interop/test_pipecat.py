@@ -30,7 +30,7 @@ pytestmark = pytest.mark.interop
 
 def test_caller_hears_itself(gateway: Gateway, pipecat: JsonProcess, baresip: Path) -> None:
     """The bot knows both numbers, the caller's voice comes back whole, and hanging up reaches the bot."""
-    speech = speech_like(5.0)
+    speech = speech_like(3.0)
     heard = call_with_baresip(gateway.sip_port, PIPECAT, speech, baresip / "baresip")
     call = pipecat.wait_for(event="call", kind="twilio", to=PIPECAT)
     assert call["from"] == "+14155550122"

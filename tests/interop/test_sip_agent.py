@@ -9,7 +9,7 @@ from tests.interop.sipp import free_port
 from tests.interop.softphones import answering_baresip, call_with_baresip
 from tests.interop.sound import assert_came_back, speech_like
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 NUMBER = "+12125550150"
 

@@ -11,7 +11,7 @@ from tests.interop.seed import ECHO, NATIVE, NATIVE_8K
 from tests.interop.softphones import call_with_baresip, call_with_pyvoip
 from tests.interop.sound import assert_came_back, speech_like
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_baresip_hears_itself(
     gateway: Gateway, baresip: Path, number: str, codec: str, transport: str
 ) -> None:
     """What baresip says comes back whole and in time, by either codec, transport and dialect."""
-    speech = speech_like(5.0)
+    speech = speech_like(3.0)
     port = gateway.tls_port if transport == "tls" else gateway.sip_port
     heard = call_with_baresip(port, number, speech, baresip / "baresip", codec, transport)
     assert_came_back(speech, heard.samples, 0.8, heard.output)
@@ -32,7 +32,7 @@ def test_pyvoip_hears_itself(gateway: Gateway, tmp_path: Path) -> None:
     """What a Python softphone says comes back, through its 8-bit audio and its wandering clock."""
     if not (ROOT / ".venv-interop-pyvoip/bin/python").exists():
         pytest.skip("pyVoIP is not installed: scripts/test does it")
-    speech = speech_like(5.0)
+    speech = speech_like(3.0)
     heard = call_with_pyvoip(gateway.sip_port, ECHO, speech, tmp_path / "pyvoip")
     # Its sender sleeps for 20 ms after each packet and falls behind: some pieces are split by an underrun.
     assert_came_back(speech, heard.samples, 0.6, heard.output)

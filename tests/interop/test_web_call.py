@@ -14,7 +14,7 @@ from tests.interop.browser import NARROW, WIDE, Dashboard, add_account, chromium
 from tests.interop.process import ROOT, Gateway, JsonProcess, require, wait_until
 from tests.interop.sound import RATE, Samples, assert_came_back, compare, speech_like, write_wav
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 SPEECH = speech_like(3.0, seed=7)
 PAUSE = np.zeros(int(0.7 * RATE))
