@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL
-
 from gateway.app import Gateway
 from gateway.call.dialling import Headers
 from gateway.call.placing import CallRequest
@@ -18,10 +16,10 @@ from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Agent, AgentVersion, Dialect, PhoneNumber, Trunk, Workspace
 from gateway.sip.target import Target
 from gateway.store.calls import CallFilter, CallRow
-from gateway.store.database import Database
 from gateway.store.ids import new_id
 from tests.call.phone import until
 from tests.call.runtime import Runtime
+from tests.tables import lay_tables
 
 NUMBER = "+12125550101"
 CALLEE = "+442079460018"
@@ -38,26 +36,6 @@ QUICK = {
     "AGENTS__CONNECT_TIMEOUT": "3",
 }
 "Settings that make a gateway quick to start and to give up."
-
-
-_TABLES: list[bytes] = []
-"An empty database at the newest migration, once there was one."
-
-
-async def lay_tables(url: URL) -> None:
-    """Put an empty database where there is none: to migrate one costs more than most tests do."""
-    if url.get_backend_name() == "sqlite" and not _laid(Path(url.database or "")):
-        database = Database(url)
-        await database.migrate()
-        await database.close()
-        _TABLES.append(Path(url.database or "").read_bytes())  # noqa: ASYNC240 - a moment, once
-
-
-def _laid(file: Path) -> bool:
-    if not file.exists() and _TABLES:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(_TABLES[0])
-    return file.exists()
 
 
 class World:
@@ -83,7 +61,7 @@ class World:
 
     async def start(self) -> None:
         """Start, and furnish: a trunk for 127.0.0.1 and ::1, a number whose agent is the runtime."""
-        await lay_tables(self.config.store_url)
+        lay_tables(self.config.store_url)
         await self.gateway.start()
         book = self.gateway.store.configuration
         self.workspace = await book.workspaces.add(Workspace(new_id("org"), "Acme"), "test")

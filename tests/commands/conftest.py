@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.config import load_config
+from tests.tables import lay_tables
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -29,5 +31,6 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
         if name.startswith("TRUNKLINE_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TRUNKLINE_GATEWAY__DATA_DIR", str(tmp_path / "data"))
+    lay_tables(load_config(None, dict(os.environ)).store_url)
     monkeypatch.setenv("TRUNKLINE_DEMO__SEED", str(ROOT / "config" / "demo.toml"))
     return lambda *words, given=None: CliRunner().invoke(app, [str(word) for word in words], input=given)

@@ -1,6 +1,5 @@
 """Databases to test on: SQLite always, PostgreSQL where Debian's package is installed."""
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +14,7 @@ from gateway.store.database import Database
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished, furnish
 from tests.store.postgresql import Cluster, throw_away_cluster
+from tests.tables import lay_tables
 
 
 @pytest.fixture(scope="session")
@@ -49,25 +49,21 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
 
 
 @pytest.fixture(scope="session")
-def migrated() -> dict[str, URL]:
-    """Databases of each kind that were migrated already, to be copied: that is faster."""
-    return {}
+def migrated() -> list[URL]:
+    """The PostgreSQL database that was migrated already, to be copied: that is faster."""
+    return []
 
 
 @pytest.fixture
-async def url(empty_url: URL, migrated: dict[str, URL], tmp_path_factory: pytest.TempPathFactory) -> URL:
+async def url(empty_url: URL, migrated: list[URL]) -> URL:
     """The address of a migrated database with nothing in its tables, once of each kind."""
-    kind = empty_url.get_backend_name()
-    if kind == "sqlite":
-        if kind not in migrated:
-            migrated[kind] = empty_url.set(database=str(tmp_path_factory.mktemp("migrated") / "template.db"))
-            await _migrate(migrated[kind])
-        shutil.copy(str(migrated[kind].database), str(empty_url.database))
+    if empty_url.get_backend_name() == "sqlite":
+        lay_tables(empty_url)
         return empty_url
-    if kind not in migrated:
+    if not migrated:
         await _migrate(empty_url)
-        migrated[kind] = empty_url
-    return await _copy(empty_url.port or 0, str(migrated[kind].database))
+        migrated.append(empty_url)
+    return await _copy(empty_url.port or 0, str(migrated[0].database))
 
 
 async def _migrate(url: URL) -> None:

@@ -31,6 +31,7 @@ from gateway.sip.target import Target
 from gateway.store.calls import CallRow
 from gateway.store.sql import SqlStore
 from gateway.telephone import AnybodyMayCall, Literals
+from tests.tables import lay_tables
 
 NUMBER = "+442079460018"
 CALLER = "+14155550100"
@@ -195,6 +196,7 @@ async def open_house(agents: Agents, tmp_path: Path) -> AsyncIterator[Open]:
         config = load_config(None, base | given)
         listener = config.sip.listeners[0].model_copy(update={"port": 0, "advertised_port": None})
         sip = config.sip.model_copy(update={"listeners": (listener,)})
+        lay_tables(config.store_url)
         house = House(Gateway(config.model_copy(update={"sip": sip})), agents)
         house.gateway.bus.add(house.events.append)
         await house.gateway.start()
