@@ -1,11 +1,13 @@
 """The database itself: its engine, its transactions, its migrations."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
@@ -128,13 +130,37 @@ def _engine(url: URL) -> AsyncEngine:
         return create_async_engine(
             url, pool_size=5, max_overflow=5, pool_timeout=5, connect_args=arguments, **JSON
         )
-    arguments = {"timeout": BUSY_SECONDS, "isolation_level": None}
+    arguments = {"timeout": BUSY_SECONDS, "isolation_level": None, "async_creator_fn": _connect_sqlite}
     engine = create_async_engine(
         url, pool_size=5, max_overflow=5, pool_timeout=10, connect_args=arguments, **JSON
     )
     sa.event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+class _SqliteConnection(aiosqlite.Connection):
+    """A connection that may be closed when it was stopped already.
+
+    SQLAlchemy does both where a task is cancelled twice in a statement. Without this, aiosqlite forgets the
+    connection before its thread has closed it, which leaves its lock, and waits for ever for that thread.
+    """
+
+    def stop(self) -> "asyncio.Future[None] | None":
+        """Let the thread close the connection and end; once."""
+        return super().stop() if self._running else None
+
+    async def close(self) -> None:
+        """Close the connection, unless its thread does so already."""
+        if self._running:
+            await super().close()
+
+
+def _connect_sqlite(database: str, **arguments: Any) -> _SqliteConnection:
+    made = _SqliteConnection(lambda: sqlite3.connect(database, **arguments), iter_chunk_size=64)
+    # As SQLAlchemy does with those that it makes itself: no thread keeps the process alive.
+    made._thread.daemon = True
+    return made
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
