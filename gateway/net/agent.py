@@ -24,6 +24,7 @@ from picows import WSUpgradeRequest, WSUpgradeResponse
 from gateway import __version__
 from gateway.net.bytestream import ByteStream
 from gateway.net.connection import Connection, OnClosed, OnMessage
+from gateway.net.tls import agents_context
 from gateway.net.websocket import AgentConnection
 from gateway.settings import AgentsSettings
 
@@ -103,7 +104,8 @@ class AgentDialer:
         attempts = self._settings.connect_attempts
         self._pauses = [self._settings.connect_pause * 2**n for n in range(attempts - 1)]
         # Made once: to read the authorities takes longer than all else in a call's set-up.
-        self._tls = ssl.create_default_context(cafile=self._settings.ca)
+        ca = self._settings.ca
+        self._tls = agents_context() if ca is None else ssl.create_default_context(cafile=ca)
         self._open: WeakSet[Connection] = WeakSet()
         self._check: asyncio.TimerHandle | None = None
 

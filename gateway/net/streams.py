@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import cast
 
+from gateway.net.tls import client_context
 from gateway.sip.framing import KeepAlive, StreamFramer, Unframable
 from gateway.sip.useragent import Target
 
@@ -144,7 +145,7 @@ class StreamPeers:
         "Connections that calls need, however silent they are."
         self._on_failure = on_failure
         self._knows = knows
-        self._client_tls = client_tls or ssl.create_default_context()
+        self._client_tls = client_tls or client_context()
         self._servers: list[asyncio.Server] = []
         self._open: dict[int, Connection] = {}
         self._by_address: dict[Address, Connection] = {}

@@ -1,6 +1,7 @@
 """TLS contexts from the files that the configuration names, with errors that say which file and why."""
 
 import ssl
+from functools import cache
 from pathlib import Path
 
 OLDEST = ssl.TLSVersion.TLSv1_2
@@ -24,13 +25,40 @@ def server_context(certificate: Path, private_key: Path, ca: Path | None = None)
     return context
 
 
+@cache
+def agents_context() -> ssl.SSLContext:
+    """For connections to agents, by the system's authorities, which take 20 ms to read: once a process."""
+    return ssl.create_default_context()
+
+
+@cache
+def http_context() -> ssl.SSLContext:
+    """For clients of HTTP, which say in it what they speak; read once a process as well."""
+    # Imported here: what speaks no HTTP need not wait for it.
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 def client_context(
     ca: Path | None = None, certificate: Path | None = None, private_key: Path | None = None
 ) -> ssl.SSLContext:
     """For connections of ours: TLS 1.2 or later, the peer's name and chain checked. Raises `BadCertificate`.
 
     `ca` replaces the system's authorities. `certificate` and `private_key` are shown to peers that ask.
+    Without any of them it is one for all, read once a process: to be used as it is.
     """
+    if ca is None and certificate is None and private_key is None:
+        return _system_context()
+    return _client_context(ca, certificate, private_key)
+
+
+@cache
+def _system_context() -> ssl.SSLContext:
+    return _client_context(None, None, None)
+
+
+def _client_context(ca: Path | None, certificate: Path | None, private_key: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = OLDEST
     # RFC 5922 section 7.1 lets a common name count where there is no other; nobody has needed that for years.

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 
 from gateway import __version__
+from gateway.net.tls import http_context
 
 USER_AGENT = f"Trunkline-Webhook/{__version__}"
 MAX_ANSWER = 4096
@@ -54,6 +55,7 @@ class WebhookSender:
             timeout=timeout_seconds,
             follow_redirects=False,
             trust_env=False,
+            verify=http_context(),
             limits=httpx2.Limits(max_connections=64),
         )
 

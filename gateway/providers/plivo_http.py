@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import orjson
 
+from gateway.net.tls import http_context
 from gateway.provider_settings import PlivoSettings
 from gateway.providers.protocol import ProviderAway, ProviderRefused
 
@@ -70,6 +71,7 @@ class PlivoApi:
             timeout=settings.timeout_seconds,
             headers={"Accept": "application/json", "User-Agent": "Trunkline"},
             trust_env=False,
+            verify=http_context(),
         )
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
+from gateway.net.tls import http_context
 from gateway.routing.table import NumberStatus, Workspace
 from gateway.store.keys import ApiKey
 from tests.api.carrier import Carrier
@@ -35,7 +36,11 @@ def client_of(house: House, authorization: str = "") -> httpx2.AsyncClient:
     """A client of a gateway's HTTP port."""
     headers = {"Authorization": authorization} if authorization else {}
     return httpx2.AsyncClient(
-        base_url=f"http://127.0.0.1:{house.gateway.http.port}", headers=headers, timeout=20, trust_env=False
+        base_url=f"http://127.0.0.1:{house.gateway.http.port}",
+        headers=headers,
+        timeout=20,
+        trust_env=False,
+        verify=http_context(),
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx2
 
+from gateway.net.tls import http_context
+
 PASSWORD = "correct horse battery"
 
 
@@ -14,7 +16,7 @@ class Visitor:
 
     def __init__(self, port: int) -> None:
         self.origin = f"http://127.0.0.1:{port}"
-        self.http = httpx2.AsyncClient(base_url=self.origin + "/dashboard", timeout=20)
+        self.http = httpx2.AsyncClient(base_url=self.origin + "/dashboard", timeout=20, verify=http_context())
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         """A page."""
