@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi import Path as InPath
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import models_json_schema
 
 from gateway import __version__
 from gateway.api.refusal import NO_KEY, STORE_AWAY, answer_refusals
@@ -53,6 +54,10 @@ PHRASES = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403
     502: "Bad Gateway",
     503: "Service Unavailable",
 }
+
+
+REFERENCE = "#/components/schemas/{model}"
+"Where OpenAPI has the schemas that have a name."
 
 
 class Check(BaseModel):
@@ -135,14 +140,21 @@ def in_path(noun: str, example: str, pattern: re.Pattern[str]) -> Any:
     )
 
 
+def _error_schemas() -> dict[str, Any]:
+    """`Error` and what it is made of, by name."""
+    _, found = models_json_schema([(Error, "serialization")], ref_template=REFERENCE)
+    return dict(found["$defs"])
+
+
 def _answer(status: int) -> dict[str, Any]:
     about, message, reason = EXAMPLES[status]
     example = {"statusCode": status, "message": message, "error": PHRASES[status]}
     example["reason"] = reason or "destination_unparseable"
+    # By its name and not as a model: of that, FastAPI would make a validator for each route and status.
+    schema = {"$ref": REFERENCE.format(model=Error.__name__)}
     return {
-        "model": Error,
         "description": about,
-        "content": {"application/json": {"example": example}},
+        "content": {"application/json": {"schema": schema, "example": example}},
     }
 
 
@@ -172,8 +184,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for path in found["paths"].values():
             for operation in path.values():
                 _drop_422(operation["responses"])
+        schemas = found.setdefault("components", {}).setdefault("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
-            found.get("components", {}).get("schemas", {}).pop(name, None)
+            schemas.pop(name, None)
+        found["components"]["schemas"] = dict(sorted((schemas | _error_schemas()).items()))
         app.openapi_schema = found
     return app.openapi_schema
 
