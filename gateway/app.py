@@ -180,7 +180,7 @@ class Gateway:
     def _start_sweeping(self) -> None:
         age = timedelta(hours=self.config.http.request_hours)
         sweeping = asyncio.create_task(sweep(self.store.requests, age), name="requests-sweep")
-        self._open.callback(sweeping.cancel)
+        self._open.push_async_callback(_cancelled, sweeping)
 
     async def _take_requests(self) -> None:
         """Last, since from here on the broker may give us a call to place."""
