@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from gateway.app import Gateway, new_event_loop, stop_on_signals
+from gateway.app import Gateway, new_event_loop, spare_the_collector, stop_on_signals
 from gateway.config import load_config
 from gateway.events.log import log_sink
 from gateway.settings import ListenerSettings
@@ -20,6 +20,7 @@ async def main(port: int, log: str) -> None:
         gateway = Gateway(config.model_copy(update={"sip": sip}), log_sink(config.log.level, "json", file))
         stop_on_signals(gateway.stop)
         await gateway.start()
+        spare_the_collector()
         print("ready", flush=True)
         async with watched(os.environ.get("BENCH_STATEMENTS", "")):
             await gateway.serve()
