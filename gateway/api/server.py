@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,13 +13,41 @@ from starlette.types import ASGIApp
 STOP_SECONDS = 2.0
 "How long open requests, event streams among them, may take to end when the server stops."
 
+TICK_SECONDS = 0.1
+"uvicorn's: it counts ten to the second."
+
 
 class _Server(uvicorn.Server):
-    """uvicorn, leaving the signals to the gateway."""
+    """uvicorn, leaving the signals to the gateway, and leaving as soon as it is told to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Stop serving."""
+        self.should_exit = True
+        self._leaving.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Keep the time of the answers' `Date`, as uvicorn does, until told to leave."""
+        for tick in itertools.count():
+            if await self.on_tick(tick):
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the connections end what they are at; where there is none, nothing is waited for."""
+        if self.server_state.connections:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
 
 
 class HttpServer:
@@ -72,6 +101,6 @@ class HttpServer:
         """Finish what is being served, within bounds."""
         if self._task is None:
             return
-        self._server.should_exit = True
+        self._server.leave()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._task, STOP_SECONDS + 1)
