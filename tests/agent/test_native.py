@@ -1,7 +1,6 @@
 """The native dialect, frame by frame."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from gateway.agent.protocol import (
     SendDigits,
 )
 from gateway.media.audio import L16_16K, ULAW_8K
+from tests.cost import cost
 
 
 def read(frame: Frame) -> Any:
@@ -170,7 +170,5 @@ def test_no_bytes_raise(payload: bytes) -> None:
 )
 def test_worst_input_is_refused_quickly(dialect: NativeDialect, payload: bytes) -> None:
     """64 kB of anything is refused within five milliseconds."""
-    began = time.process_time()
-    events = dialect.receive(True, payload)
-    assert time.process_time() - began < 0.005
-    assert isinstance(events[0], Malformed)
+    assert isinstance(dialect.receive(True, payload)[0], Malformed)
+    assert cost(lambda: dialect.receive(True, payload)) < 5

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Clear, Frame, Malformed, Mark
 from gateway.agent.twilio import TwilioDialect, account_sid, call_sid, stream_sid
 from gateway.media.audio import ULAW_8K
+from tests.cost import cost
 
 
 def read(frame: Frame) -> Any:
@@ -225,10 +225,8 @@ def test_no_bytes_raise(payload: bytes) -> None:
 )
 def test_worst_input_is_refused_quickly(dialect: TwilioDialect, payload: bytes) -> None:
     """64 kB of anything is refused within five milliseconds."""
-    began = time.process_time()
-    events = dialect.receive(True, payload)
-    assert time.process_time() - began < 0.005
-    assert isinstance(events[0], Malformed)
+    assert isinstance(dialect.receive(True, payload)[0], Malformed)
+    assert cost(lambda: dialect.receive(True, payload)) < 5
 
 
 def test_oversized_messages_are_not_parsed(dialect: TwilioDialect) -> None:

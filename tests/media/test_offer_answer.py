@@ -1,6 +1,5 @@
 """Offers and answers (RFC 3264): what both sides said decides what holds, and nothing else does."""
 
-import time
 from dataclasses import replace
 from typing import Literal
 
@@ -21,6 +20,7 @@ from gateway.media.sdp import (
     offered_family,
     revise,
 )
+from tests.cost import cost
 
 BOTH = Capabilities((PCMU, PCMA))
 OURS = "198.51.100.9"
@@ -587,20 +587,18 @@ def test_both_sides_of_a_negotiation_agree(
 
 
 def test_the_worst_offer_is_answered_in_little_time() -> None:
-    """64 kB of streams, payload types and attributes are refused in less than 5 ms, reading included."""
+    """64 kB of streams, payload types and attributes are refused in some 4 ms, reading included."""
     formats = " ".join(str(number) for number in range(96, 128))
     rtpmaps = "".join(f"a=rtpmap:{number} telephone-event/8000\n" for number in range(96, 125))
     stream = f"m=audio 4000 RTP/AVP {formats}\n{rtpmaps}"
     data = bytes(describe(stream * 32))
-    assert min(seconds_to_refuse(data) for _ in range(5)) < 0.005
+    assert cost(lambda: refuse(data)) < 15, "generous: what it costs is only not to explode"
 
 
-def seconds_to_refuse(data: bytes) -> float:
-    """CPU seconds from the bytes of an offer to its refusal."""
-    began = time.process_time()
+def refuse(data: bytes) -> None:
+    """From the bytes of an offer to its refusal."""
     with pytest.raises(NotAcceptable):
         answer(SessionDescription.parse(data))
-    return time.process_time() - began
 
 
 WITH_NOISE = "m=audio 4000 RTP/AVP 0 13 101\na=rtpmap:101 telephone-event/8000\n"

@@ -1,13 +1,12 @@
 """Addresses and the networks they are in."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routing.network import NetworkMap, parse_address, parse_network
 from gateway.routing.table import Trunk, Trunks
+from tests.cost import cost
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,4 @@ def test_a_stranger_costs_the_same_whatever_is_configured() -> None:
     """With 20 000 networks a look-up still takes microseconds."""
     networks = NetworkMap([(f"10.{i // 256}.{i % 256}.0/24", i) for i in range(20_000)])
     stranger = parse_address("192.0.2.7")
-    started = time.perf_counter()
-    for _ in range(1000):
-        networks.find(stranger)
-    assert time.perf_counter() - started < 0.05
+    assert cost(lambda: [networks.find(stranger) for _ in range(1000)]) < 50
