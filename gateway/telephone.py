@@ -98,9 +98,11 @@ class Telephone:
             self._report.figures = media.figures()
             media.close(self._endpoint.now())
             self._clock.stop()
-            # The last message, our BYE or the answer to theirs, is on its way.
-            await asyncio.sleep(0.1)
-            await self._endpoint.stop()
+            try:
+                # The last message, our BYE or the answer to theirs, is on its way.
+                await asyncio.sleep(0.1)
+            finally:
+                await self._endpoint.stop()
         return self._report
 
     async def _dial(
