@@ -284,6 +284,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.one_loop
 async def test_no_call_waits_for_a_library(tmp_path: Path) -> None:
     """What the first change of rate needs was loaded at the start: in a call it would hold up all calls."""
     settings = {"GATEWAY__DATA_DIR": tmp_path, **QUICK}
