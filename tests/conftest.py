@@ -1,6 +1,7 @@
 """What every test shares: both event loops, and a CI in which nothing is skipped."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Generator, Mapping
 
@@ -24,6 +25,12 @@ def pytest_asyncio_loop_factories(
     if marked or folder in ONE_LOOP:
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what lives as long as the run: its pauses would be heard in calls."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
