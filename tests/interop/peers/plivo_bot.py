@@ -49,7 +49,9 @@ async def converse(websocket: websockets.ServerConnection) -> None:
         tell("cleared")
 
     async def on_error(error: Exception) -> None:
-        tell("error", error=repr(error))
+        # Who hangs up while this bot sends does nothing wrong.
+        if not isinstance(error, websockets.ConnectionClosedOK):
+            tell("error", error=repr(error))
 
     for callback in (on_start, on_media, on_dtmf, on_played_stream, on_cleared_audio, on_error):
         getattr(handler, callback.__name__)(callback)
