@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,10 +12,8 @@ import aiosqlite
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.store.errors import StoreError, Unacceptable
 
@@ -22,6 +21,8 @@ HEAD = "0012"
 "The newest migration; a test holds it to `migrations/versions`."
 BUSY_SECONDS = 5
 "How long SQLite waits for another writer before it gives up."
+BUSY_PAUSE = 0.02
+"Seconds between two tries where SQLite itself does not wait."
 JSON: dict[str, Any] = {
     "json_serializer": lambda value: orjson.dumps(value, default=str).decode(),
     "json_deserializer": orjson.loads,
@@ -134,7 +135,6 @@ def _engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
         url, pool_size=5, max_overflow=5, pool_timeout=10, connect_args=arguments, **JSON
     )
-    sa.event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
@@ -157,17 +157,33 @@ class _SqliteConnection(aiosqlite.Connection):
 
 
 def _connect_sqlite(database: str, **arguments: Any) -> _SqliteConnection:
-    made = _SqliteConnection(lambda: sqlite3.connect(database, **arguments), iter_chunk_size=64)
+    made = _SqliteConnection(lambda: _open_sqlite(database, **arguments), iter_chunk_size=64)
     # As SQLAlchemy does with those that it makes itself: no thread keeps the process alive.
     made._thread.daemon = True
     return made
 
 
-def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _open_sqlite(database: str, **arguments: Any) -> sqlite3.Connection:
+    """In a thread of its own, which may wait."""
+    connection: sqlite3.Connection = sqlite3.connect(database, **arguments)
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Two that change a new file's journal at once are both told that it is locked, without a wait."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                connection.close()
+                raise
+            time.sleep(BUSY_PAUSE)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -47,6 +47,15 @@ async def test_two_may_migrate_at_once(empty_url: URL) -> None:
     await second.close()
 
 
+async def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """Whoever comes while another changes the new file's journal waits, and is not told that it is locked."""
+    for number in range(10):
+        url = make_url(f"sqlite+aiosqlite:///{tmp_path / f'{number}.db'}")
+        opened = [Database(url) for _ in range(8)]
+        assert await asyncio.gather(*(database.version() for database in opened)) == [None] * 8
+        await asyncio.gather(*(database.close() for database in opened))
+
+
 async def test_database_of_a_newer_program_is_refused(database: Database) -> None:
     """A schema that this program does not know is left alone."""
     async with database.writing() as connection:
