@@ -74,9 +74,9 @@ class Continuation:
     def more(self, count: int) -> list[int]:
         """The next `count` samples; silence when it has died away."""
         cycle, at, made = self._cycle, self._at, self._made
+        audible = min(count, self.left)
         self._made += count
-        audible = min(count, FADED_MS * self._rate // 1000 - made)
-        if not cycle or audible <= 0:
+        if not cycle or not audible:
             return [0] * count
         self._at = (at + audible) % len(cycle)
         wound = (cycle * ((at + audible) // len(cycle) + 1))[at : at + audible]

@@ -164,8 +164,7 @@ class Playout:
 
     def played(self) -> Sequence[str]:
         """Names of the marks that have come due: call it when the frame that was read has been sent."""
-        marks = self.marks
-        position = self._written - self.queued
+        marks, position = self.marks, self.position
         if not marks or marks[0][0] > position:
             return _NONE
         due = []

@@ -107,10 +107,7 @@ class AgentConnection(WSListener):
             and self._fragments is None
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         ):
-            try:
-                self._on_message(kind is TEXT, frame.get_payload_as_bytes())
-            except Exception as error:
-                self._misunderstood(error)
+            self._deliver(kind is TEXT, frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
             self._closed_by_peer(frame.get_payload_as_bytes())
         elif not self._over:
@@ -133,9 +130,12 @@ class AgentConnection(WSListener):
     def resume_writing(self) -> None:
         self._stalled = self._over
 
-    def _misunderstood(self, error: Exception) -> None:
-        _tell_loop(f"a message of the {self.peer} was not understood by us", error)
-        self._fail(1011, "internal error")
+    def _deliver(self, text: bool, payload: bytes) -> None:
+        try:
+            self._on_message(text, payload)
+        except Exception as error:
+            _tell_loop(f"a message of the {self.peer} was not understood by us", error)
+            self._fail(1011, "internal error")
 
     def _receive_other(self, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -159,10 +159,7 @@ class AgentConnection(WSListener):
             fragments.payload += frame.get_payload_as_bytes()
             self._fragments = None if frame.fin else fragments
             if frame.fin:
-                try:
-                    self._on_message(fragments.text, bytes(fragments.payload))
-                except Exception as error:
-                    self._misunderstood(error)
+                self._deliver(fragments.text, bytes(fragments.payload))
 
     def _has_room(self) -> bool:
         if self._stalled and self._transport.underlying_transport.get_write_buffer_size() > UNSENT_LIMIT:
