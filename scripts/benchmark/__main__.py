@@ -18,7 +18,7 @@ from rich.table import Table
 
 from scripts.benchmark.beside import BesideFigures, measure_beside
 from scripts.benchmark.dialects import DialectFigures, measure_dialects
-from scripts.benchmark.load import Heard, Load, Phone, open_phone
+from scripts.benchmark.load import Heard, Load, Phone, open_phone, percentile, phones_up
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
 from scripts.benchmark.pages import PageFigures, Plan, measure_pages
 from scripts.benchmark.rules import RulesFigures, measure_rules
@@ -26,7 +26,6 @@ from scripts.benchmark.sip import Dialler
 from scripts.benchmark.under_test import CALLED, Process, agents, floor, gateway, settle
 
 SETUP_RATE = 200
-SETUP_RAMP = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +207,9 @@ def measure_bridge(
         settle(process)
         idle = process.memory_kb()
         dialler = Dialler(process.port, CALLED[dialect])
-        sockets = [open_phone() for _ in range(calls)]
-        dialled = []
-        for number, one in enumerate(sockets):
-            dialled.append(dialler.invite(number, one.getsockname()[1]))
-            dialler.listen(1 / SETUP_RAMP / 4)
-        dialler.listen(1.0)
-        up = [(one, call) for one, call in zip(sockets, dialled, strict=True) if call.state == "up"]
-        if len(up) < calls:
-            raise RuntimeError(f"only {len(up)} of {calls} calls were answered")
-        phones = [Phone(one, ("127.0.0.1", call.remote_media)) for one, call in up]
+        phones = phones_up(dialler, calls)
         figures = loaded(dialect, process, phones, seconds, base, idle)
-        for call in dialled:
+        for call in tuple(dialler.calls.values()):
             dialler.bye(call)
             dialler.listen(0.005)
         dialler.listen(0.5)
@@ -262,11 +252,6 @@ def figures_of(
         round_trip_p99_ms=round(percentile(trips, 99), 2),
         memory_kb=round(memory_kb / calls, 1),
     )
-
-
-def percentile(ordered: list[float], which: float) -> float:
-    """Of sorted values; 0 where there are none."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * which / 100))] if ordered else 0.0
 
 
 def measure_setup(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from scripts.benchmark.load import Load, Phone, open_phone
+from scripts.benchmark.load import Load, Phone, percentile, phones_up
 from scripts.benchmark.sip import Dialler
 from scripts.benchmark.under_test import CALLED, Process, gateway, settle
 
@@ -22,7 +22,6 @@ REQUESTS = 50
 "A second."
 ROUNDS = 3
 "Each of them without and with requests, on the same calls of the same process."
-RAMP = 20
 REFUSED = json.dumps({"phone_number": "+19005550123", "agent_id": "agent_native", "metadata": {}})
 "To a premium number, which is not enabled: it is decided, and nothing is recorded."
 MIX: tuple[tuple[str, str, str | None, int], ...] = (
@@ -103,7 +102,7 @@ def measure_beside(
     with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), agent_port, core) as process:
         settle(process)
         dialler = Dialler(process.port, CALLED[arguments.dialects[0]])
-        phones = _dialled(dialler)
+        phones = phones_up(dialler, CALLS)
         alone, busy = _Round("nothing"), _Round(f"{REQUESTS} requests a second")
         requests = Requests(process)
         for place in range(ROUNDS):
@@ -112,18 +111,6 @@ def measure_beside(
             with requests.asked():
                 busy.run(phones, arguments.seconds, process)
         return [alone.figures(None), busy.figures(requests)]
-
-
-def _dialled(dialler: Dialler) -> list[Phone]:
-    sockets = [open_phone() for _ in range(CALLS)]
-    calls = []
-    for number, one in enumerate(sockets):
-        calls.append(dialler.invite(number, one.getsockname()[1]))
-        dialler.listen(1 / RAMP)
-    dialler.listen(1.0)
-    if any(call.state != "up" for call in calls):
-        raise RuntimeError("not all calls were answered")
-    return [Phone(one, ("127.0.0.1", call.remote_media)) for one, call in zip(sockets, calls, strict=True)]
 
 
 class _Round:
@@ -148,16 +135,16 @@ class _Round:
 
     def figures(self, requests: Requests | None) -> BesideFigures:
         """What came of them."""
-        gaps, took = sorted(self._gaps), sorted(requests.took if requests else [0.0])
+        gaps, took = sorted(self._gaps), sorted(requests.took if requests else [])
         return BesideFigures(
             beside=self._name,
             calls=CALLS,
             requests=len(requests.took) if requests else 0,
             unexpected=requests.unexpected if requests else 0,
-            jitter_p50_ms=round(gaps[len(gaps) // 2], 3),
-            jitter_p99_ms=round(gaps[len(gaps) * 99 // 100], 3),
+            jitter_p50_ms=round(percentile(gaps, 50), 3),
+            jitter_p99_ms=round(percentile(gaps, 99), 3),
             lost_percent=round(max(0.0, 100 * (1 - self._echoed / max(1, self._sent))), 3),
             cpu_ms=round(self._cpu * 1000 / self._seconds, 1),
-            answer_p50_ms=round(took[len(took) // 2], 1),
-            answer_p99_ms=round(took[len(took) * 99 // 100], 1),
+            answer_p50_ms=round(percentile(took, 50), 1),
+            answer_p99_ms=round(percentile(took, 99), 1),
         )

@@ -12,9 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from scripts.benchmark.sip import Dialler
+
 PTIME = 0.02
 SLOTS = 20
 "Groups of calls that send at the same moment, spread over the packet time."
+
+RAMP = 80
+"Calls a second that are placed before they are measured."
 
 WARM_UP_SECONDS = 2.0
 SO_TIMESTAMPNS = 35
@@ -54,6 +59,25 @@ def open_phone() -> socket.socket:
     one.setblocking(False)
     one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     return one
+
+
+def phones_up(dialler: Dialler, count: int) -> list[Phone]:
+    """So many phones in a call each; RuntimeError where one was not answered."""
+    sockets = [open_phone() for _ in range(count)]
+    calls = []
+    for number, one in enumerate(sockets):
+        calls.append(dialler.invite(number, one.getsockname()[1]))
+        dialler.listen(1 / RAMP)
+    dialler.listen(1.0)
+    answered = sum(call.state == "up" for call in calls)
+    if answered < count:
+        raise RuntimeError(f"only {answered} of {count} calls were answered")
+    return [Phone(one, ("127.0.0.1", call.remote_media)) for one, call in zip(sockets, calls, strict=True)]
+
+
+def percentile(ordered: list[float], which: float) -> float:
+    """Of sorted values; 0 where there are none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * which / 100))] if ordered else 0.0
 
 
 class Load:
