@@ -29,6 +29,8 @@ POLL_SECONDS = 0.25
 "How often the trunks are looked at when nobody calls."
 PATIENCE_SECONDS = 1.0
 "How long a call waits for the database before it makes do with what is in memory."
+ONLY_HOPE_SECONDS = 4.0
+"How long it waits where nothing in memory would do: its caller hears ringing late rather than a refusal."
 
 T = TypeVar("T")
 
@@ -120,12 +122,13 @@ class Snapshots:
 
     async def _table(self, key: TableKey, read_it: Read) -> RoutingTable:
         if time.monotonic() - self._checked_at >= FRESH_SECONDS:
-            await self._patiently(("revision",), self._check_revision())
+            await self._patiently(("revision",), self._check_revision(), PATIENCE_SECONDS)
         table = self._tables.get(key)
         if table is not None and table.revision >= self._revision:
             self._tables.move_to_end(key)
             return table
-        return await self._patiently(key, self._load_table(key, read_it)) or self._make_do(key)
+        seconds = ONLY_HOPE_SECONDS if table is None else PATIENCE_SECONDS
+        return await self._patiently(key, self._load_table(key, read_it), seconds) or self._make_do(key)
 
     def _make_do(self, key: TableKey) -> RoutingTable:
         table = self._tables.get(key)
@@ -134,10 +137,10 @@ class Snapshots:
         self.counters["stale_table"] += 1
         return table
 
-    async def _patiently(self, key: TableKey, work: Coroutine[Any, Any, T]) -> T | None:
+    async def _patiently(self, key: TableKey, work: Coroutine[Any, Any, T], seconds: float) -> T | None:
         """The outcome of some work, or None where it fails or takes too long; it then goes on by itself."""
         task = self._start(key, work)
-        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        await asyncio.wait({task}, timeout=seconds)
         if task.done() and not task.cancelled() and task.exception() is None:
             return task.result()
         failed = task.done() and not task.cancelled()

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gateway.routing.table import PhoneNumber, Trunk
+from gateway.routing.table import PhoneNumber, RoutingTable, Trunk
 from gateway.settings import Config
 from gateway.store import snapshot
 from gateway.store.errors import StoreError
@@ -184,11 +185,27 @@ async def test_unknown_number_without_database_is_an_error(
 ) -> None:
     """A number that was never called cannot be routed then, and the error says so, soon."""
     monkeypatch.setattr(snapshot, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(snapshot, "ONLY_HOPE_SECONDS", 0.05)
     take_database_away(store, monkeypatch, silent=silent)
     store._snapshots._checked_at = float("-inf")
     async with asyncio.timeout(2):
         with pytest.raises(StoreError, match="has not been called before"):
             await store.routing_table("+12025550100")
+
+
+async def test_unknown_number_waits_for_a_slow_database(
+    store: SqlStore, furnished: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory has nothing, a call outlasts a database that is slower than one would wait for news."""
+    monkeypatch.setattr(snapshot, "PATIENCE_SECONDS", 0.05)
+    load = store._snapshots._load_table
+
+    async def slowly(*given: Any) -> RoutingTable:
+        await asyncio.sleep(0.3)
+        return await load(*given)
+
+    monkeypatch.setattr(store._snapshots, "_load_table", slowly)
+    assert (await store.routing_table("+442079460018")).numbers == (furnished.number,)
 
 
 async def test_changed_number_without_database_is_served_stale(
