@@ -1,6 +1,6 @@
 """What a piece of work costs, in a measure that a slow or busy machine does not change."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import process_time
 
 ROUNDS = 30_000
@@ -14,6 +14,16 @@ def cost(work: Callable[[], object]) -> float:
     A neighbour that takes half the processor, or its caches, slows both; a quadratic mistake slows one.
     """
     tries = [(_seconds(work), _seconds(_yardstick)) for _ in range(TRIES)]
+    return min(one for one, _ in tries) / min(one for _, one in tries)
+
+
+async def cost_of_waiting(work: Callable[[], Awaitable[object]]) -> float:
+    """The same of work that a loop, and threads of this process, do for whoever awaits it."""
+    tries = []
+    for _ in range(TRIES):
+        began = process_time()
+        await work()
+        tries.append((process_time() - began, _seconds(_yardstick)))
     return min(one for one, _ in tries) / min(one for _, one in tries)
 
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.routing.table import Agent, PhoneNumber, Workspace
 from gateway.store.ids import new_id
 from tests.call.world import NUMBER, World
+from tests.cost import cost_of_waiting
 from tests.web.visitor import Visitor, text_of
 
 pytestmark = pytest.mark.one_loop
@@ -161,18 +162,12 @@ async def test_agents_from_nothing_to_published(world: World, anna: Visitor) -> 
 
 
 async def test_ten_thousand_numbers(world: World, anna: Visitor, other: Workspace) -> None:
-    """With ten thousand numbers a page of the table, and a search in it, take the server under 150 ms."""
+    """With ten thousand numbers a page of the table, and a search in it, cost well under 150 ms."""
     await fill(world, 10_000)
     for query in ("", "?page=300", "?q=99", "?assigned=both&status=active&size=100"):
-        took = min([await served(anna, f"/numbers{query}") for _ in range(3)])
+        assert (await anna.get(f"/numbers{query}")).status_code == 200
+        took = await cost_of_waiting(lambda query=query: anna.get(f"/numbers{query}"))  # type: ignore[misc]
         assert took < 150, (query, took)
-
-
-async def served(visitor: Visitor, path: str) -> float:
-    """The server's own time for a page, in milliseconds."""
-    answer = await visitor.get(path)
-    assert answer.status_code == 200
-    return float(answer.headers["server-timing"].rpartition("=")[2])
 
 
 async def fill(world: World, count: int) -> None:
