@@ -12,6 +12,13 @@ from typing import Protocol
 GRID = 0.005
 "Seconds between two beats."
 
+RESOLUTION = 0.001
+"""What uvloop tells time in, and fires timers by, in seconds.
+
+A beat that is due by less than half of it is struck: to wait for the rest of it would be to ask the loop for a
+timer of no time at all, over and over, until the next millisecond.
+"""
+
 MAX_CATCH_UP = 40
 "Beats that are made up for after a stall; what lies further back is skipped."
 
@@ -101,7 +108,7 @@ class MediaClock:
             self.skipped_beats += behind
             self.beat += behind
             self._due += behind * GRID
-        while self._due <= now:
+        while self._due <= now + RESOLUTION / 2:
             self._strike(now)
             self.beat += 1
             self._due += GRID
