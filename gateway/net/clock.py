@@ -15,8 +15,8 @@ GRID = 0.005
 RESOLUTION = 0.001
 """What uvloop tells time in, and fires timers by, in seconds.
 
-A beat that is due by less than half of it is struck: to wait for the rest of it would be to ask the loop for a
-timer of no time at all, over and over, until the next millisecond.
+A beat that is due in less than half of it is struck: to wait for the rest of it would be to ask the loop for
+a timer of no time at all, over and over, until the next millisecond.
 """
 
 MAX_CATCH_UP = 40
@@ -61,7 +61,7 @@ class MediaClock:
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:
         """`on_error` hears of a tick that raised: a bug of ours, which must not stop the other calls."""
-        self._wheels: dict[int, list[list[Beat]]] = {}
+        self._wheels: dict[int, list[list[Tick]]] = {}
         self._on_error = on_error
         self._timer: Timer | None = None
         self._loop: Timers | None = None
@@ -88,16 +88,14 @@ class MediaClock:
         period = max(1, round(milliseconds / 1000 / GRID))
         wheel = self._wheels.setdefault(period, [[] for _ in range(period)])
         phase = min(range(period), key=lambda index: len(wheel[index]))
-        beat = Beat(tick, period, phase)
-        wheel[phase].append(beat)
-        return beat
+        wheel[phase].append(tick)
+        return Beat(tick, period, phase)
 
     def leave(self, beat: Beat) -> None:
         """Stop running a tick; leaving twice does nothing."""
         slot = self._wheels[beat.period][beat.phase]
-        if beat in slot:
-            # A new list: the old one may be under iteration at this moment.
-            self._wheels[beat.period][beat.phase] = [other for other in slot if other is not beat]
+        # A new list: the old one may be under iteration at this moment.
+        self._wheels[beat.period][beat.phase] = [tick for tick in slot if tick is not beat.tick]
 
     def _run(self) -> None:
         loop = self._loop
@@ -116,8 +114,8 @@ class MediaClock:
 
     def _strike(self, now: float) -> None:
         for period, wheel in self._wheels.items():
-            for beat in wheel[self.beat % period]:
+            for tick in wheel[self.beat % period]:
                 try:
-                    beat.tick(now)
+                    tick(now)
                 except Exception as error:
                     self._on_error(error)

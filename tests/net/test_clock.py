@@ -43,6 +43,31 @@ class Loop:
         self.now += seconds
 
 
+class CoarseLoop(Loop):
+    """A loop whose time has steps of a millisecond, and whose timers are rounded to them, as uvloop's are."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__()
+        self.milliseconds = round(now * 1000)
+        self.now = self.milliseconds / 1000
+        self.timers = 0
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> "Loop":
+        """Set the timer; one of no time at all fires within the same millisecond."""
+        self.timers += 1
+        return super().call_at((self.milliseconds + round((when - self.now) * 1000)) / 1000, callback)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, a millisecond at a time; a loop goes round some ten times in one."""
+        for _ in range(round(seconds * 1000)):
+            for _ in range(10):
+                if self.timer is not None and self.timer[0] <= self.now:
+                    (_, callback), self.timer = self.timer, None
+                    callback()
+            self.milliseconds += 1
+            self.now = self.milliseconds / 1000
+
+
 @pytest.fixture
 def loop() -> Loop:
     """Virtual time."""
@@ -68,6 +93,19 @@ def test_a_tick_runs_at_its_packet_time(loop: Loop, milliseconds: int, ticks: in
     assert abs(len(times) - ticks) <= 1
     steps = [later - earlier for earlier, later in pairwise(times)]
     assert all(abs(step - milliseconds / 1000) < 1e-6 for step in steps)
+
+
+@pytest.mark.parametrize("start", [0.001, 100.0, 23_456.789, 1_234_567.333])
+def test_no_beat_is_waited_for_in_circles(start: float) -> None:
+    """Whatever sums of 5 ms round to, where time has steps each beat is struck at its step, by one timer."""
+    loop = CoarseLoop(start)
+    clock = started(loop)
+    times: list[float] = []
+    clock.join(times.append, 20)
+    loop.advance(10.0)
+    assert loop.timers <= 10 / GRID + 2
+    assert len(times) in (499, 500)
+    assert {round(1000 * (later - earlier)) for earlier, later in pairwise(times)} == {20}
 
 
 def test_calls_are_spread_over_the_beats(loop: Loop) -> None:
