@@ -34,9 +34,9 @@ class RtpSender:
         "_sequence",
         "_ssrc",
         "_timestamp",
+        "_unnumbered",
+        "_unsent",
         "digits_waiting",
-        "octets",
-        "packets",
     )
 
     def __init__(
@@ -56,8 +56,9 @@ class RtpSender:
         `digit_gap_ms`: at least so much audio, or silence, between the end of a digit and the next one.
         """
         self._ssrc = ssrc
-        self._sequence = sequence & 0xFFFF
-        self._timestamp = timestamp & 0xFFFFFFFF
+        self._sequence = self._unnumbered = sequence & 0xFFFF
+        "Extended, as is the timestamp: what was sent follows from how far both have gone."
+        self._timestamp = self._unsent = timestamp & 0xFFFFFFFF
         self._rate = clock_rate
         self._events: list[tuple[int, int]] = []
         self._event: _Event | None = None
@@ -65,9 +66,6 @@ class RtpSender:
         self._gap = clock_rate * digit_gap_ms // 1000
         self.digits_waiting = False
         "HOT: whether digits are being sent, or about to be."
-        self.packets = 0
-        self.octets = 0
-        "Payload octets, as sender reports count them (section 6.4.1)."
         self.renegotiate(payload_type, event_payload_type, ptime_ms)
 
     def renegotiate(
@@ -87,18 +85,16 @@ class RtpSender:
         """The next audio packet. The first, and the first behind a `skip`, carry the marker."""
         sequence = self._sequence
         timestamp = self._timestamp
-        size = len(payload)
-        header = _header(self._first_word, sequence, timestamp, self._ssrc)
+        header = _header(self._first_word, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, self._ssrc)
         self._first_word = self._first_word_plain
-        self._sequence = (sequence + 1) & 0xFFFF
-        self._timestamp = (timestamp + size) & 0xFFFFFFFF
-        self.packets += 1
-        self.octets += size
+        self._sequence = sequence + 1
+        self._timestamp = timestamp + len(payload)
         return header + payload
 
     def skip(self, samples: int) -> None:
         """Let time go by without a packet."""
-        self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
+        self._timestamp += samples
+        self._unsent += samples
         self._first_word = self._first_word_plain | _MARKER
 
     def digit(self, digit: str, duration_ms: int = 160) -> None:
@@ -130,7 +126,17 @@ class RtpSender:
     @property
     def timestamp(self) -> int:
         """The timestamp that the next audio packet will carry."""
-        return self._timestamp
+        return self._timestamp & 0xFFFFFFFF
+
+    @property
+    def packets(self) -> int:
+        """Packets made so far."""
+        return self._sequence - self._unnumbered
+
+    @property
+    def octets(self) -> int:
+        """Payload octets in them, as sender reports count them (section 6.4.1)."""
+        return self._timestamp - self._unsent
 
     def next_event_packet(self) -> bytes | None:
         """The packet that takes the place of audio in this packet time; None when no digit needs it.
@@ -159,16 +165,15 @@ class RtpSender:
         if not self._events or self._event_payload_type is None:
             return None
         code, duration = self._events.pop(0)
-        return _Event(code, self._timestamp, duration)
+        return _Event(code, self.timestamp, duration)
 
     def _event_packet(self, event: "_Event", event_payload_type: int) -> bytes:
         first_word = _VERSION | event_payload_type | (_MARKER if event.elapsed == 0 else 0)
         payload = event.next_payload(self._ptime)
-        header = _header(first_word, self._sequence, event.timestamp, self._ssrc)
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        self._timestamp = (self._timestamp + self._ptime) & 0xFFFFFFFF
-        self.packets += 1
-        self.octets += len(payload)
+        header = _header(first_word, self._sequence & 0xFFFF, event.timestamp, self._ssrc)
+        self._sequence += 1
+        self._timestamp += self._ptime
+        self._unsent += self._ptime - len(payload)
         return header + payload
 
 

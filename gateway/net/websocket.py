@@ -62,7 +62,8 @@ class AgentConnection(WSListener):
         if self._stalled:
             self.audio_dropped += not self._over
         else:
-            self._write(TEXT if text else BINARY, payload)
+            write = self._write
+            write(TEXT if text else BINARY, payload)
 
     def send(self, text: bool, payload: bytes) -> None:
         """Send what has to arrive. A runtime that lets too much of it wait is cut off."""
@@ -131,8 +132,9 @@ class AgentConnection(WSListener):
         self._stalled = self._over
 
     def _deliver(self, text: bool, payload: bytes) -> None:
+        on_message = self._on_message
         try:
-            self._on_message(text, payload)
+            on_message(text, payload)
         except Exception as error:
             _tell_loop(f"a message of the {self.peer} was not understood by us", error)
             self._fail(1011, "internal error")
