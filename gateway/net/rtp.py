@@ -7,6 +7,7 @@ Plain non-blocking sockets: per packet they cost less than an event loop's datag
 import asyncio
 import ctypes
 import errno
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -47,6 +48,42 @@ class PortRange:
         return self.first + self.first % 2
 
 
+class Arrivals:
+    """The sockets of all calls behind one descriptor: the loop is asked once for many packets."""
+
+    def __init__(self) -> None:
+        self._readable: dict[int, Callable[[], None]] = {}
+        self._poll: select.epoll | None = None
+
+    def watch(self, one: socket.socket, readable: Callable[[], None]) -> None:
+        """Call `readable` whenever a datagram waits."""
+        if self._poll is None:
+            self._poll = select.epoll()
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._poll.fileno(), self._arrived)
+        self._readable[one.fileno()] = readable
+        self._poll.register(one, select.EPOLLIN)
+
+    def forget(self, one: socket.socket) -> None:
+        """Call nobody any more; before the socket is closed."""
+        assert self._poll is not None, "nothing was watched"
+        self._poll.unregister(one)
+        del self._readable[one.fileno()]
+        if not self._readable:
+            self._loop.remove_reader(self._poll.fileno())
+            self._poll.close()
+            self._poll = None
+
+    def _arrived(self) -> None:
+        """HOT: one datagram for each socket that has some; the loop calls again while there is more."""
+        assert self._poll is not None
+        readable = self._readable
+        for number, _ in self._poll.poll(0):
+            read = readable.get(number)
+            if read is not None:  # else the one before it has ended that call
+                read()
+
+
 class RtpPorts:
     """Hands out pairs of ports; a freed pair rests in quarantine so that a late packet meets no new call."""
 
@@ -56,6 +93,7 @@ class RtpPorts:
         self._next = 0
         self._busy: set[int] = set()
         self._resting: deque[tuple[float, int]] = deque()
+        self.arrivals = Arrivals()
 
     @property
     def in_use(self) -> int:
@@ -152,8 +190,8 @@ class RtpPort:
         self.on_rtcp: Receive = ignore
         self.accepts: Callable[[bytes], bool] = accept_nothing
         "Whether a first datagram from an unknown source is this call's media."
-        self._loop.add_reader(rtp.fileno(), self._readable)
-        self._loop.add_reader(rtcp.fileno(), self._rtcp_readable)
+        pool.arrivals.watch(rtp, self._readable)
+        pool.arrivals.watch(rtcp, self._rtcp_readable)
 
     def expect(self, host: str, port: int, rtcp: tuple[str, int] | None = None) -> None:
         """Send to the SDP's address, and learn the source anew (after each negotiation that changed it)."""
@@ -180,13 +218,6 @@ class RtpPort:
         except OSError:
             # A full buffer, or an ICMP error of an earlier packet: RTP has no second try (RFC 3550).
             self.send_errors += 1
-            self._listen_again()
-
-    def _listen_again(self) -> None:
-        """libuv stops watching a socket for good when an ICMP error is pending on it (`uv__poll_io`)."""
-        number = self._rtp.fileno()
-        self._loop.remove_reader(number)
-        self._loop.add_reader(number, self._readable)
 
     def send_rtcp(self, packet: bytes) -> None:
         """Send one RTCP compound packet."""
@@ -203,12 +234,12 @@ class RtpPort:
             return
         self._close_told = True
         for one in (self._rtp, self._rtcp):
-            self._loop.remove_reader(one.fileno())
+            self._pool.arrivals.forget(one)
             one.close()
         self._pool.rest(self.port, self._loop.time())
 
     def _readable(self) -> None:
-        """HOT: one datagram a wake-up; the loop calls again while there is more."""
+        """HOT: one datagram."""
         if not self._connected:
             self._learn()
             return
