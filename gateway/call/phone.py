@@ -23,8 +23,6 @@ class Media(Protocol):
     sink: Sink
     "Gets the phone's audio, in order and in real time. HOT."
     on_digit: OnDigit
-    pressing: bool
-    "Whether `send_digit` is due in the place of `send`. HOT."
 
     @property
     def codec_name(self) -> str:
@@ -34,6 +32,11 @@ class Media(Protocol):
     @property
     def frame_bytes(self) -> int:
         """Bytes of `format` in a frame."""
+        ...
+
+    @property
+    def pressing(self) -> bool:
+        """HOT: whether `send_digit` is due in the place of `send`."""
         ...
 
     @property

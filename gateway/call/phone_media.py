@@ -50,8 +50,6 @@ class PhoneMedia:
         self.held = False
         "The peer has put the call on hold: it hears nobody, and the agent hears silence."
         self.may_send = False
-        self.pressing = False
-        "HOT: whether `send_digit` is due in the place of `send`."
         self._sink: Sink = drop
         self.on_digit: OnDigit = drop_digit
         self._host = host
@@ -137,6 +135,11 @@ class PhoneMedia:
             apply_answer(self._ours, SessionDescription.parse(answer), self._capabilities.codecs), now
         )
 
+    @property
+    def pressing(self) -> bool:
+        """HOT: whether `send_digit` is due in the place of `send`."""
+        return self._sender is not None and self._sender.digits_waiting
+
     def send(self, frame: bytes | None) -> None:
         """HOT: one packet of audio; None is silence."""
         sender = self._sender
@@ -157,7 +160,6 @@ class PhoneMedia:
         """One packet of a digit, or of the silence that keeps two apart."""
         assert self._sender is not None
         packet = self._sender.next_event_packet()
-        self.pressing = self._sender.digits_waiting
         if packet is None:
             self.send(None)
         else:
@@ -171,7 +173,6 @@ class PhoneMedia:
         for digit in digits:
             if digit in DIGITS:
                 sender.digit(digit, self._settings.dtmf_tone_ms)
-        self.pressing = sender.digits_waiting
         return True
 
     def tick(self, now: float) -> None:
@@ -312,7 +313,6 @@ class PhoneMedia:
         assert self._sender is not None
         assert self._receiver is not None
         self._sender.renegotiate(negotiated.payload_type, negotiated.event_payload_type, negotiated.ptime_ms)
-        self.pressing = self._sender.digits_waiting
         self._receiver.relearn(dict(negotiated.receives), negotiated.receives_events)
 
     def _direct(self) -> None:
