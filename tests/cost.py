@@ -14,7 +14,7 @@ def cost(work: Callable[[], object]) -> float:
     A neighbour that takes half the processor, or its caches, slows both; a quadratic mistake slows one.
     """
     tries = [(_seconds(work), _seconds(_yardstick)) for _ in range(TRIES)]
-    return min(one for one, _ in tries) / min(one for _, one in tries)
+    return _against_yardstick(tries)
 
 
 async def cost_of_waiting(work: Callable[[], Awaitable[object]]) -> float:
@@ -24,6 +24,10 @@ async def cost_of_waiting(work: Callable[[], Awaitable[object]]) -> float:
         began = process_time()
         await work()
         tries.append((process_time() - began, _seconds(_yardstick)))
+    return _against_yardstick(tries)
+
+
+def _against_yardstick(tries: list[tuple[float, float]]) -> float:
     return min(one for one, _ in tries) / min(one for _, one in tries)
 
 
