@@ -9,6 +9,7 @@ from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
 from gateway.media.dtmf import DIGITS
 from gateway.media.meter import Meter, spoken
+from gateway.media.plain import QUIET, PlainRun
 from gateway.media.rtcp import RtcpSession
 from gateway.media.rtp import RtpReceiver, RtpSender
 from gateway.media.sdp import (
@@ -30,13 +31,39 @@ DTX_PATIENCE = 10
 "How many times longer a peer may send nothing that has said, by comfort noise, that it is silent on purpose."
 
 
-class PhoneMedia:
+class _HotPhone:
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = ("_encode", "_run", "_sender", "_silence", "may_send", "port")
+
+
+class PhoneMedia(_HotPhone):
     """Audio between an RTP port and the bridge, through every offer and answer of the call.
 
     `answer`, or `offer` and `take_answer`, negotiate. From then on `send` takes a frame a tick, and `sink`
     gets the caller's audio in order and in real time. Both are in `format`, whatever codec a later offer
     changes to.
     """
+
+    __slots__ = (
+        "_capabilities",
+        "_host",
+        "_meter",
+        "_ours",
+        "_payload_types",
+        "_receiver",
+        "_rtcp",
+        "_session_id",
+        "_settings",
+        "_sink",
+        "_version",
+        "_waiting_since",
+        "codec",
+        "format",
+        "held",
+        "on_digit",
+        "ptime_ms",
+    )
 
     def __init__(
         self, port: RtpPort, host: str, codecs: Sequence[Codec], settings: MediaSettings, now: float
@@ -68,6 +95,8 @@ class PhoneMedia:
         self._payload_types: frozenset[int] = frozenset()
         self._sender: RtpSender | None = None
         self._receiver: RtpReceiver | None = None
+        self._run: PlainRun | None = None
+        "The receiver's: all that has to be looked at of it in most ticks."
         self._rtcp: RtcpSession | None = None
         self._meter: Meter | None = None
         port.accepts = self._is_ours
@@ -177,9 +206,10 @@ class PhoneMedia:
 
     def tick(self, now: float) -> None:
         """HOT: let time pass on the receiving side."""
-        receiver = self._receiver
-        if receiver is not None:
-            receiver.tick(now)
+        run = self._run
+        if run is not None and (not run.unbroken or now - run.heard_at > QUIET):
+            assert self._receiver is not None
+            self._receiver.tick(now)
 
     def sweep(self, now: float) -> None:
         """Once a second: report by RTCP where that is due."""
@@ -306,6 +336,7 @@ class PhoneMedia:
             self._sender, self._receiver, cname, now, random.random, self._settings.rtcp_seconds
         )
         self._meter = Meter(self._sender, self._receiver, self._rtcp)
+        self._run = self._receiver.run
         self.port.on_rtp = self._receiver.receive
         self.port.on_rtcp = self._rtcp.receive
 

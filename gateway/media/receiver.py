@@ -1,25 +1,20 @@
 """The receiving end of an RTP stream: packets as they come in, audio in real time out."""
 
-import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.media import comfort_noise
 from gateway.media.codecs import Codec
 from gateway.media.dtmf import EventDetector, OnDigit
 from gateway.media.packet import RtpPacket, sequence_distance, timestamp_distance
 from gateway.media.patience import Patience
+from gateway.media.plain import HEADER_BYTES, PlainRun, Sink
 from gateway.media.quality import Bursts, LossRuns
 from gateway.media.rtcp import ReportBlock
-from gateway.media.timeline import Sink, Timeline
-
-_header = struct.Struct("!HHII").unpack_from
+from gateway.media.timeline import Timeline
 
 _VERSION = 0x8000
-_UNMARKED = 0xFF7F
-"All of the first word but the marker bit."
-
 _NEVER = -1
-"In place of an SSRC or a first word: nothing equals it."
+"In place of an SSRC or a payload type: nothing equals it."
 
 _FURTHEST = 3000
 "Steps in sequence numbers beyond which it is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."
@@ -51,15 +46,16 @@ class RtpReceiver:
         "_gap",
         "_held",
         "_highest",
-        "_jitter",
         "_longest",
         "_losses",
+        "_measured",
         "_missed",
         "_next",
+        "_octets",
         "_other_at",
+        "_packets",
         "_patience",
         "_payload_type",
-        "_plain",
         "_rate",
         "_replaceable_until",
         "_reported",
@@ -75,11 +71,10 @@ class RtpReceiver:
         "ignored_payload_type",
         "late",
         "malformed",
-        "octets",
         "out_of_sequence",
-        "packets",
         "reordered",
         "restarts",
+        "run",
         "ssrc_ignored",
     )
 
@@ -109,12 +104,12 @@ class RtpReceiver:
         self._codecs = dict(payload_types)
         self._event_payload_type = event_payload_type
         self._payload_type, codec = next(iter(self._codecs.items()))
-        self._timeline = Timeline(sink, codec.format, clock_rate, max_stall_ms / 1000)
+        self.run = PlainRun(self._receive_other, clock_rate)
+        "The packets as long as each is the expected one."
+        self._timeline = Timeline(self.run, sink, codec.format, clock_rate, max_stall_ms / 1000)
         self._digits = EventDetector(on_digit, clock_rate)
 
         self._ssrc = _NEVER
-        self._plain = _NEVER
-        "The first word of a plain packet; nothing while packets are held."
         self._base = self._next = self._highest = 0
         "Extended sequence numbers: the first of the stream, the one expected, the highest held."
         self._held: dict[int, tuple[RtpPacket, float]] = {}
@@ -130,16 +125,15 @@ class RtpReceiver:
         "Count of packets up to which another stream may take over."
 
         self._transit = 0.0
-        self._jitter = 0.0
+        self._measured = 0.0, 0
+        "When the packet that it was taken from came, and the timestamp right behind it."
         self._other_at = 0.0
         self._expected_before = 0
         self._reported = (0, 0)
         self.first_at: float | None = None
         "When the first packet came."
-        self.packets = 0
-        "Packets of the stream, duplicates apart."
-        self.octets = 0
-        "Payload octets of those packets."
+        self._packets = self._octets = 0
+        "Without those that the run has not told of yet."
         self.late = 0
         "Packets that came when their gap had been given up."
         self.duplicate = 0
@@ -156,40 +150,10 @@ class RtpReceiver:
         self.restarts = 0
         "How often the stream was left for one with another SSRC or sequence."
 
-    def receive(self, data: bytes, now: float) -> None:
-        """One datagram from the peer; what is not of the stream is dropped and counted."""
-        try:
-            first_word, sequence, timestamp, ssrc = _header(data)
-        except struct.error:
-            self.malformed += 1
-            return
-        timeline = self._timeline
-        media = timeline.media
-        if (
-            first_word & _UNMARKED == self._plain
-            and sequence == self._next & 0xFFFF
-            and timestamp == media & 0xFFFFFFFF
-            and ssrc == self._ssrc
-        ):
-            payload = data[12:]
-            size = len(payload)
-            transit = now * self._rate - media
-            if timeline.early < transit < timeline.late and 0 < size <= self._longest:
-                # RFC 3550 appendix A.8.
-                difference = transit - self._transit
-                self._transit = transit
-                self._jitter += ((difference if difference > 0.0 else -difference) - self._jitter) * 0.0625
-                self._next += 1
-                self.packets += 1
-                self.octets += size
-                timeline.media = media + size
-                timeline.before = timeline.last
-                timeline.last = payload
-                timeline.heard_at = now
-                give = timeline.give  # Python is slower to call what is kept in a slot by its name
-                give(payload)
-                return
-        self._receive_other(data, now)
+    @property
+    def receive(self) -> Callable[[bytes, float], None]:
+        """Takes one datagram from the peer; what is not of the stream is dropped and counted."""
+        return self.run.receive
 
     def redirect(self, sink: Sink) -> None:
         """Give the audio to somebody else from here on."""
@@ -197,13 +161,12 @@ class RtpReceiver:
 
     def tick(self, now: float) -> None:
         """Let time pass, about every 20 ms: gaps are given up, pauses filled, lost digit ends found."""
+        self._catch_up()
         if self._digits.pressed:
             self._digits.tick(now)
         if self._held:
             self._release(now)
-        timeline = self._timeline
-        if now - timeline.heard_at > timeline.QUIET:
-            timeline.tick(now, audio_at_hand=bool(self._held))
+        self._timeline.tick(now, audio_at_hand=bool(self._held))
 
     def relearn(
         self, payload_types: Mapping[int, Codec] | None = None, event_payload_type: int | None = None
@@ -215,13 +178,15 @@ class RtpReceiver:
         `payload_types` those, and `event_payload_type`, hold from here on.
         """
         self._replaceable_until = self.packets + _REPLACEABLE
-        self._plain = self._payload_type = _NEVER
+        self._payload_type = _NEVER
+        self.run.end()
         if payload_types is not None:
             self._codecs = dict(payload_types)
             self._event_payload_type = event_payload_type
 
     def _receive_other(self, data: bytes, now: float) -> None:
         """A packet that is anything but plain."""
+        self._catch_up()
         try:
             packet = RtpPacket.parse(data)
         except ValueError:
@@ -250,7 +215,7 @@ class RtpReceiver:
         """Whether a packet of another SSRC begins the stream that is followed from here on."""
         if self._ssrc == _NEVER or self.packets < self._replaceable_until:
             return True
-        return now - max(self._other_at, self._timeline.heard_at) > self._ssrc_silence
+        return now - max(self._other_at, self.run.heard_at) > self._ssrc_silence
 
     def _adopt(self, packet: RtpPacket, now: float) -> None:
         """Follow the stream that begins with this packet."""
@@ -287,7 +252,7 @@ class RtpReceiver:
     def _hold(self, packet: RtpPacket, position: int, now: float) -> None:
         self._count(packet)
         if packet.payload_type in self._codecs:
-            self._measure(packet.timestamp, now)
+            self._measure(packet, now)
         if position < self._highest:
             self.reordered += 1
             self._patience.came(now - self._gap_since(), now)
@@ -313,17 +278,29 @@ class RtpReceiver:
         if run >= packets and now - self._stray.since >= seconds:
             self._adopt(packet, now)
 
-    def _count(self, packet: RtpPacket) -> None:
-        self.packets += 1
-        self.octets += len(packet.payload)
+    def _catch_up(self) -> None:
+        """Count the plain packets that came since this was last done."""
+        packets, octets = self.run.came()
+        if packets:
+            self._next += packets
+            self._packets += packets
+            self._octets += octets
+            media = self._timeline.media = self._timeline.media + octets
+            self._transit = self.run.heard_at * self._rate - (media - octets // packets)
+            self._measured = self.run.heard_at, media & 0xFFFFFFFF
 
-    def _measure(self, timestamp: int, now: float) -> None:
+    def _count(self, packet: RtpPacket) -> None:
+        self._packets += 1
+        self._octets += len(packet.payload)
+
+    def _measure(self, packet: RtpPacket, now: float) -> None:
         media = self._timeline.media
-        transit = now * self._rate - media - timestamp_distance(media & 0xFFFFFFFF, timestamp)
+        transit = now * self._rate - media - timestamp_distance(media & 0xFFFFFFFF, packet.timestamp)
         difference = abs(transit - self._transit)
         self._transit = transit
+        self._measured = now, (packet.timestamp + len(packet.payload)) & 0xFFFFFFFF
         if difference < self._rate:  # else the timestamps jumped, which is no jitter
-            self._jitter += (difference - self._jitter) * 0.0625
+            self.run.measure(difference / self._rate)
 
     def _release(self, now: float, *, all_of_it: bool = False) -> None:
         """Take what is next in sequence, and what is behind a gap when its wait is over."""
@@ -336,7 +313,17 @@ class RtpReceiver:
                 self._give_up()
             else:
                 break
-        self._plain = _NEVER if held else _VERSION | self._payload_type
+        self._expect_plain()
+
+    def _expect_plain(self) -> None:
+        """Begin a run, where all that came was given on and nothing is under way."""
+        run, media = self.run, self._timeline.media & 0xFFFFFFFF
+        if self._held or self._digits.pressed or self._measured != (run.heard_at, media):
+            run.end()
+        else:
+            first_word = _VERSION | self._payload_type
+            header = first_word << 80 | (self._next & 0xFFFF) << 64 | media << 32 | self._ssrc
+            run.begin(header, HEADER_BYTES + len(run.last))
 
     def _overdue(self, now: float) -> bool:
         return now - self._gap_since() >= self._patience.wait(now) or len(self._held) > _MOST_HELD
@@ -390,13 +377,21 @@ class RtpReceiver:
         return None if self._ssrc == _NEVER else self._ssrc
 
     @property
-    def received(self) -> int:
+    def packets(self) -> int:
         """Packets of the stream, duplicates apart."""
-        return self.packets
+        self._catch_up()
+        return self._packets
+
+    @property
+    def octets(self) -> int:
+        """Payload octets of those packets."""
+        self._catch_up()
+        return self._octets
 
     @property
     def expected(self) -> int:
         """Packets that the sequence numbers say were sent."""
+        self._catch_up()
         return self._expected_before + self._next - self._base
 
     @property
@@ -426,16 +421,17 @@ class RtpReceiver:
     @property
     def jitter(self) -> float:
         """Interarrival jitter in milliseconds (RFC 3550 section 6.4.1)."""
-        return self._jitter * 1000 / self._rate
+        return 1000 * self.run.jitter
 
     @property
     def last_at(self) -> float | None:
         """When the newest packet of the stream came."""
-        return None if self.first_at is None else max(self._other_at, self._timeline.heard_at)
+        return None if self.first_at is None else max(self._other_at, self.run.heard_at)
 
     @property
     def given_ms(self) -> int:
         """Milliseconds of audio that the sink got."""
+        self._catch_up()
         return self._ms(self._timeline.given)
 
     @property
@@ -477,7 +473,7 @@ class RtpReceiver:
             fraction_lost=min(fraction, 255),
             lost=lost,
             highest_sequence=max(self._next - 1, self._highest) & 0xFFFFFFFF,
-            jitter=int(self._jitter),
+            jitter=int(self.run.jitter * self._rate),
         )
 
 

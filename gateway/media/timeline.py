@@ -1,6 +1,5 @@
 """Received audio laid out in real time: as many samples given on as time went by."""
 
-from collections.abc import Callable
 from math import inf
 
 from gateway.media.audio import AudioFormat, converter, from_l16, loudness, to_l16
@@ -8,8 +7,7 @@ from gateway.media.comfort_noise import ComfortNoise
 from gateway.media.concealment import FADED_MS, Continuation, bytes_of, joined, lengthened, shortened
 from gateway.media.packet import timestamp_distance
 from gateway.media.patience import Patience
-
-Sink = Callable[[bytes], None]
+from gateway.media.plain import EARLIEST, LATEST, QUIET, PlainRun, Sink
 
 _SILENT = 200
 "Root mean square below which nobody misses a frame: about -44 dB of full scale."
@@ -33,8 +31,8 @@ class Timeline:
     the sender is never silent, one period of its voice is taken out, or put in, with a cross-fade. Only
     what is far off, by a burst behind an outage or a jump of the delay, is cut.
 
-    `RtpReceiver` itself reads and moves `media`, `early`, `late`, `last`, `before` and `heard_at` for
-    a packet that is exactly the expected one.
+    A packet that is exactly the expected one does not come here: `PlainRun` gives it on, and `RtpReceiver`
+    moves `media` past it.
     """
 
     __slots__ = (
@@ -59,43 +57,39 @@ class Timeline:
         "_offset",
         "_origin",
         "_rate",
+        "_run",
         "_silence",
         "_sink",
         "_sink_format",
         "_stalls",
-        "before",
         "concealed",
         "discarded",
-        "early",
         "filled",
-        "give",
-        "heard_at",
         "inserted",
-        "last",
-        "late",
         "media",
     )
 
-    QUIET = 0.07
-    "Seconds without audio after which `tick` may fill in silence: longer than a packet of 60 ms."
-
-    give: Sink
-    "Where audio in the codec of the moment goes."
-
     def __init__(
-        self, sink: Sink, sink_format: AudioFormat, clock_rate: int, longest_stall: float = 0.2
+        self,
+        run: PlainRun,
+        sink: Sink,
+        sink_format: AudioFormat,
+        clock_rate: int,
+        longest_stall: float = 0.2,
     ) -> None:
         """`longest_stall`: how late audio may be, in seconds, before it is given up for silence."""
         per_ms = clock_rate // 1000
+        self._run = run
         self._rate = clock_rate
         self._frame = 20 * per_ms
         self._longest_fill = 1000 * per_ms
-        self._ahead_soft, self._ahead_firm, self._ahead_hard = 40 * per_ms, 80 * per_ms, 160 * per_ms
-        self._lag_soft, self._lag_firm, self._lag_hard = 60 * per_ms, 100 * per_ms, 200 * per_ms
+        self._ahead_soft, self._ahead_firm = round(-EARLIEST * clock_rate), 80 * per_ms
+        self._lag_soft, self._lag_firm = round(LATEST * clock_rate), 100 * per_ms
+        self._ahead_hard, self._lag_hard = 160 * per_ms, 200 * per_ms
         self._lag_held = 120 * per_ms
         self._sink = sink
         self._sink_format = sink_format
-        self._stalls = Patience(self.QUIET, longest_stall, self.QUIET)
+        self._stalls = Patience(QUIET, longest_stall, QUIET)
         "How long a sender may be silent before it is taken for a pause."
         self._going_on: Continuation | None = None
         "What was made up since the last packet."
@@ -103,8 +97,6 @@ class Timeline:
         "The first packet that was left out since the last one."
         self._noise: ComfortNoise | None = None
         "What the sender wants its pause to sound like."
-        self.last = self.before = b""
-        "The newest audio, and what came before it."
         self.switch(sink_format)
         self.media = 0
         "Extended timestamp that the next packet should carry."
@@ -112,11 +104,6 @@ class Timeline:
         "Samples given, minus `media`."
         self._origin = 0.0
         "The clock, in samples, when the first packet came."
-        self.early = inf
-        "A packet is plain while its transit, the clock in samples minus `media`, is above this …"
-        self.late = -inf
-        "… and below this."
-        self.heard_at = inf
         self._done = 0
         "Samples filled since the last packet: that much of the next gap in the timestamps is done."
         self._off = 0
@@ -142,7 +129,7 @@ class Timeline:
         """Begin with the packet at hand, which is right on time by definition."""
         self.media, self._offset = timestamp, -timestamp
         self._origin = now * self._rate
-        self.heard_at = now
+        self._run.heard_at = now
         self._bound()
 
     def rebase(self, timestamp: int) -> None:
@@ -155,7 +142,7 @@ class Timeline:
         """Take audio in another format from here on; the sink's stays what it was."""
         self._format = audio_format
         self._silence = audio_format.silence(20)
-        self.last = self.before = b""
+        self._run.last = self._run.before = b""
         self._going_on = self._cut = self._noise = None
         self._convert = converter(audio_format, self._sink_format)
         self.redirect(self._sink)
@@ -164,7 +151,7 @@ class Timeline:
         """Give the audio to somebody else from here on."""
         self._sink = sink
         convert = self._convert
-        self.give = sink if convert is None else lambda audio: sink(convert(audio))
+        self._run.give = sink if convert is None else lambda audio: sink(convert(audio))
 
     def take(self, payload: bytes, timestamp: int, now: float, *, lost: bool, prompt: bool) -> None:
         """One packet in sequence. `lost`: some before it never came; `prompt`: it was not held back."""
@@ -178,8 +165,9 @@ class Timeline:
         else:
             self._give_late(payload, lag, settled=settled and prompt)
         self.media += len(payload)
-        self.before, self.last = self.last, payload
-        self.heard_at = now
+        run = self._run
+        run.before, run.last = run.last, payload
+        run.heard_at = now
         self._noise = None
         self._bound()
 
@@ -194,8 +182,8 @@ class Timeline:
 
         Below `QUIET` since the last packet there is nothing to do.
         """
-        quiet = now - self.heard_at
-        if quiet > self.QUIET and (self._done or self._noise or quiet > self._stalls.wait(now)):
+        quiet = now - self._run.heard_at
+        if quiet > QUIET and (self._done or self._noise or quiet > self._stalls.wait(now)):
             lag = self._lag(now)
             allowed = self._lag_held if audio_at_hand else self._lag_soft
             if lag > allowed:
@@ -205,19 +193,17 @@ class Timeline:
         return now * self._rate - self._origin - self.media - self._offset
 
     def _bound(self) -> None:
-        """Say anew which packets are plain."""
+        """Say anew when a plain packet is due."""
         if self._going_on is not None or self._cut is not None:
-            self.early = inf  # the next packet has to be joined to what came in between
-            return
-        right_on_time = self._origin + self._offset
-        self.early = right_on_time - self._ahead_soft
-        self.late = right_on_time + self._lag_soft
+            self._run.due_at = inf  # the next packet has to be joined to what came in between
+        else:
+            self._run.due_at = (self._origin + self._offset + self.media) / self._rate
 
     def _bridge(self, timestamp: int, now: float, lost: bool) -> None:
         """Give what is missing between the last packet and this one, as far as the clock agrees."""
         gap = timestamp_distance(self.media & 0xFFFFFFFF, timestamp)
-        if gap == 0 and not lost and self.last:
-            self._stalls.came(now - self.heard_at, now)
+        if gap == 0 and not lost and self._run.last:
+            self._stalls.came(now - self._run.heard_at, now)
         owed = min(gap - self._done, int(self._lag(now)) + self._ahead_soft, self._longest_fill)
         if owed > 0 and lost:
             self._conceal(owed)
@@ -239,7 +225,7 @@ class Timeline:
             self.discarded += len(payload) - len(shorter)
             self._offset -= len(payload) - len(shorter)
             payload = shorter
-        self.give(self._joined(payload))
+        self._run.give(self._joined(payload))
 
     def _give_late(self, payload: bytes, lag: float, *, settled: bool) -> None:
         """Audio behind the clock: given twice where it is silent; where it never is, made longer."""
@@ -250,9 +236,9 @@ class Timeline:
             added = len(longer) // 2 - len(payload)
             self.inserted += added
             self._offset += added
-            self.give(from_l16(longer, self._format))
+            self._run.give(from_l16(longer, self._format))
             return
-        self.give(self._joined(payload))
+        self._run.give(self._joined(payload))
 
     def _joined(self, payload: bytes) -> bytes:
         """The packet, its beginning grown out of what was made up, or left out, before it."""
@@ -293,22 +279,22 @@ class Timeline:
         if whole > dying:
             self._be_silent(whole - dying)
         self._done += whole
-        self.early = inf  # the next packet has to look at how much was done
+        self._run.due_at = inf  # the next packet has to look at how much was done
 
     def _dying(self) -> int:
         """Samples for which the last sound still goes on, if it was one; a pause is silent from there."""
         if self._going_on is not None:
             return self._going_on.left
-        return 0 if self._silent(self.last) else FADED_MS * self._rate // 1000
+        return 0 if self._silent(self._run.last) else FADED_MS * self._rate // 1000
 
     def _emit(self, audio: bytes) -> int:
         """Give audio that no timestamp stands for."""
         self._offset += len(audio)
-        self.give(audio)
+        self._run.give(audio)
         return len(audio)
 
     def _history(self) -> bytes:
-        return to_l16((self.before + self.last)[-2 * self._frame :], self._format)
+        return to_l16((self._run.before + self._run.last)[-2 * self._frame :], self._format)
 
     def _silent(self, payload: bytes) -> bool:
         return not payload or loudness(payload, self._format) < _SILENT
