@@ -8,13 +8,29 @@ from gateway.media.receiver import RtpReceiver
 
 __all__ = ["RtpPacket", "RtpReceiver", "RtpSender"]
 
-_header = struct.Struct("!HHII").pack
+_event_header = struct.Struct("!HHII").pack
+_header = struct.Struct("!HHQ").pack
+"The last two fields are one number: half of `RtpSender._stamp`."
 
 _VERSION = 0x8000
 _MARKER = 0x0080
 
+_PLAIN = tuple(_VERSION | payload_type for payload_type in range(128))
+"First words, of which there is one of each: what all calls share is at hand, what one has must be fetched."
 
-class RtpSender:
+_PACKET = 1 << 96
+_UNIT = 1 << 32
+_LOW = (1 << 64) - 1
+"The parts of a stamp: one packet, one unit of the timestamp, and what a header ends with."
+
+
+class _HotSender:
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = ("_first_word", "_first_word_plain", "_stamp", "digits_waiting")
+
+
+class RtpSender(_HotSender):
     """Numbers and stamps one outgoing stream, at one packet each packet time.
 
     Each packet time the owner asks `next_event_packet` while `digits_waiting`, and else sends
@@ -25,18 +41,13 @@ class RtpSender:
         "_event",
         "_event_payload_type",
         "_events",
-        "_first_word",
-        "_first_word_plain",
         "_gap",
         "_pause",
         "_ptime",
         "_rate",
-        "_sequence",
         "_ssrc",
-        "_timestamp",
         "_unnumbered",
         "_unsent",
-        "digits_waiting",
     )
 
     def __init__(
@@ -56,9 +67,13 @@ class RtpSender:
         `digit_gap_ms`: at least so much audio, or silence, between the end of a digit and the next one.
         """
         self._ssrc = ssrc
-        self._sequence = self._unnumbered = sequence & 0xFFFF
-        "Extended, as is the timestamp: what was sent follows from how far both have gone."
-        self._timestamp = self._unsent = timestamp & 0xFFFFFFFF
+        self._unnumbered = sequence & 0xFFFF
+        self._unsent = timestamp & 0xFFFFFFFF
+        self._stamp = self._unnumbered << 96 | self._unsent << 32 | ssrc
+        """Sequence number, timestamp and SSRC in one: every number of a call's is memory to be waited for.
+
+        The first two are extended, so that what was sent follows from how far they have gone.
+        """
         self._rate = clock_rate
         self._events: list[tuple[int, int]] = []
         self._event: _Event | None = None
@@ -72,7 +87,7 @@ class RtpSender:
         self, payload_type: int, event_payload_type: int | None = None, ptime_ms: int = 20
     ) -> None:
         """Go on with other payload types or another packet time, as a new offer and answer agreed."""
-        self._first_word_plain = _VERSION | payload_type
+        self._first_word_plain = _PLAIN[payload_type]
         self._first_word = self._first_word_plain | _MARKER
         self._event_payload_type = event_payload_type
         self._ptime = self._rate * ptime_ms // 1000
@@ -83,17 +98,15 @@ class RtpSender:
 
     def packet(self, payload: bytes) -> bytes:
         """The next audio packet. The first, and the first behind a `skip`, carry the marker."""
-        sequence = self._sequence
-        timestamp = self._timestamp
-        header = _header(self._first_word, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, self._ssrc)
+        stamp = self._stamp
+        header = _header(self._first_word, stamp >> 96 & 0xFFFF, stamp & _LOW)
         self._first_word = self._first_word_plain
-        self._sequence = sequence + 1
-        self._timestamp = timestamp + len(payload)
+        self._stamp = stamp + _PACKET + _UNIT * len(payload)
         return header + payload
 
     def skip(self, samples: int) -> None:
         """Let time go by without a packet."""
-        self._timestamp += samples
+        self._stamp += _UNIT * samples
         self._unsent += samples
         self._first_word = self._first_word_plain | _MARKER
 
@@ -126,17 +139,17 @@ class RtpSender:
     @property
     def timestamp(self) -> int:
         """The timestamp that the next audio packet will carry."""
-        return self._timestamp & 0xFFFFFFFF
+        return self._stamp >> 32 & 0xFFFFFFFF
 
     @property
     def packets(self) -> int:
         """Packets made so far."""
-        return self._sequence - self._unnumbered
+        return (self._stamp >> 96) - self._unnumbered
 
     @property
     def octets(self) -> int:
         """Payload octets in them, as sender reports count them (section 6.4.1)."""
-        return self._timestamp - self._unsent
+        return (self._stamp >> 32 & _LOW) - self._unsent
 
     def next_event_packet(self) -> bytes | None:
         """The packet that takes the place of audio in this packet time; None when no digit needs it.
@@ -170,9 +183,8 @@ class RtpSender:
     def _event_packet(self, event: "_Event", event_payload_type: int) -> bytes:
         first_word = _VERSION | event_payload_type | (_MARKER if event.elapsed == 0 else 0)
         payload = event.next_payload(self._ptime)
-        header = _header(first_word, self._sequence & 0xFFFF, event.timestamp, self._ssrc)
-        self._sequence += 1
-        self._timestamp += self._ptime
+        header = _event_header(first_word, self._stamp >> 96 & 0xFFFF, event.timestamp, self._ssrc)
+        self._stamp += _PACKET + _UNIT * self._ptime
         self._unsent += self._ptime - len(payload)
         return header + payload
 
