@@ -18,8 +18,48 @@ from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
 
 
-class Bridge:
+class _HotBridge:
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = (
+        "_draining",
+        "_flowing",
+        "_frame_bytes",
+        "_fresh",
+        "_paused",
+        "_sewing",
+        "_spoken",
+        "_tape",
+        "_to_phone",
+        "phone",
+        "playout",
+        "seam",
+    )
+
+
+class Bridge(_HotBridge):
     """Joins one phone and one agent; the agent may be replaced (fallback), the phone may change its codec."""
+
+    __slots__ = (
+        "_agent",
+        "_beat",
+        "_clock",
+        "_drained",
+        "_format",
+        "_heard",
+        "_listening",
+        "_pace",
+        "_ptime_ms",
+        "_recorded",
+        "_to_agent",
+        "_tuned",
+        "on_error",
+        "on_first_heard",
+        "on_first_word",
+        "on_record",
+        "on_transfer",
+        "shortened",
+    )
 
     def __init__(self, phone: Media, clock: MediaClock, queue_seconds: float) -> None:
         self.phone = phone
@@ -47,6 +87,7 @@ class Bridge:
         self._pace = Pace(1000 * per_ms)
         self.seam = Seam(phone.format)
         "Closes gaps while the agent streams in real time."
+        self._sewing = False
         self.shortened = 0
         "Bytes taken out of the queue, because the clock of an agent that streams is fast."
         self._beat: Beat | None = None
@@ -73,7 +114,7 @@ class Bridge:
         # Nor is what it says the rest of a sample, or a stream, that broke off.
         self._tuned = None
         self._pace = Pace(1000 * self.phone.format.bytes_per_ms, live=agent.dialect.live)
-        self.seam.open = False
+        self._sewing = False
         self.retune()
 
     def retune(self) -> None:
@@ -184,7 +225,7 @@ class Bridge:
         """Once a second: hold an agent that streams to our clock, where nobody hears it."""
         pace, playout = self._pace, self.playout
         pace.second(playout.written, playout.queued)
-        self.seam.open = pace.steady
+        self._sewing = pace.steady
         self.shortened += pace.shorten(playout, self.phone.format)
 
     def abandon(self) -> None:
@@ -266,26 +307,27 @@ class Bridge:
     def _send_frame(self) -> bytes | None:
         """HOT: returns what was sent, None for silence."""
         frame = None
+        playout = self.playout
         if self._paused:
             pass
-        elif self._fresh and self._more_is_coming():
+        elif self._fresh and self._more_is_coming(playout.queued):
             self._flowing = True
         else:
-            frame = self.playout.read()
+            frame = playout.read()
             self._flowing = frame is not None
         self._fresh = False
-        if self.seam.open and not self._paused:
+        if self._sewing and not self._paused:
             frame = self.seam.sewn(frame, self._frame_bytes)
         self.phone.send(frame)
         if frame is not None:
             if not self._spoken:
                 self._spoken = True
                 self.on_first_word()
-            if self.playout.marks or self._draining:
+            if playout.marks or self._draining:
                 self._left()
         return frame
 
-    def _more_is_coming(self) -> bool:
+    def _more_is_coming(self, queued: int) -> bool:
         """Whether to wait a tick for an agent that speaks in real time, in pieces as small as it likes.
 
         A piece that has just come and fills no frame is not padded: the next one belongs right behind it. And
@@ -293,7 +335,7 @@ class Bridge:
         late leaves no gap in its middle. Whoever is a frame ahead never waits.
         """
         wanted = self._frame_bytes if self._flowing else 2 * self._frame_bytes
-        return self.playout.queued < wanted and not self._draining
+        return queued < wanted and not self._draining
 
     def _left(self) -> None:
         """What was read has left in an RTP packet."""

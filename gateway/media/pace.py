@@ -106,11 +106,9 @@ class Pace:
 class Seam:
     """Closes the gaps that a slow clock leaves in a stream: the sound goes on, and back into itself."""
 
-    __slots__ = ("_format", "_going_on", "_heard", "_made", "_most", "made_up", "open")
+    __slots__ = ("_format", "_going_on", "_heard", "_heard_before", "_made", "_most", "made_up")
 
     def __init__(self, audio_format: AudioFormat) -> None:
-        self.open = False
-        "Whether gaps are to be closed: `sewn` is not called else."
         self.made_up = 0
         "Bytes made up, all together."
         self.retune(audio_format)
@@ -118,7 +116,8 @@ class Seam:
     def retune(self, audio_format: AudioFormat) -> None:
         """Go on with audio in another format."""
         self._format = audio_format
-        self._heard = b""
+        self._heard = self._heard_before = b""
+        "The newest two frames."
         self._going_on: Continuation | None = None
         self._made = 0
         self._most = FADED_MS * audio_format.bytes_per_ms
@@ -127,17 +126,19 @@ class Seam:
         """The frame to send: this one, or in the place of None what goes on from those before."""
         if frame is None:
             return self._gap(size)
-        going_on, self._going_on = self._going_on, None
+        going_on = self._going_on
         if going_on is not None:
+            self._going_on = None
             frame = from_l16(going_on.joined(to_l16(frame, self._format)), self._format)
-        self._heard = (self._heard + frame)[-2 * len(frame) :]
+        self._heard_before, self._heard = self._heard, frame
         return frame
 
     def _gap(self, size: int) -> bytes | None:
         if self._going_on is None:
-            if not self._heard or loudness(self._heard, self._format) < _SILENT:
+            heard = self._heard_before + self._heard
+            if not heard or loudness(heard, self._format) < _SILENT:
                 return None
-            self._going_on = Continuation(to_l16(self._heard, self._format), self._format.rate)
+            self._going_on = Continuation(to_l16(heard, self._format), self._format.rate)
             self._made = 0
         if self._made >= self._most:
             return None

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 
 MAX_MARKS = 1000
 "Marks that may wait: far more than speech has words, few enough that an agent cannot fill our memory."
@@ -9,7 +10,24 @@ MAX_MARKS = 1000
 _NONE: tuple[str, ...] = ()
 
 
-class Playout:
+class _HotPlayout:
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = (
+        "_chunks",
+        "_crumbs",
+        "_frame",
+        "_length",
+        "_limit",
+        "_running",
+        "_start",
+        "_written",
+        "marks",
+        "queued",
+    )
+
+
+class Playout(_HotPlayout):
     """Audio waiting to be sent, in frames, with the agent's marks between its samples.
 
     Once a packet time the owner calls `read`, sends the frame, then
@@ -19,20 +37,10 @@ class Playout:
 
     __slots__ = (
         "_chunk",
-        "_chunks",
-        "_crumbs",
         "_dropped",
-        "_frame",
-        "_length",
-        "_limit",
         "_marked",
         "_per_ms",
-        "_running",
         "_silence",
-        "_start",
-        "_written",
-        "marks",
-        "queued",
         "underruns",
     )
 
@@ -45,12 +53,12 @@ class Playout:
     ) -> None:
         self.reframe(frame_bytes, silence)
         self._per_ms = bytes_per_ms
-        self._limit = int(limit_seconds * 1000) * bytes_per_ms
+        self._limit = _bytes(limit_seconds, bytes_per_ms)
         self._chunk = b""
         self._start = 0
         self._length = 0
         self._chunks: deque[bytes] = deque()
-        self._crumbs = bytearray()
+        self._crumbs: bytearray | None = None
         self._written = 0
         self.queued = 0
         "Bytes waiting to be read."
@@ -74,7 +82,8 @@ class Playout:
         """Rewrite what is queued in another encoding of the same length, which was agreed on meanwhile."""
         self._chunk = convert(self._chunk)
         self._chunks = deque(convert(chunk) for chunk in self._chunks)
-        self._crumbs = bytearray(convert(bytes(self._crumbs)))
+        if self._crumbs is not None:
+            self._crumbs = bytearray(convert(bytes(self._crumbs)))
 
     def write(self, audio: bytes) -> int:
         """Queue audio; returns how many bytes of its end were dropped because the queue is full."""
@@ -88,9 +97,11 @@ class Playout:
         self._written += size
         self.queued += size
         if size < self._frame:
+            if self._crumbs is None:
+                self._crumbs = bytearray()
             self._crumbs += audio
             return dropped
-        if self._crumbs:
+        if self._crumbs is not None:
             self._gather()
         self._chunks.append(audio)
         return dropped
@@ -117,7 +128,7 @@ class Playout:
         """
         position = self._written = self.position
         self._chunks.clear()
-        self._crumbs.clear()
+        self._crumbs = None
         self._chunk, self._start, self._length, self.queued = b"", 0, 0, 0
         self._running = False
         dropped = [name for at, name in self.marks if at > position]
@@ -130,13 +141,13 @@ class Playout:
         It gets all that is queued, and gives where it took something out and what is left, or None. Marks
         behind that place move with their audio.
         """
-        waiting = self._chunk[self._start :] + b"".join(self._chunks) + bytes(self._crumbs)
+        waiting = self._chunk[self._start :] + b"".join(self._chunks) + bytes(self._crumbs or b"")
         made = cut(waiting)
         if made is None:
             return 0
         at, left = made
         position, removed = self.position, len(waiting) - len(left)
-        self._chunks, self._crumbs = deque(), bytearray()
+        self._chunks, self._crumbs = deque(), None
         self._chunk, self._start, self._length, self.queued = left, 0, len(left), len(left)
         self._written -= removed
         place = position + at
@@ -146,20 +157,23 @@ class Playout:
 
     def read(self) -> bytes | None:
         """The next frame, its end filled up with silence where audio ends; None when nothing is queued."""
-        start = self._start
-        end = start + self._frame
-        if end <= self._length:
+        start, size = self._start, self._frame
+        if start < self._length:
+            end = start + size
+            if end > self._length:
+                return self._read_across()
             self._start = end
-            self.queued -= self._frame
+            self.queued -= size
             return self._chunk[start:end]
         chunks = self._chunks
-        if start == self._length and chunks and len(chunks[0]) == self._frame:
-            # What most agents send: a frame a message.
-            chunk = self._chunk = chunks.popleft()
-            self._start = self._length = self._frame
-            self.queued -= self._frame
-            self._running = True
-            return chunk
+        if chunks:
+            chunk = chunks.popleft()
+            if len(chunk) == size:
+                # What most agents send: a frame a message.
+                self.queued -= size
+                self._running = True
+                return chunk
+            chunks.appendleft(chunk)
         return self._read_across()
 
     def played(self) -> Sequence[str]:
@@ -198,13 +212,13 @@ class Playout:
         return not self.queued
 
     def _gather(self) -> None:
-        self._chunks.append(bytes(self._crumbs))
-        self._crumbs.clear()
+        self._chunks.append(bytes(self._crumbs or b""))
+        self._crumbs = None
 
     def _next_chunk(self) -> bool:
         """Make the oldest waiting chunk the current one; False when there is none."""
         if not self._chunks:
-            if not self._crumbs:
+            if self._crumbs is None:
                 return False
             self._gather()
         self._chunk = self._chunks.popleft()
@@ -232,6 +246,12 @@ class Playout:
             self._running = False
             self.underruns += self._marked != self._written
         return frame + self._silence[len(frame) : self._frame] if frame else None
+
+
+@cache
+def _bytes(seconds: float, per_ms: int) -> int:
+    """One number for all calls, so that it is at hand when a packet needs it."""
+    return int(seconds * 1000) * per_ms
 
 
 def _moved(where: int, place: int, removed: int) -> int:

@@ -120,6 +120,7 @@ def test_two_hours_of_an_agent_with_another_clock(parts_per_million: int, pauses
     As `Bridge` does it, tick by tick: a frame where one is there, else what the seam makes of it.
     """
     playout, pace, seam = Playout(), Pace(8000), Seam(ULAW_8K)
+    sewing = False
     step = 1 / (1 + parts_per_million / 1e6)
     steepest = max(abs(b - a) for a, b in pairwise(samples_of(to_l16(VOICE, ULAW_8K))))
     due, count, most, holes, steep, previous = 0.0, 0, 0, 0, 0, SILENCE
@@ -132,11 +133,11 @@ def test_two_hours_of_an_agent_with_another_clock(parts_per_million: int, pauses
             due, count = due + step, count + 1
         if tick % 50 == 0:
             pace.second(playout.written, playout.queued)
-            seam.open = pace.steady
+            sewing = pace.steady
             pace.shorten(playout, ULAW_8K)
         frame = playout.read()
         changed = frame is None
-        if seam.open:
+        if sewing:
             frame = seam.sewn(frame, 160)
         most = max(most, playout.queued)
         holes += frame is None and previous != SILENCE
