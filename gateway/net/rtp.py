@@ -16,6 +16,9 @@ from dataclasses import dataclass
 Receive = Callable[[bytes, float], None]
 "Called with one datagram and the loop's time."
 
+Readable = Callable[[float], None]
+"Called with the loop's time when a datagram waits."
+
 MAX_DATAGRAM = 2048
 "More than any RTP packet that we negotiate; a longer datagram is cut and then refused by its parser."
 
@@ -52,24 +55,34 @@ class Arrivals:
     """The sockets of all calls behind one descriptor: the loop is asked once for many packets."""
 
     def __init__(self) -> None:
-        self._readable: dict[int, Callable[[], None]] = {}
+        self._readable: list[Readable | None] = []
+        "By the number of the socket: a list is looked at in one place, a dictionary in three."
+        self._watched = 0
         self._poll: select.epoll | None = None
 
-    def watch(self, one: socket.socket, readable: Callable[[], None]) -> None:
+    def watch(self, one: socket.socket, readable: Readable) -> None:
         """Call `readable` whenever a datagram waits."""
         if self._poll is None:
             self._poll = select.epoll()
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(self._poll.fileno(), self._arrived)
+        number = one.fileno()
+        self._readable.extend([None] * (number + 1 - len(self._readable)))
+        self._readable[number] = readable
+        self._watched += 1
+        self._poll.register(number, select.EPOLLIN)
+
+    def change(self, one: socket.socket, readable: Readable) -> None:
+        """Call another instead."""
         self._readable[one.fileno()] = readable
-        self._poll.register(one, select.EPOLLIN)
 
     def forget(self, one: socket.socket) -> None:
         """Call nobody any more; before the socket is closed."""
         assert self._poll is not None, "nothing was watched"
         self._poll.unregister(one)
-        del self._readable[one.fileno()]
-        if not self._readable:
+        self._readable[one.fileno()] = None
+        self._watched -= 1
+        if not self._watched:
             self._loop.remove_reader(self._poll.fileno())
             self._poll.close()
             self._poll = None
@@ -77,11 +90,11 @@ class Arrivals:
     def _arrived(self) -> None:
         """HOT: one datagram for each socket that has some; the loop calls again while there is more."""
         assert self._poll is not None
-        readable = self._readable
+        readable, now = self._readable, self._loop.time()
         for number, _ in self._poll.poll(0):
-            read = readable.get(number)
+            read = readable[number]
             if read is not None:  # else the one before it has ended that call
-                read()
+                read(now)
 
 
 class RtpPorts:
@@ -142,7 +155,13 @@ def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket] | Non
     return bound[0], bound[1]
 
 
-class RtpPort:
+class _HotPort:
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = ("_connected", "_rtp", "on_rtp")
+
+
+class RtpPort(_HotPort):
     """One call's pair of sockets.
 
     Symmetric RTP is learnt once a negotiation: the first source that sends what `accepts` takes for our
@@ -151,19 +170,16 @@ class RtpPort:
 
     __slots__ = (
         "_close_told",
-        "_connected",
         "_expected",
         "_learnt_at",
         "_loop",
         "_pool",
         "_rtcp",
         "_rtcp_remote",
-        "_rtp",
         "_sent_before_learning",
         "accepts",
         "foreign",
         "on_rtcp",
-        "on_rtp",
         "port",
         "remote",
         "send_errors",
@@ -190,7 +206,7 @@ class RtpPort:
         self.on_rtcp: Receive = ignore
         self.accepts: Callable[[bytes], bool] = accept_nothing
         "Whether a first datagram from an unknown source is this call's media."
-        pool.arrivals.watch(rtp, self._readable)
+        pool.arrivals.watch(rtp, self._learn)
         pool.arrivals.watch(rtcp, self._rtcp_readable)
 
     def expect(self, host: str, port: int, rtcp: tuple[str, int] | None = None) -> None:
@@ -238,25 +254,22 @@ class RtpPort:
             one.close()
         self._pool.rest(self.port, self._loop.time())
 
-    def _readable(self) -> None:
-        """HOT: one datagram."""
-        if not self._connected:
-            self._learn()
-            return
+    def _receive(self, now: float) -> None:
+        """HOT: one datagram from the source that we are locked to."""
         try:
             data = self._rtp.recv(MAX_DATAGRAM)
         except OSError:
             # Spurious wake-up, or an ICMP error that our own sending caused.
             return
         on_rtp = self.on_rtp  # Python is slower to call what is kept in a slot by its name
-        on_rtp(data, self._loop.time())
+        on_rtp(data, now)
 
-    def _learn(self) -> None:
+    def _learn(self, now: float) -> None:
+        """One datagram of whom we may be about to lock to."""
         try:
             data, source = self._rtp.recvfrom(MAX_DATAGRAM)
         except OSError:
             return
-        now = self._loop.time()
         address = (source[0], source[1])
         if not self._may_lock(address, now) or not self.accepts(data):
             self.foreign += 1
@@ -277,6 +290,7 @@ class RtpPort:
         except OSError:
             return
         self._connected = True
+        self._pool.arrivals.change(self._rtp, self._receive)
         if self._expected != address:
             self._rtcp_remote = (address[0], address[1] + 1)
 
@@ -285,8 +299,9 @@ class RtpPort:
         if self._connected:
             disconnect(self._rtp)
             self._connected = False
+            self._pool.arrivals.change(self._rtp, self._learn)
 
-    def _rtcp_readable(self) -> None:
+    def _rtcp_readable(self, now: float) -> None:
         try:
             data, source = self._rtcp.recvfrom(MAX_DATAGRAM)
         except OSError:
@@ -295,7 +310,7 @@ class RtpPort:
             self.foreign += 1
             return
         self._rtcp_remote = (source[0], source[1])
-        self.on_rtcp(data, self._loop.time())
+        self.on_rtcp(data, now)
 
 
 def ignore(data: bytes, now: float) -> None:
