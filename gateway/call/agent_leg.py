@@ -79,8 +79,25 @@ class Dialer(Protocol):
         ...
 
 
-class AgentLeg:
+class _HotLeg:
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = ("_connection", "_speaker", "dialect", "frames_in")
+
+
+class AgentLeg(_HotLeg):
     """One agent runtime in one call: `connect`, `begin` at the answer, `hear` per packet, `end` once."""
+
+    __slots__ = (
+        "_audio_dropped",
+        "_dialer",
+        "_ended",
+        "_start",
+        "_tell",
+        "begun",
+        "closed",
+        "malformed",
+    )
 
     def __init__(self, dialect: Dialect, start: CallStart, dialer: Dialer, tell: Tell) -> None:
         self.dialect = dialect

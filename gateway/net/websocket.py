@@ -29,8 +29,27 @@ LONGEST_REASON = 123
 "Bytes of a reason that fit into a Close frame beside its code (RFC 6455 section 5.5)."
 
 
-class AgentConnection(WSListener):
+class _HotConnection(WSListener):
+    """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
+
+    __slots__ = ("_fragments", "_heard", "_on_message", "_stalled", "_write")
+
+
+class AgentConnection(_HotConnection):
     """One open WebSocket. Sending never waits and never raises; after the end it does nothing."""
+
+    __slots__ = (
+        "_linger",
+        "_max_message",
+        "_on_closed",
+        "_over",
+        "_pinged",
+        "_reported",
+        "_transport",
+        "_why",
+        "audio_dropped",
+        "subprotocol",
+    )
 
     peer: ClassVar[str] = "runtime"
     "Who is at the other end, for people."
