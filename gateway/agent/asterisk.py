@@ -63,23 +63,6 @@ MARKED, BUFFERED, PLAYED = "m", "b", "p"
 class AsteriskDialect(Reticent):
     """One call as Asterisk's channel driver tells it. A secret goes along as a bearer token."""
 
-    __slots__ = (
-        "_bulk",
-        "_channel_id",
-        "_deaf",
-        "_errors",
-        "_frame_bytes",
-        "_full",
-        "_json",
-        "_marked",
-        "_paused",
-        "_played",
-        "_received",
-        "_reports_drained",
-        "_secret",
-        "format",
-    )
-
     name = "asterisk"
     subprotocols: tuple[str, ...] = ("media",)
 

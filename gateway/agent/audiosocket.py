@@ -46,15 +46,6 @@ _HEAD = struct.Struct(">BH")
 class AudioSocketDialect(Reticent):
     """One call on one TCP connection. There is no upgrade, so nothing proves who we are."""
 
-    __slots__ = (
-        "_buffer",
-        "_foreign",
-        "_kind",
-        "_usual",
-        "_usual_head",
-        "format",
-    )
-
     name = "audiosocket"
 
     def __init__(self, audio_format: AudioFormat = L16_8K) -> None:

@@ -31,19 +31,6 @@ AUDIO_FORMATS = {"l16_8k": L16_8K, "l16_16k": L16_16K, "l16_24k": L16_24K}
 class ExotelDialect(MarksComeBack):
     """One call in Exotel's words. Exotel signs nothing: a secret goes along as a bearer token."""
 
-    __slots__ = (
-        "_account_sid",
-        "_bytes_per_ms",
-        "_call_sid",
-        "_chunk",
-        "_media",
-        "_secret",
-        "_sent_bytes",
-        "_sequence",
-        "_stream_sid",
-        "format",
-    )
-
     name = "exotel"
 
     def __init__(self, audio_format: AudioFormat = L16_8K, secret: str | None = None) -> None:

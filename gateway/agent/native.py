@@ -50,12 +50,6 @@ MAX_RING = 600
 class NativeDialect:
     """One call in our own words, its audio in `audio_format` both ways."""
 
-    __slots__ = (
-        "_errors",
-        "_secret",
-        "format",
-    )
-
     name = "native"
     subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
     live = False

@@ -50,21 +50,6 @@ FRAME_MS = 20
 class PlivoDialect(Reticent):
     """One call in Plivo's words. Without a secret the upgrade is not signed."""
 
-    __slots__ = (
-        "_bytes_per_ms",
-        "_chunk",
-        "_content_type",
-        "_foreign",
-        "_media",
-        "_nonce",
-        "_rates",
-        "_secret",
-        "_sent_bytes",
-        "_sequence",
-        "_stream_id",
-        "format",
-    )
-
     name = "plivo"
 
     def __init__(

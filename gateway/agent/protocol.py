@@ -233,8 +233,6 @@ class Dialect(Protocol):
 class Reticent:
     """Says nothing by the verbs that few dialects have a word for; a dialect overrides those that it has."""
 
-    __slots__ = ()
-
     subprotocols: tuple[str, ...] = ()
     live = False
 

@@ -36,20 +36,6 @@ MALFORMED_FRAME = 100_003
 class TelnyxDialect(MarksComeBack):
     """One call in Telnyx's words. Telnyx signs nothing: a secret goes along as a bearer token."""
 
-    __slots__ = (
-        "_bytes_per_ms",
-        "_call_control_id",
-        "_chunk",
-        "_errors",
-        "_media",
-        "_secret",
-        "_sent_bytes",
-        "_sequence",
-        "_stream_id",
-        "_user_id",
-        "format",
-    )
-
     name = "telnyx"
 
     def __init__(self, audio_format: AudioFormat = ULAW_8K, secret: str | None = None) -> None:

@@ -48,18 +48,6 @@ class TwilioDialect(MarksComeBack):
     It has no word for holds, dropped audio and errors: Twilio reports those elsewhere, not on the stream.
     """
 
-    __slots__ = (
-        "_account_sid",
-        "_call_sid",
-        "_chunk",
-        "_media",
-        "_secret",
-        "_sent_bytes",
-        "_sequence",
-        "_signs_http",
-        "_stream_sid",
-    )
-
     name = "twilio"
     format: AudioFormat = ULAW_8K
 

@@ -60,8 +60,6 @@ class ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
 class MarksComeBack(Reticent, ABC):
     """A dialect in which every mark comes back as it was sent, whatever became of it."""
 
-    __slots__ = ()
-
     def mark_played(self, name: str) -> list[Frame]:
         """The mark comes back."""
         return [self._message("mark", {"name": name})]
