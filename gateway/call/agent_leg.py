@@ -204,7 +204,8 @@ class AgentLeg(_HotLeg):
         }
 
     def end(self, reason: str, by: str) -> None:
-        """Say goodbye in the dialect's words, and close; twice does nothing."""
+        """Say goodbye in the dialect's words, and close; twice does nothing. Nobody listens any more."""
+        self._speaker = None
         connection = self._release()
         if self._ended or connection is None:
             return
@@ -224,7 +225,8 @@ class AgentLeg(_HotLeg):
     def _receive(self, text: bool, payload: bytes) -> None:
         """HOT: one message of the runtime's."""
         speaker = self._speaker
-        assert speaker is not None
+        if speaker is None:
+            return  # its call is over, or another agent has it
         self.frames_in += 1
         for event in self.dialect.receive(text, payload):
             if type(event) is Audio:

@@ -236,6 +236,14 @@ class Bridge(_HotBridge):
         if self._agent is not None:
             self._agent.abandoned(names, unheard_ms)
 
+    def close(self) -> None:
+        """Tell nobody anything any more; what was played can still be asked for."""
+        self.stop()
+        self._agent, self._listening = None, False
+        self._connect()
+        self.on_first_word = self.on_first_heard = _nothing
+        self.on_error, self.on_record, self.on_transfer = _raise, _drop_action, _drop_transfer
+
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""
         if not self.phone.press(digits):

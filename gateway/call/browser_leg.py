@@ -8,6 +8,7 @@ import msgspec
 from gateway.call.browser_media import BrowserMedia
 from gateway.call.flag import Flag
 from gateway.call.phone import Party
+from gateway.call.phone_media import drop, drop_digit
 from gateway.call.record import Ending, EndReason, Status
 from gateway.media.dtmf import DIGITS
 from gateway.net.connection import Connection
@@ -78,6 +79,9 @@ class BrowserLeg:
         if self._connection is not None:
             self._connection.close(1000, ending.reason.value)
             self._connection = None
+        self._end = _no_end
+        self.on_retune, self.on_hold = _nothing, _no_hold
+        self.media.sink, self.media.on_digit = drop, drop_digit
 
     def figures(self) -> dict[str, object]:
         """What became of the audio; nothing where no browser came."""
@@ -130,6 +134,10 @@ class BrowserLeg:
     def _say(self, **message: object) -> None:
         if self._connection is not None:
             self._connection.send(True, json.dumps(message, separators=(",", ":")).encode())
+
+
+def _no_end(ending: Ending) -> None:
+    """It has ended."""
 
 
 def _nothing() -> None:

@@ -396,3 +396,13 @@ class Call:
             self.patch.over(ending)
         level = "warning" if ending.status is Status.FAILED else "info"
         self.tell("call.ended", level=level, **self.record.summary())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold on to nothing that holds on to this call.
+
+        Both legs have let go of it when they were closed. What goes round in a circle would stay in memory
+        until the collector comes, and all other calls wait while that looks at everything there is.
+        """
+        self._conversation = self.recording = None
+        del self._live

@@ -139,6 +139,7 @@ class Conversation:
         if self._agent is not None:
             self._bridge.abandon()
             self._agent.end(ending.reason.value, ending.by)
+        self._bridge.close()
 
     def figures(self) -> dict[str, object]:
         """What passed between us and the agent, for the record."""

@@ -273,6 +273,9 @@ class PhoneMedia(_HotPhone):
         if self._rtcp is not None:
             self.port.send_rtcp(self._rtcp.bye(now, time.time()))
         self.port.close()
+        self.sink, self.on_digit = drop, drop_digit
+        if self._receiver is not None:
+            self._receiver.close()
 
     def figures(self) -> dict[str, object]:
         """Both directions in numbers, for the call's record (`docs/calls.md` lists the keys)."""

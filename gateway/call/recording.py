@@ -173,6 +173,7 @@ class CallRecording:
         else:
             self._note("saved")
             self._tell_saved(found)
+        self._tape = self._reel = None  # it would tell us of gaps, and keep us for that
 
     def _tell_of(self, action: Action, by: str) -> None:
         at = self._position()

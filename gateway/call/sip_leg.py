@@ -129,13 +129,19 @@ class SipLeg:
         self._endpoint.flush()
 
     def close(self, ending: Ending) -> None:
-        """Hang up in the way that the dialog's state asks for, and free the media; right at any time."""
+        """Hang up in the way that the dialog's state asks for, and free the media; right at any time.
+
+        From then on nobody is told anything.
+        """
         now = self._endpoint.now()
         if self._dialog is not None:
             self._leave(self._dialog, ending, now)
             self._endpoint.flush()
         if self._media is not None:
             self._media.close(now)
+        self._end, self._tell = _no_end, _tell_nobody
+        self.on_ringing, self.on_picked_up = _no_ringing, _nothing
+        self.on_retune, self.on_hold = _nothing, _no_hold
 
     def _leave(self, dialog: Dialog, ending: Ending, now: float) -> None:
         reason = self._reason(ending)
@@ -267,6 +273,14 @@ class SipLeg:
         press = parse_info(content_type, body)
         if press is not None:
             self.media.on_digit(press.digit, press.duration_ms)
+
+
+def _no_end(ending: Ending) -> None:
+    """It has ended."""
+
+
+def _tell_nobody(name: str, /, **fields: object) -> None:
+    """It has ended."""
 
 
 def _nothing() -> None:

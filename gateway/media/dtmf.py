@@ -83,7 +83,7 @@ class EventDetector:
     is only asked to tell a new press of the same key from the next segment of a long one.
     """
 
-    __slots__ = ("_on_digit", "_per_ms", "_press", "_told", "ignored", "pressed")
+    __slots__ = ("_per_ms", "_press", "_told", "ignored", "on_digit", "pressed")
 
     END_LOST_AFTER = 0.2
     "Seconds without a packet after which a key is taken to be up again."
@@ -92,7 +92,7 @@ class EventDetector:
     "Seconds after which an earlier timestamp is a new clock, not a packet that came late."
 
     def __init__(self, on_digit: OnDigit, clock_rate: int = 8000) -> None:
-        self._on_digit = on_digit
+        self.on_digit = on_digit
         self._per_ms = clock_rate // 1000
         self._press: _Key | None = None
         self._told: tuple[int, ...] = ()
@@ -149,7 +149,7 @@ class EventDetector:
         press.told = True
         self.pressed = False
         self._told = (*self._told[1 - TOLD :], press.timestamp)
-        self._on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
+        self.on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
 
 
 RELAY = "application/dtmf-relay"

@@ -110,8 +110,17 @@ class PlainRun:
         self._began = self._expected = _NEVER
         self.unbroken = False
 
+    def close(self) -> None:
+        """Take nothing at all any more."""
+        self.end()
+        self._otherwise = _ignore
+
     def came(self) -> tuple[int, int]:
         """Packets and octets since the run began, or since this was last asked."""
         packets = (self._expected - self._began) >> 64
         self._began = self._expected
         return packets, packets * (self._length - HEADER_BYTES)
+
+
+def _ignore(data: bytes, now: float) -> None:
+    """Nobody is there any more."""

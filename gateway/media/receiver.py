@@ -159,6 +159,12 @@ class RtpReceiver:
         """Give the audio to somebody else from here on."""
         self._timeline.redirect(sink)
 
+    def close(self) -> None:
+        """Take nothing any more: what came is counted, and nobody is told."""
+        self._catch_up()
+        self.run.close()
+        self._digits.on_digit = _no_digit
+
     def tick(self, now: float) -> None:
         """Let time pass, about every 20 ms: gaps are given up, pauses filled, lost digit ends found."""
         self._catch_up()
@@ -475,6 +481,10 @@ class RtpReceiver:
             highest_sequence=max(self._next - 1, self._highest) & 0xFFFFFFFF,
             jitter=int(self.run.jitter * self._rate),
         )
+
+
+def _no_digit(digit: str, milliseconds: int) -> None:
+    """Nobody listens any more."""
 
 
 class _Stray:

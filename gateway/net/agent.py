@@ -306,7 +306,10 @@ async def _connect(host: str, port: int) -> socket.socket:
             raise
         else:
             return sock
-    raise failure
+    try:
+        raise failure
+    finally:
+        del failure  # else it and this frame would hold each other, and the call with them
 
 
 async def _resolve(host: str, port: int) -> Sequence[tuple[int, int, int, str, tuple[Any, ...]]]:

@@ -82,6 +82,7 @@ class BrowserConnection(AgentConnection):
         super().on_ws_connected(transport)
         host, port, *_ = transport.underlying_transport.get_extra_info("peername") or ("", 0)
         self._on_open(self, f"{host}:{port}")
+        del self._on_open
 
     def _closed_by_peer(self, payload: bytes) -> None:
         super()._closed_by_peer(payload)

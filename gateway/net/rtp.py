@@ -252,6 +252,8 @@ class RtpPort(_HotPort):
         for one in (self._rtp, self._rtcp):
             self._pool.arrivals.forget(one)
             one.close()
+        self.on_rtp = self.on_rtcp = ignore
+        self.accepts = accept_nothing
         self._pool.rest(self.port, self._loop.time())
 
     def _receive(self, now: float) -> None:

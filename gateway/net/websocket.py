@@ -214,8 +214,9 @@ class AgentConnection(_HotConnection):
         if self._reported:
             return
         self._reported = True
+        on_closed, self._on_closed = self._on_closed, _told_already
         try:
-            self._on_closed(code, why)
+            on_closed(code, why)
         except Exception as error:
             _tell_loop(f"the end of a connection to the {self.peer} was not understood by us", error)
 
@@ -230,6 +231,10 @@ class _Fragments:
 
 def _discard(text: bool, payload: bytes) -> None:
     """What becomes of a message that comes after the end."""
+
+
+def _told_already(code: int | None, why: str) -> None:
+    """Whoever was told need not be kept."""
 
 
 def _read_the_rest(transport: WSTransport) -> None:

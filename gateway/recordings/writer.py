@@ -100,6 +100,7 @@ class Reel:
 
     def end(self) -> None:
         """There is no more: finish it, and set `outcome`."""
+        self.on_gap = _nothing
         self._pay()
         self._writer.queue.put((self, _End()))
 
