@@ -240,6 +240,7 @@ class Bridge(_HotBridge):
         """Tell nobody anything any more; what was played can still be asked for."""
         self.stop()
         self._agent, self._listening = None, False
+        self._connect()
         self.on_first_word = self.on_first_heard = _nothing
         self.on_error, self.on_record, self.on_transfer = _raise, _drop_action, _drop_transfer
 

@@ -7,10 +7,10 @@ import msgspec
 
 from gateway.call.browser_media import BrowserMedia
 from gateway.call.flag import Flag
-from gateway.call.phone import Party, no_end
-from gateway.call.phone_media import drop
+from gateway.call.phone import Party
+from gateway.call.phone_media import drop, drop_digit
 from gateway.call.record import Ending, EndReason, Status
-from gateway.media.dtmf import DIGITS, drop_digit
+from gateway.media.dtmf import DIGITS
 from gateway.net.connection import Connection
 
 MESSAGES_A_SECOND = 200
@@ -79,7 +79,7 @@ class BrowserLeg:
         if self._connection is not None:
             self._connection.close(1000, ending.reason.value)
             self._connection = None
-        self._end = no_end
+        self._end = _no_end
         self.on_retune, self.on_hold = _nothing, _no_hold
         self.media.sink, self.media.on_digit = drop, drop_digit
 
@@ -134,6 +134,10 @@ class BrowserLeg:
     def _say(self, **message: object) -> None:
         if self._connection is not None:
             self._connection.send(True, json.dumps(message, separators=(",", ":")).encode())
+
+
+def _no_end(ending: Ending) -> None:
+    """It has ended."""
 
 
 def _nothing() -> None:

@@ -2,9 +2,8 @@
 
 import json
 
-from gateway.call.phone_media import PTIME_MS, OnDigit, Sink, drop
+from gateway.call.phone_media import PTIME_MS, OnDigit, Sink, drop, drop_digit
 from gateway.media.audio import L16_16K, AudioFormat
-from gateway.media.dtmf import drop_digit
 from gateway.media.inflow import Inflow
 from gateway.net.connection import Connection
 

@@ -119,7 +119,3 @@ class Phone(Protocol):
     def figures(self) -> dict[str, object]:
         """What became of the audio, for the record; nothing where there was none."""
         ...
-
-
-def no_end(ending: Ending) -> None:
-    """What a leg tells when its call has ended."""

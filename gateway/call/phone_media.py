@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
-from gateway.media.dtmf import DIGITS, drop_digit
+from gateway.media.dtmf import DIGITS
 from gateway.media.meter import Meter, spoken
 from gateway.media.plain import QUIET, PlainRun
 from gateway.media.rtcp import RtcpSession
@@ -372,3 +372,7 @@ def _shown(address: tuple[str, int] | None) -> str:
 
 def drop(audio: bytes) -> None:
     """Take audio before anyone listens."""
+
+
+def drop_digit(digit: str, milliseconds: int) -> None:
+    """Take a digit before anyone listens."""

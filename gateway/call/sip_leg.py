@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.call.flag import Flag
 from gateway.call.outcome import ending_of_refused
-from gateway.call.phone import Party, no_end
+from gateway.call.phone import Party
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused, answer_for, reason_header, retry_headers
@@ -139,7 +139,7 @@ class SipLeg:
             self._endpoint.flush()
         if self._media is not None:
             self._media.close(now)
-        self._end, self._tell = no_end, _tell_nobody
+        self._end, self._tell = _no_end, _tell_nobody
         self.on_ringing, self.on_picked_up = _no_ringing, _nothing
         self.on_retune, self.on_hold = _nothing, _no_hold
 
@@ -273,6 +273,10 @@ class SipLeg:
         press = parse_info(content_type, body)
         if press is not None:
             self.media.on_digit(press.digit, press.duration_ms)
+
+
+def _no_end(ending: Ending) -> None:
+    """It has ended."""
 
 
 def _tell_nobody(name: str, /, **fields: object) -> None:

@@ -19,10 +19,6 @@ TOLD = 16
 _PAYLOAD = struct.Struct("!BBH")
 
 
-def drop_digit(digit: str, milliseconds: int) -> None:
-    """Take a digit while nobody listens."""
-
-
 @dataclass(frozen=True, slots=True)
 class TelephoneEvent:
     """The payload of one telephone-event packet (RFC 4733 section 2.3)."""

@@ -158,17 +158,22 @@ class Playout(_HotPlayout):
     def read(self) -> bytes | None:
         """The next frame, its end filled up with silence where audio ends; None when nothing is queued."""
         start, size = self._start, self._frame
-        end = start + size
-        if end <= self._length:
+        if start < self._length:
+            end = start + size
+            if end > self._length:
+                return self._read_across()
             self._start = end
             self.queued -= size
             return self._chunk[start:end]
         chunks = self._chunks
-        if start == self._length and chunks and len(chunks[0]) == size:
-            # What most agents send: a frame a message.
-            self.queued -= size
-            self._running = True
-            return chunks.popleft()
+        if chunks:
+            chunk = chunks.popleft()
+            if len(chunk) == size:
+                # What most agents send: a frame a message.
+                self.queued -= size
+                self._running = True
+                return chunk
+            chunks.appendleft(chunk)
         return self._read_across()
 
     def played(self) -> Sequence[str]:

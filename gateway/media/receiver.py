@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.media import comfort_noise
 from gateway.media.codecs import Codec
-from gateway.media.dtmf import EventDetector, OnDigit, drop_digit
+from gateway.media.dtmf import EventDetector, OnDigit
 from gateway.media.packet import RtpPacket, sequence_distance, timestamp_distance
 from gateway.media.patience import Patience
 from gateway.media.plain import HEADER_BYTES, PlainRun, Sink
@@ -84,7 +84,7 @@ class RtpReceiver:
         event_payload_type: int | None = None,
         *,
         sink: Sink,
-        on_digit: OnDigit = drop_digit,
+        on_digit: OnDigit = lambda digit, duration_ms: None,
         clock_rate: int = 8000,
         max_wait_ms: int = 120,
         max_stall_ms: int = 200,
@@ -163,7 +163,7 @@ class RtpReceiver:
         """Take nothing any more: what came is counted, and nobody is told."""
         self._catch_up()
         self.run.close()
-        self._digits.on_digit = drop_digit
+        self._digits.on_digit = _no_digit
 
     def tick(self, now: float) -> None:
         """Let time pass, about every 20 ms: gaps are given up, pauses filled, lost digit ends found."""
@@ -481,6 +481,10 @@ class RtpReceiver:
             highest_sequence=max(self._next - 1, self._highest) & 0xFFFFFFFF,
             jitter=int(self.run.jitter * self._rate),
         )
+
+
+def _no_digit(digit: str, milliseconds: int) -> None:
+    """Nobody listens any more."""
 
 
 class _Stray:

@@ -8,8 +8,9 @@ from gateway.media.receiver import RtpReceiver
 
 __all__ = ["RtpPacket", "RtpReceiver", "RtpSender"]
 
+_event_header = struct.Struct("!HHII").pack
 _header = struct.Struct("!HHQ").pack
-"The last two fields, timestamp and SSRC, are one number: half of `RtpSender._stamp`."
+"The last two fields are one number: half of `RtpSender._stamp`."
 
 _VERSION = 0x8000
 _MARKER = 0x0080
@@ -182,7 +183,7 @@ class RtpSender(_HotSender):
     def _event_packet(self, event: "_Event", event_payload_type: int) -> bytes:
         first_word = _VERSION | event_payload_type | (_MARKER if event.elapsed == 0 else 0)
         payload = event.next_payload(self._ptime)
-        header = _header(first_word, self._stamp >> 96 & 0xFFFF, event.timestamp << 32 | self._ssrc)
+        header = _event_header(first_word, self._stamp >> 96 & 0xFFFF, event.timestamp, self._ssrc)
         self._stamp += _PACKET + _UNIT * self._ptime
         self._unsent += self._ptime - len(payload)
         return header + payload

@@ -176,6 +176,7 @@ class RtpPort(_HotPort):
         "_pool",
         "_rtcp",
         "_rtcp_remote",
+        "_sent_before_learning",
         "accepts",
         "foreign",
         "on_rtcp",
