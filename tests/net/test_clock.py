@@ -147,6 +147,44 @@ def test_a_stall_is_caught_up_within_bounds(loop: Loop) -> None:
     assert clock.skipped_beats == pytest.approx(60 / GRID, abs=2)
 
 
+def test_a_clock_knows_how_late_it_is(loop: Loop) -> None:
+    """Each tick can ask by how much its beat is late; on time, that is nothing."""
+    clock = started(loop)
+    behind: list[float] = []
+    clock.join(lambda now: behind.append(clock.behind), 20)
+    loop.advance(1.0)
+    assert max(behind) < 1e-6
+    behind.clear()
+    loop.stall(0.1)
+    loop.advance(GRID)
+    assert max(behind) == pytest.approx(0.1, abs=0.011)
+    assert behind == sorted(behind, reverse=True)
+    loop.advance(0.1)
+    assert behind[-1] < 1e-6
+
+
+@pytest.mark.parametrize(("stall", "lateness"), [(0.1, 0.01), (0.5, 0.16), (2.0, 0.98), (60.0, 30.0)])
+def test_lateness_is_remembered_for_a_while(loop: Loop, stall: float, lateness: float) -> None:
+    """A standstill shows, the longer the more, and is forgotten within seconds."""
+    clock = started(loop)
+    loop.advance(1.0)
+    assert clock.lateness < 1e-6
+    loop.stall(stall)
+    loop.advance(0.0)
+    assert clock.lateness == pytest.approx(lateness, rel=0.2)
+    loop.advance(2.0 if stall < 60 else 5.0)
+    assert clock.lateness < 0.02
+
+
+def test_a_loop_that_is_always_late_is_known_for_it(loop: Loop) -> None:
+    """Beats that come 50 ms late, one after the other, make it as late as they are."""
+    clock = started(loop)
+    for _ in range(40):
+        loop.stall(0.05)
+        loop.advance(0.0)
+    assert clock.lateness == pytest.approx(0.025, rel=0.2), "half of the time that a round takes"
+
+
 def test_a_tick_that_raises_does_not_stop_the_others(loop: Loop) -> None:
     """An error of one call is reported, and the other calls go on."""
     errors: list[Exception] = []
