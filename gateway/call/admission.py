@@ -52,7 +52,7 @@ class TrunkGate:
 
     def knows(self, source: Target) -> bool:
         """Whether the source gets any answer at all."""
-        return self._unknown == "refuse" or bool(self._trunks().at(source.host))
+        return self._unknown == "refuse" or self._trunks().knows(source.host)
 
     def turned_away(self, request: Request, source: Target, now: float) -> None:
         """Say in the log, now and then, who was not let in: silence on the wire must not be silence here."""

@@ -8,7 +8,7 @@ from gateway.call.record import utc_now
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.quoting import Offer, offer_call, offer_web
-from gateway.store import SqlStore
+from gateway.store import Calling, SqlStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Offers:
 
     async def of(self, request: OutboundRequest) -> Offer:
         """Exactly this call: decided as it would be if it were asked for now, and with its price."""
-        table = await self.store.outbound_table(request.workspace_id, request.agent_id, request.from_number)
+        table = await self.store.outbound_table(Calling.about(request))
         balance = await self.balance(request.workspace_id)
         return offer_call(
             table,

@@ -17,7 +17,7 @@ from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbo
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
 from gateway.sip.errors import LocalProtocolError
-from gateway.store import Store, StoreError
+from gateway.store import Calling, Store, StoreError
 from gateway.store.ids import new_id
 
 
@@ -63,9 +63,7 @@ class Placing:
         Raises `Rejected` with the decision, or `Refused` where there is nothing to decide from.
         """
         try:
-            table = await self._store.outbound_table(
-                request.workspace_id, request.agent_id, request.from_number
-            )
+            table = await self._store.outbound_table(Calling.about(request))
             # Last: whoever places the call awaits nothing between this and `prepare`.
             balance = await self._board.meter.balance(request.workspace_id)
         except StoreError as error:

@@ -14,7 +14,7 @@ from gateway.call.switchboard import Switchboard
 from gateway.net.browser import Entrance, Knock
 from gateway.routing.web import WebRequest, WebRoute, route_web
 from gateway.settings import Config
-from gateway.store import Store, StoreError
+from gateway.store import Calling, Store, StoreError
 from gateway.store.ids import new_id
 
 PATH = "/v1/web-calls/{id}/audio"
@@ -106,7 +106,8 @@ class WebCalls:
 
     async def _decide(self, request: WebRequest) -> WebRoute:
         try:
-            table = await self._store.outbound_table(request.workspace_id, request.agent_id, None)
+            asked = Calling(request.workspace_id, request.agent_id, None, request.version_number)
+            table = await self._store.outbound_table(asked)
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
         return route_web(table, request)

@@ -205,7 +205,7 @@ def _by_number(
     for reading, number, trunk in known:
         if carries(trunk, number):
             trail.passed("dialled number", called, _as_read(reading, trunk))
-            trail.passed("number", reading.e164, f"{_label(number)}, by trunk “{trunk.name}”")
+            trail.passed("number", reading.e164, f"{number.id}, by trunk “{trunk.name}”")
             return trunk, number
     for trunk in matched:
         if any(carries(trunk, number) for _, number, _ in known):
@@ -220,10 +220,6 @@ def _as_read(reading: Reading, trunk: Trunk) -> str:
         f"; read leniently, since the trunk's format is {trunk.number_format}" if reading.lenient else ""
     )
     return f"{reading.e164}, {reading.how}{lenient}"
-
-
-def _label(number: PhoneNumber) -> str:
-    return f"{number.id} “{number.nickname}”" if number.nickname else number.id
 
 
 def _number_elsewhere(

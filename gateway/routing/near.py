@@ -1,10 +1,8 @@
 """Which numbers and trunks a call could have meant: what is there, and what only almost fits."""
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_network
-from itertools import takewhile
+from itertools import chain, takewhile
 
-from gateway.routing.network import parse_address, parse_network
 from gateway.routing.number import Reading, normalise
 from gateway.routing.table import PhoneNumber, RoutingTable, Trunk
 
@@ -13,8 +11,8 @@ MAX_NEAR_MISSES = 5
 NEAR_ENOUGH = 4
 "Last digits that two numbers have in common before one is offered for the other."
 
-AROUND = {4: 16, 6: 48}
-"Prefix length within which an address is close by: a typing error, or another host of the same carrier."
+MAX_ASKED = 100
+"Trunks that are asked whether a call was meant for them; each may write numbers in a way of its own."
 
 
 def carries(trunk: Trunk, number: PhoneNumber) -> bool:
@@ -42,25 +40,27 @@ def near_sources(table: RoutingTable, source: str, called: str) -> list[str]:
 
     Those that carry the dialled number come first, then those with an address close by.
     """
-    listed = [trunk for trunk in table.trunks if trunk.enabled and trunk.sources]
-    meant = [t for _, number, t in readings_in_table(table, listed, called) if carries(t, number)]
-    near = {trunk.id: trunk for trunk in (*meant, *(t for t in listed if _close_by(t, source)))}
+    near: dict[str, Trunk] = {}
+    for trunk in chain(_meant(table, called), table.trunks.near(source)):
+        if trunk.enabled and trunk.sources:
+            near[trunk.id] = trunk
+        if len(near) == MAX_NEAR_MISSES:
+            break
     return [
         f"trunk “{trunk.name}” would match, but {source} is not in its list ({', '.join(trunk.sources[:5])})"
-        for trunk in list(near.values())[:MAX_NEAR_MISSES]
+        for trunk in near.values()
     ]
 
 
-def _close_by(trunk: Trunk, source: str) -> bool:
-    try:
-        address = parse_address(source)
-    except ValueError:
-        return False
-    around = ip_network(f"{address}/{AROUND[address.version]}", strict=False)
-    return any(
-        network.version == around.version and network.network_address in around
-        for network in map(parse_network, trunk.sources)
-    )
+def _meant(table: RoutingTable, called: str) -> Iterator[Trunk]:
+    """The trunks that carry a number of the table which `called` can be read as."""
+    owners = {number.workspace_id for number in table.numbers}
+    if owners:
+        own = [trunk for trunk in table.trunks if trunk.workspace_id is None or trunk.workspace_id in owners]
+        own = [trunk for trunk in own if trunk.enabled and trunk.sources][:MAX_ASKED]
+        yield from (
+            trunk for _, number, trunk in readings_in_table(table, own, called) if carries(trunk, number)
+        )
 
 
 def near_numbers(table: RoutingTable, trunk: Trunk, called: str) -> Iterator[str]:

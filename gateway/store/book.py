@@ -1,11 +1,12 @@
 """Reading and changing the configuration one value at a time; what the nouns beside it are written with."""
 
+import asyncio
 import difflib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +20,9 @@ from gateway.store.seal import SecretBox
 from gateway.store.values import READERS, TABLES, Value, columns_of, shown
 
 V = TypeVar("V", Workspace, Trunk, Agent, AgentVersion, PhoneNumber)
+
+AT_ONCE = 100
+"Rows that are made values of without a pause."
 
 NOUNS: dict[type[Value], str] = {
     Workspace: "workspace",
@@ -159,14 +163,27 @@ async def read(
     kind: type[V],
     *conditions: sa.ColumnElement[bool],
     limit: int | None = None,
+    order: Sequence[sa.ColumnElement[Any]] | None = None,
 ) -> list[V]:
-    """The values of a kind that meet the conditions, oldest first; all of them, or the first so many."""
+    """The values of a kind that meet the conditions, oldest first; all of them, or the first so many.
+
+    Others on the event loop get their turn after each hundred.
+    """
+    query = TABLES[kind].select().where(*conditions).order_by(*order or _oldest_first(kind)).limit(limit)
+    found: list[V] = []
+    rows = (await connection.execute(query)).mappings()
+    while part := rows.fetchmany(AT_ONCE):
+        if found:
+            await asyncio.sleep(0)
+        found += [READERS[kind](row, box) for row in part]
+    return found
+
+
+def _oldest_first(kind: type[Value]) -> Sequence[sa.ColumnElement[Any]]:
     table = TABLES[kind]
-    oldest_first = (
-        (table.c.agent_id, table.c.number) if kind is AgentVersion else (table.c.created_at, table.c.id)
-    )
-    rows = await connection.execute(table.select().where(*conditions).order_by(*oldest_first).limit(limit))
-    return [READERS[kind](row, box) for row in rows.mappings()]
+    if kind is AgentVersion:
+        return table.c.agent_id, table.c.number
+    return table.c.created_at, table.c.id
 
 
 async def get(connection: AsyncConnection, box: SecretBox, kind: type[V], object_id: str) -> V:

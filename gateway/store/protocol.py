@@ -8,6 +8,7 @@ from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.calls import CallFilter, CallPage, CallRow
 from gateway.store.purses import Exchange, Hold
+from gateway.store.tables import Calling
 
 
 class Store(Protocol):
@@ -21,9 +22,7 @@ class Store(Protocol):
         """
         ...
 
-    async def outbound_table(
-        self, workspace_id: str, agent_id: str | None, from_number: str | None
-    ) -> RoutingTable:
+    async def outbound_table(self, asked: Calling) -> RoutingTable:
         """What a decision about a workspace's outbound call needs; as fresh and lasting as the one above."""
         ...
 

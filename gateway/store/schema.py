@@ -142,7 +142,7 @@ numbers = sa.Table(
     _flag("sip_trunk_enabled"),
     sa.Column("trunk_id", sa.ForeignKey("trunks.id"), index=True),
     sa.Column("inbound_version_id", sa.ForeignKey("agent_versions.id"), index=True),
-    sa.Column("outbound_version_id", sa.ForeignKey("agent_versions.id"), index=True),
+    sa.Column("outbound_version_id", sa.ForeignKey("agent_versions.id")),
     _flag("inbound_latest"),
     _flag("outbound_latest"),
     sa.Column("inbound_split", Json, nullable=False),
@@ -153,8 +153,14 @@ numbers = sa.Table(
     sa.Column("recording_announcement", sa.Text),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("ix_phone_numbers_workspace_id_created_at_id", "workspace_id", "created_at", "id"),
+    sa.Index(
+        "ix_phone_numbers_calling",
+        *("outbound_version_id", "workspace_id", "is_default", "id"),
+        *("status", "rental_status", "rental_expires_at"),
+    ),
 )
-"`tail` is the last digits of `e164`, by which a routing table is loaded."
+"""`tail` is the last digits of `e164`, by which a routing table is loaded. `ix_phone_numbers_calling` has all
+that the best number to call from is chosen by."""
 
 rate_decks = sa.Table(
     "rate_decks",
@@ -262,6 +268,7 @@ changes = sa.Table(
     sa.Column("revision", BigInt, nullable=False),
     sa.Index("ix_changes_object_id_id", "object_id", "id"),
     sa.Index("ix_changes_workspace_id_id", "workspace_id", "id"),
+    sa.Index("ix_changes_revision", "revision"),
 )
 "Who changed what, and when: `fields` maps each changed field to its value before and after; no secrets."
 

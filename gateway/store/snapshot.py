@@ -2,26 +2,27 @@
 
 One number, the revision, counts every change of the configuration, whoever made it. As long as it stays, what
 was read stays right. It is looked at when a call comes, at most every `FRESH_SECONDS`, so that a change takes
-effect on the next call and a burst of calls does not ask the database once each.
+effect on the next call and a burst of calls does not ask the database once each. Where it has grown, the
+history says what changed (`news`), and only the tables that depend on that are read again.
 """
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter, OrderedDict, deque
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.routing.table import RoutingTable, Trunk, Trunks
-from gateway.store.book import read
+from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
-from gateway.store.schema import meta
+from gateway.store.loaded_trunks import next_trunks
+from gateway.store.news import News, current_revision, read_news
 from gateway.store.seal import SecretBox
-from gateway.store.tables import Calling, read_inbound, read_outbound
-from gateway.store.values import tail_of
+from gateway.store.tables import Calling, Reader, digits_of, needed_inbound, needed_outbound
 
 FRESH_SECONDS = 0.02
 "How old the known revision may be when a call is routed."
@@ -34,10 +35,26 @@ ONLY_HOPE_SECONDS = 4.0
 
 T = TypeVar("T")
 
-TableKey = tuple[str, *tuple[str | None, ...]]
-"What a table was read for; work that is under way has a name of its own kind."
-Read = Callable[[AsyncConnection, Trunks, int], Awaitable[RoutingTable]]
-"Reads a table, given the trunks and the revision that it belongs to."
+TRIES = 3
+"How often a table is read again because of what changed while it was being read."
+REMEMBERED = 64
+"Lots of news that are kept, for tables that were being read while they came."
+
+TableKey = tuple[str, str | Calling]
+"What a table is read for."
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A table in memory."""
+
+    table: RoutingTable
+    needs: frozenset[str]
+    "What it depends on, by the names that news have."
+    good_until: datetime | None
+    "When a rental that it was chosen by runs out; None: no change, no other table."
+    is_stale: bool = False
+    "Something that it depends on has changed."
 
 
 _NEW = {
@@ -55,14 +72,19 @@ class Snapshots:
         self._box = box
         self._probe = Probe(database)
         self._cached_tables = cached_tables
-        self._tables: OrderedDict[TableKey, RoutingTable] = OrderedDict()
+        self._tables: OrderedDict[TableKey, Kept] = OrderedDict()
+        self._needing: dict[str, set[TableKey]] = {}
         self._trunks = Trunks()
-        self._trunks_revision = -1
         self._revision = -1
+        self._seen = -1
+        "The revision up to which all news have been taken in."
+        self._recent: deque[News] = deque(maxlen=REMEMBERED)
         self._checked_at = float("-inf")
-        self._running: dict[TableKey, asyncio.Task[Any]] = {}
+        self._running: dict[tuple[object, ...], asyncio.Task[Any]] = {}
         self._poll: asyncio.Task[None] | None = None
         self._trouble = ""
+        self.prices_revision = -1
+        "The revision of the last change of a rate deck or wallet, as far as is known."
         self.counters: Counter[str] = Counter(stale_table=0, missed_poll=0)
         "`stale_table`: calls routed by an old table, the database being away; `missed_poll`."
 
@@ -93,51 +115,52 @@ class Snapshots:
         self._revision = max(self._revision, revision)
 
     async def refresh(self) -> None:
-        """Read the trunks now, if anything changed."""
+        """Take in what changed, if anything has."""
         await self._once(("revision",), self._check_revision())
-        if self._trunks_revision < self._revision:
-            async with self._database.reading() as connection:
-                await self._load_trunks(connection, await _revision(connection))
+        if self._seen < self._revision:
+            await self._once(("news",), self._catch_up())
 
     async def routing_table(self, called: str) -> RoutingTable:
         """What a decision about this dialled number needs; `StoreError` where nothing and nobody has it."""
-        tail = tail_of(called)
+        return await self._table(("called", digits_of(called)))
 
-        async def read_it(connection: AsyncConnection, trunks: Trunks, revision: int) -> RoutingTable:
-            return await read_inbound(connection, self._box, tail, trunks, revision)
-
-        return await self._table(("called", tail), read_it)
-
-    async def outbound_table(
-        self, workspace_id: str, agent_id: str | None, from_number: str | None
-    ) -> RoutingTable:
+    async def outbound_table(self, asked: Calling) -> RoutingTable:
         """What a decision about a workspace's outbound call needs; `StoreError` as above."""
-        tail = None if from_number is None else tail_of(from_number)
+        return await self._table(("calling", asked))
 
-        async def read_it(connection: AsyncConnection, trunks: Trunks, revision: int) -> RoutingTable:
-            asked = Calling(workspace_id, agent_id, tail)
-            return await read_outbound(connection, self._box, asked, trunks, revision)
-
-        return await self._table(("calling", workspace_id, agent_id, tail), read_it)
-
-    async def _table(self, key: TableKey, read_it: Read) -> RoutingTable:
+    async def _table(self, key: TableKey) -> RoutingTable:
         if time.monotonic() - self._checked_at >= FRESH_SECONDS:
             await self._patiently(("revision",), self._check_revision(), PATIENCE_SECONDS)
-        table = self._tables.get(key)
-        if table is not None and table.revision >= self._revision:
+        if self._seen < self._revision:
+            await self._patiently(("news",), self._catch_up(), PATIENCE_SECONDS)
+        kept = self._tables.get(key)
+        if kept is not None and self._seen >= self._revision and self._is_fresh(kept):
             self._tables.move_to_end(key)
-            return table
-        seconds = ONLY_HOPE_SECONDS if table is None else PATIENCE_SECONDS
-        return await self._patiently(key, self._load_table(key, read_it), seconds) or self._make_do(key)
+            return self._with_trunks(key, kept)
+        if kept is not None and self._seen < self._revision:
+            return self._make_do(key)  # the database has just been asked, in vain
+        seconds = ONLY_HOPE_SECONDS if kept is None else PATIENCE_SECONDS
+        return await self._patiently(key, self._load_table(key), seconds) or self._make_do(key)
+
+    def _is_fresh(self, kept: Kept) -> bool:
+        return not kept.is_stale and (kept.good_until is None or datetime.now(UTC) < kept.good_until)
+
+    def _with_trunks(self, key: TableKey, kept: Kept) -> RoutingTable:
+        """The table with the trunks of now: theirs change without it."""
+        if kept.table.trunks is not self._trunks:
+            kept = self._tables[key] = replace(kept, table=replace(kept.table, trunks=self._trunks))
+        return kept.table
 
     def _make_do(self, key: TableKey) -> RoutingTable:
-        table = self._tables.get(key)
-        if table is None:
+        kept = self._tables.get(key)
+        if kept is None:
             raise StoreError(f"{_NEW[key[0]]}, and {self._trouble}")
         self.counters["stale_table"] += 1
-        return table
+        return self._with_trunks(key, kept)
 
-    async def _patiently(self, key: TableKey, work: Coroutine[Any, Any, T], seconds: float) -> T | None:
+    async def _patiently(
+        self, key: tuple[object, ...], work: Coroutine[Any, Any, T], seconds: float
+    ) -> T | None:
         """The outcome of some work, or None where it fails or takes too long; it then goes on by itself."""
         task = self._start(key, work)
         await asyncio.wait({task}, timeout=seconds)
@@ -149,10 +172,10 @@ class Snapshots:
         self._checked_at = time.monotonic() + PATIENCE_SECONDS
         return None
 
-    async def _once(self, key: TableKey, work: Coroutine[Any, Any, T]) -> T:
+    async def _once(self, key: tuple[object, ...], work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(self._start(key, work))
 
-    def _start(self, key: TableKey, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _start(self, key: tuple[object, ...], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start some work, or join it where it is already running."""
         running = self._running.get(key)
         if running is not None:
@@ -163,7 +186,7 @@ class Snapshots:
         task.add_done_callback(lambda done: self._finish(key, done))
         return task
 
-    def _finish(self, key: TableKey, task: asyncio.Task[Any]) -> None:
+    def _finish(self, key: tuple[object, ...], task: asyncio.Task[Any]) -> None:
         self._running.pop(key, None)
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain of one that nobody waited for
@@ -180,28 +203,90 @@ class Snapshots:
             except StoreError:
                 self.counters["missed_poll"] += 1
 
-    async def _load_table(self, key: TableKey, read_it: Read) -> RoutingTable:
-        async with self._database.reading() as connection:
-            revision = await _revision(connection)
-            if self._trunks_revision < revision:
-                await self._load_trunks(connection, revision)
-            table = await read_it(connection, self._trunks, revision)
-        self._keep(key, table)
+    async def _load_table(self, key: TableKey) -> RoutingTable:
+        for _ in range(TRIES):
+            async with self._database.reading() as connection:
+                reader = Reader(connection, self._box, await current_revision(connection))
+                table, needs = await _read_table(reader, key)
+            if self._seen < table.revision:
+                await self._once(("news",), self._catch_up())
+            is_stale = self._changed_since(table.revision, needs)
+            if not is_stale:
+                break
+        return self._keep(key, table, needs, is_stale=is_stale)
+
+    async def _catch_up(self) -> None:
+        """Take in the news up to the revision that is known, and what more is known by then."""
+        while self._seen < self._revision:
+            known = self._revision
+            async with self._database.reading() as connection:
+                news = await read_news(connection, self._seen)
+                if news.revision < known:  # somebody has put an older copy of the database in its place
+                    news = News(news.revision, is_whole=True, prices=True)
+                    self._revision = news.revision
+                trunks = await next_trunks(connection, self._box, self._trunks, news)
+            self._take_in(news, trunks)
+
+    def _take_in(self, news: News, trunks: Trunks) -> None:
+        self._trunks, self._seen = trunks, news.revision
+        self._recent.append(news)
+        self.changed(news.revision)
+        if news.prices:
+            self.prices_revision = news.revision
+        if news.is_whole:
+            self._spoil(self._tables)
+        for name, revision in news.touched.items():
+            self._spoil(self._needing.get(name, ()), revision)
+
+    def _spoil(self, keys: Iterable[TableKey], revision: int | None = None) -> None:
+        """These tables are to be read again, unless they were read since; None: in any case."""
+        for key in list(keys):
+            kept = self._tables[key]
+            if not kept.is_stale and (revision is None or kept.table.revision < revision):
+                self._tables[key] = replace(kept, is_stale=True)
+
+    def _changed_since(self, revision: int, needs: frozenset[str]) -> bool:
+        """Whether news came, while a table was being read, that it does not have."""
+        later = [news for news in self._recent if news.revision > revision]
+        if len(later) == REMEMBERED:
+            return True
+        return any(
+            news.is_whole or any(news.touched.get(name, -1) > revision for name in needs) for news in later
+        )
+
+    def _keep(
+        self, key: TableKey, table: RoutingTable, needs: frozenset[str], *, is_stale: bool
+    ) -> RoutingTable:
+        self._forget(key)
+        table = replace(table, trunks=self._trunks)
+        self._tables[key] = Kept(table, needs, _good_until(table), is_stale)
+        for name in needs:
+            self._needing.setdefault(name, set()).add(key)
+        if len(self._tables) > self._cached_tables:
+            self._forget(next(iter(self._tables)))
         return table
 
-    async def _load_trunks(self, connection: AsyncConnection, revision: int) -> None:
-        found = await read(connection, self._box, Trunk)
-        if revision > self._trunks_revision:
-            self._trunks = self._trunks if found == list(self._trunks) else Trunks(found)
-            self._trunks_revision = revision
-        self.changed(revision)
+    def _forget(self, key: TableKey) -> None:
+        kept = self._tables.pop(key, None)
+        for name in () if kept is None else kept.needs:
+            keys = self._needing[name]
+            keys.discard(key)
+            if not keys:
+                del self._needing[name]
 
-    def _keep(self, key: TableKey, table: RoutingTable) -> None:
-        self.changed(table.revision)
-        self._tables[key] = table
-        self._tables.move_to_end(key)
-        if len(self._tables) > self._cached_tables:
-            self._tables.popitem(last=False)
+
+async def _read_table(reader: Reader, key: TableKey) -> tuple[RoutingTable, frozenset[str]]:
+    asked = key[1]
+    if isinstance(asked, Calling):
+        return await reader.outbound(asked), needed_outbound(asked)
+    table = await reader.inbound(asked)
+    return table, needed_inbound(asked, table)
+
+
+def _good_until(table: RoutingTable) -> datetime | None:
+    now = datetime.now(UTC)
+    ends = (number.rental_expires_at for number in table.numbers)
+    return min((end for end in ends if end is not None and end > now), default=None)
 
 
 class Probe:
@@ -238,8 +323,3 @@ class Probe:
         if self._database.dialect == "sqlite":
             return int((await driver.execute_fetchall(self.QUESTION))[0][0])
         return int(await driver.fetchval(self.QUESTION))
-
-
-async def _revision(connection: AsyncConnection) -> int:
-    found = await connection.execute(sa.select(meta.c.value).where(meta.c.key == "revision"))
-    return int(found.scalar_one())

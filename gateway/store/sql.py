@@ -27,6 +27,7 @@ from gateway.store.schema import meta
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
 from gateway.store.seed import seed
 from gateway.store.snapshot import Snapshots
+from gateway.store.tables import Calling
 from gateway.store.wallets import Wallets
 from gateway.store.writer import CallWriter, Tell
 
@@ -43,7 +44,7 @@ class SqlStore:
         self._instance = config.gateway.name
         self._database = database
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
-        self._prices = LoadedPrices(database, lambda: self._snapshots.revision)
+        self._prices = LoadedPrices(database, lambda: self._snapshots.prices_revision)
         journal = Journal(config.journal_file)
         self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
         self._writing: asyncio.Task[None] | None = None
@@ -80,11 +81,9 @@ class SqlStore:
         """What an inbound decision about this dialled number needs; see `Store.routing_table`."""
         return await self._snapshots.routing_table(called)
 
-    async def outbound_table(
-        self, workspace_id: str, agent_id: str | None, from_number: str | None
-    ) -> RoutingTable:
+    async def outbound_table(self, asked: Calling) -> RoutingTable:
         """What a decision about an outbound call needs; see `Store.outbound_table`."""
-        return await self._snapshots.outbound_table(workspace_id, agent_id, from_number)
+        return await self._snapshots.outbound_table(asked)
 
     def trunks(self) -> Trunks:
         """All trunks as last seen."""

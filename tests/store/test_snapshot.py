@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.store import snapshot
 from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
 from gateway.store.sql import SqlStore, open_store
-from gateway.store.tables import read_inbound
+from gateway.store.tables import Reader
 from gateway.store.values import tail_of
 from tests.store.furnished import Furnished
 
@@ -122,14 +123,14 @@ async def test_burst_of_calls_asks_once(
 ) -> None:
     """A hundred calls at the same moment to one number read its table once."""
     reads = 0
-    real = read_inbound
+    real = Reader.inbound
 
-    async def counting(*arguments: object) -> object:
+    async def counting(reader: Reader, digits: str) -> RoutingTable:
         nonlocal reads
         reads += 1
-        return await real(*arguments)  # type: ignore[arg-type]  # passed through as they came
+        return await real(reader, digits)
 
-    monkeypatch.setattr(snapshot, "read_inbound", counting)
+    monkeypatch.setattr(Reader, "inbound", counting)
     tables = await asyncio.gather(*(store.routing_table("+442079460018") for _ in range(100)))
     assert reads == 1
     assert all(table is tables[0] for table in tables)
@@ -154,6 +155,18 @@ class Away(Exception):
     """What a driver raises when the server is gone."""
 
 
+class _Gone:
+    """A transaction that cannot be begun."""
+
+    def __init__(self, gone: Callable[[], Awaitable[None]]) -> None:
+        self._gone = gone
+
+    async def __aenter__(self) -> None:
+        await self._gone()
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
 def take_database_away(store: SqlStore, monkeypatch: pytest.MonkeyPatch, *, silent: bool) -> None:
     """From now on the database refuses at once, or says nothing at all."""
 
@@ -164,7 +177,7 @@ def take_database_away(store: SqlStore, monkeypatch: pytest.MonkeyPatch, *, sile
 
     monkeypatch.setattr(store._snapshots._probe, "_ask", gone)
     monkeypatch.setattr(store._database, "connect", gone)
-    monkeypatch.setattr(snapshot, "_revision", gone)
+    monkeypatch.setattr(store._database, "reading", lambda: _Gone(gone))
 
 
 @pytest.mark.parametrize("silent", [False, True])
