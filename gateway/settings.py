@@ -383,6 +383,34 @@ class LimitsSettings(Section):
     "Dialled numbers whose routing table is kept in memory."
 
 
+class TenantsSettings(Section):
+    """`[tenants]`: what a workspace may have, as far as its own keys and accounts make it.
+
+    The operator's command line and seed file may make more; what is there already stays.
+    """
+
+    trunks: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    "Trunks of a workspace, those of linked numbers too."
+    networks: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    "Networks and addresses in the source lists of all of a workspace's trunks."
+    networks_per_trunk: Annotated[int, Field(ge=1, le=1000)] = 256
+    "Networks and addresses in the source list of one trunk."
+    least_ipv4_prefix: Annotated[int, Field(ge=1, le=32)] = 16
+    "Least prefix length of an IPv4 network in a source list."
+    least_ipv6_prefix: Annotated[int, Field(ge=1, le=128)] = 32
+    "Least prefix length of an IPv6 network in a source list."
+    numbers: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    "Phone numbers of a workspace."
+    agents: Annotated[int, Field(ge=1, le=100_000)] = 500
+    "Agents of a workspace."
+    versions: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    "Versions of one agent, drafts too."
+    keys: Annotated[int, Field(ge=1, le=10_000)] = 100
+    "API keys of a workspace that are not revoked."
+    webhooks: Annotated[int, Field(ge=1, le=1000)] = 20
+    "Webhooks of a workspace."
+
+
 class WebhookSettings(Section):
     """`[webhooks]`: telling others of calls over HTTP."""
 
@@ -427,6 +455,7 @@ class Config(Section):
     limits: LimitsSettings = LimitsSettings()
     providers: ProvidersSettings = ProvidersSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
+    tenants: TenantsSettings = TenantsSettings()
     webhooks: WebhookSettings = WebhookSettings()
     demo: DemoSettings = DemoSettings()
 

@@ -101,6 +101,7 @@ class Purchasing:
         workspace = await self.there.workspaces.get(order.workspace_id)
         if not workspace.kyc_verified:
             raise Forbidden("workspace", None, KYC_MISSING, whole=True)
+        await self.there.numbers.refuse_full(order.workspace_id, order.by)
         return await self._ask(await self.there.purchases.begin(self._intent(order, number, country)))
 
     def _intent(self, order: Order, number: str, country: str) -> Purchase:
@@ -207,7 +208,7 @@ class Purchasing:
             current = await there.purchases.get(purchase.id)
             if current.number_id is not None:
                 return await there.numbers.get(current.number_id)
-            number = await there.numbers.add(number, purchase.by)
+            number = await there.numbers.add(number, purchase.by, bought=True)
             await there.purchases.save(
                 current,
                 state=PurchaseState.REGISTERED,

@@ -4,13 +4,16 @@ The same `Decision` goes to the call's record, the log line, the API and `gatewa
 meant for a person who has never seen the code.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
 Outcome = Literal["pass", "fail", "grant", "note"]
 "`pass` and `fail` are rules, `grant` is a rule set aside (it says by what), `note` decides nothing."
+
+Told = str | Callable[[str | None], str]
+"What was found; or a function, asked for it by the workspace whose call it is (None: the operator)."
 
 MAX_SHOWN = 80
 "Characters of a value that a check shows: what strangers send can be long."
@@ -254,9 +257,11 @@ class Trail:
     checks: list[Check] = field(default_factory=list)
     near_misses: list[str] = field(default_factory=list)
     subject: Subject = Subject()
-    "Whose call it is, as far as is known by now."
+    "Whose call it is, as far as is known by now: who reads the decision."
+    _late: dict[int, Callable[[str | None], str]] = field(default_factory=dict)
+    "What checks have found, where that depends on who reads it."
 
-    def passed(self, name: str, looked_at: object, found: str) -> None:
+    def passed(self, name: str, looked_at: object, found: Told) -> None:
         """A rule held."""
         self._add(name, looked_at, found, "pass")
 
@@ -268,8 +273,19 @@ class Trail:
         """Worth knowing, decides nothing."""
         self._add(name, looked_at, found, "note")
 
-    def _add(self, name: str, looked_at: object, found: str, outcome: Outcome) -> None:
-        self.checks.append(Check(name, _shown(looked_at), found, outcome))
+    def _add(self, name: str, looked_at: object, found: Told, outcome: Outcome) -> None:
+        if not isinstance(found, str):
+            self._late[len(self.checks)] = found
+        self.checks.append(Check(name, _shown(looked_at), self.told(found), outcome))
+
+    def told(self, found: Told) -> str:
+        """What it says to whoever reads the decision, as far as that is known by now."""
+        return found if isinstance(found, str) else found(self.subject.workspace_id)
+
+    def _finished(self) -> tuple[Check, ...]:
+        for place, found in self._late.items():
+            self.checks[place] = replace(self.checks[place], found=self.told(found))
+        return tuple(self.checks)
 
     def near(self, misses: Iterable[str]) -> None:
         """Remember what almost fitted."""
@@ -277,14 +293,14 @@ class Trail:
 
     def decided(self, summary: str) -> Decision:
         """The finished decision, in favour."""
-        return Decision(tuple(self.checks), None, summary, tuple(self.near_misses))
+        return Decision(self._finished(), None, summary, tuple(self.near_misses))
 
     def refused(
         self,
         reason: Reason,
         name: str,
         looked_at: object,
-        found: str,
+        found: Told,
         *,
         summary: str = "",
         message: str = "",
@@ -294,7 +310,7 @@ class Trail:
         `summary` is the verdict's sentence and `message` what the requester is told; both default to `found`.
         """
         self._add(name, looked_at, found, "fail")
-        decision = Decision(tuple(self.checks), reason, summary or found, tuple(self.near_misses))
+        decision = Decision(self._finished(), reason, summary or self.told(found), tuple(self.near_misses))
         return Rejected(decision, message=message or None, subject=self.subject)
 
 

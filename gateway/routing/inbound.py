@@ -139,10 +139,12 @@ def route_inbound(
 def _by_source(trail: Trail, table: RoutingTable, source: str, called: str) -> tuple[Trunk, ...]:
     match = match_source(table.trunks, source)
     if match:
-        trail.passed("source address", source, f"in {match.found[0][0]} of trunk {_names(match.trunks)}")
+        trail.passed("source address", source, lambda reader: _listed(match, reader))
         return match.trunks
     if match.disabled:
-        found = f"belongs only to trunk {_names(match.disabled)}, which is disabled"
+        found = trail.told(
+            lambda reader: f"belongs only to trunk {_names(match.disabled, reader)}, which is disabled"
+        )
         raise trail.refused(Reason.TRUNK_DISABLED, "source address", source, found)
     trail.near(near_sources(table, source, called))
     raise trail.refused(Reason.UNKNOWN_SOURCE, "source address", source, "in the list of no trunk")
@@ -154,7 +156,12 @@ def _by_credentials(trail: Trail, matched: tuple[Trunk, ...], credentials: Crede
     if not proven:
         raise _unproven(trail, matched, credentials)
     asking = tuple(trunk for trunk in proven if trunk.username)
-    found = f"verified for trunk {_names(asking)}" if asking else f"trunk {_names(proven)} asks for none"
+
+    def found(reader: str | None) -> str:
+        if asking:
+            return f"verified for trunk {_names(asking, reader)}"
+        return f"trunk {_names(proven, reader)} asks for none"
+
     trail.passed("credentials", _told(credentials), found)
     return proven
 
@@ -183,7 +190,11 @@ _CREDENTIAL_REFUSALS = {
 
 def _unproven(trail: Trail, trunks: Sequence[Trunk], credentials: Credentials) -> Rejected:
     reason, found = _CREDENTIAL_REFUSALS[credentials.state]
-    return trail.refused(reason, "credentials", _told(credentials), f"trunk {_names(trunks)} {found}")
+
+    def told(reader: str | None) -> str:
+        return f"trunk {_names(trunks, reader)} {found}"
+
+    return trail.refused(reason, "credentials", _told(credentials), told)
 
 
 def _told(credentials: Credentials) -> str:
@@ -232,12 +243,13 @@ def _number_elsewhere(
     """The number exists, but not for whoever dialled it. Other workspaces are never named."""
     reading, number, trunk = known
     trail.passed("dialled number", called, _as_read(reading, trunk))
+    reader = trail.subject.workspace_id
     if all(trunk.workspace_id not in (None, number.workspace_id) for trunk in proven):
-        found = f"belongs to another workspace than trunk {_names(proven)}"
+        found = f"belongs to another workspace than trunk {_names(proven, reader)}"
         reason = Reason.NUMBER_IN_OTHER_WORKSPACE
     else:
-        own = table.trunks.by_id.get(number.trunk_id or "")
-        found = f"comes in by trunk “{own.name if own else number.trunk_id}”, not by {_names(proven)}"
+        own = [trunk for trunk in [table.trunks.by_id.get(number.trunk_id or "")] if trunk is not None]
+        found = f"comes in by trunk {_names(own, reader)}, not by {_names(proven, reader)}"
         reason = Reason.NUMBER_ON_OTHER_TRUNK
     return trail.refused(reason, "number", number.e164, found, summary=f"{number.e164} {found}")
 
@@ -279,10 +291,24 @@ def _answering_version(
     raise trail.refused(Reason.NO_INBOUND_VERSION, "inbound version", "none", found, summary=summary)
 
 
-def _names(trunks: Sequence[Trunk]) -> str:
+def _visible(trunk: Trunk, reader: str | None) -> bool:
+    """Whether a workspace may know of a trunk: its own, or a shared one; None: the operator, of all."""
+    return reader is None or trunk.workspace_id in (None, reader)
+
+
+def _names(trunks: Sequence[Trunk], reader: str | None) -> str:
     """Their names; many trunks can share the addresses of one carrier, so only the first few."""
-    names = ", ".join(f"“{trunk.name}”" for trunk in trunks[:MAX_NAMES])
-    return names if len(trunks) <= MAX_NAMES else f"{names} and {len(trunks) - MAX_NAMES} more"
+    known = [trunk for trunk in trunks if _visible(trunk, reader)]
+    if not known:
+        return "of another workspace"
+    names = ", ".join(f"“{trunk.name}”" for trunk in known[:MAX_NAMES])
+    return names if len(known) <= MAX_NAMES else f"{names} and {len(known) - MAX_NAMES} more"
+
+
+def _listed(match: TrunkMatch, reader: str | None) -> str:
+    """By which network a source is known, and of which trunks."""
+    networks = (cidr for cidr, trunk in match.found if _visible(trunk, reader))
+    return f"in {next(networks, match.found[0][0])} of trunk {_names(match.trunks, reader)}"
 
 
 def _caller(trail: Trail, trunk: Trunk, caller: str, asserted: str | None) -> tuple[str, str | None]:

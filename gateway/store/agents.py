@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, VersionState, Workspace
 from gateway.store.book import Book, Changing, pick_named
+from gateway.store.caps import Caps
 from gateway.store.errors import Conflict, InvalidInput, NotFound
 from gateway.store.ids import new_id
 from gateway.store.rules import checked_name, checked_version
@@ -23,6 +24,7 @@ class Agents:
     """The agents in the store, with their versions."""
 
     book: Book
+    caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[Agent]:
         """Those of a workspace, or all; oldest first."""
@@ -43,6 +45,7 @@ class Agents:
         async with self.book.changing(by) as changing:
             await changing.get(Workspace, agent.workspace_id)
             await changing.refuse_taken(agent)
+            await self.caps.one_more_agent(changing, agent.workspace_id)
             await changing.add(agent)
         return agent
 
@@ -88,7 +91,11 @@ class Agents:
     async def find_version(self, given: str, workspace_id: str | None = None) -> AgentVersion:
         """The one that a person means: `ver_…`, `agent/3`, or `agent` for its newest published version."""
         if given.startswith("ver_"):
-            return await self.version(given)
+            version = await self.version(given)
+            agent = await self.get(version.agent_id)
+            if workspace_id not in (None, agent.workspace_id):
+                raise NotFound("version", given, "there is no such version")
+            return version
         name, slash, number = given.rpartition("/")
         agent = await self.find(name if slash else given, workspace_id)
         return _pick_version(agent, number if slash else None, await self.versions(agent.id))
@@ -98,8 +105,11 @@ class Agents:
         _refuse_fixed(fields)
         async with self.book.changing(by) as changing:
             agent = await changing.get(Agent, agent_id)
-            own = await changing.read(AgentVersion, versions.c.agent_id == agent_id)
-            base = own[-1] if own else AgentVersion(id="", agent_id=agent.id, number=0)
+            await self.caps.one_more_version(changing, agent_id)
+            own = await changing.read(
+                AgentVersion, versions.c.agent_id == agent_id, order=[versions.c.number.desc()], limit=1
+            )
+            base = own[0] if own else AgentVersion(id="", agent_id=agent.id, number=0)
             fresh = replace(
                 base,
                 **fields,

@@ -88,10 +88,14 @@ class Changing:
     revision: int
 
     async def read(
-        self, kind: type[V], *conditions: sa.ColumnElement[bool], limit: int | None = None
+        self,
+        kind: type[V],
+        *conditions: sa.ColumnElement[bool],
+        limit: int | None = None,
+        order: Sequence[sa.ColumnElement[Any]] | None = None,
     ) -> list[V]:
-        """All values of a kind that meet the conditions, oldest first."""
-        return await read(self.connection, self.box, kind, *conditions, limit=limit)
+        """All values of a kind that meet the conditions, oldest first unless it says otherwise."""
+        return await read(self.connection, self.box, kind, *conditions, limit=limit, order=order)
 
     async def get(self, kind: type[V], object_id: str) -> V:
         """One value by its id; `NotFound` where there is none."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gateway.store.agents import Agents
 from gateway.store.book import Book
+from gateway.store.caps import Caps
 from gateway.store.decks import Decks
 from gateway.store.hooks import Webhooks
 from gateway.store.keys import Keys
@@ -19,14 +20,15 @@ from gateway.store.workspaces import Workspaces
 class Configuration:
     """The configuration in the store. Every change names who makes it."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, caps: Caps) -> None:
         self._book = book
+        self._caps = caps
         self.workspaces = Workspaces(book)
-        self.trunks = Trunks(book)
-        self.agents = Agents(book)
-        self.numbers = Numbers(book)
-        self.keys = Keys(book)
-        self.webhooks = Webhooks(book)
+        self.trunks = Trunks(book, caps)
+        self.agents = Agents(book, caps)
+        self.numbers = Numbers(book, caps)
+        self.keys = Keys(book, caps)
+        self.webhooks = Webhooks(book, caps)
         self.decks = Decks(book)
         self.purchases = Purchases(book)
 
@@ -34,7 +36,7 @@ class Configuration:
     async def together(self, by: str) -> AsyncIterator["Configuration"]:
         """The same, but all that is done with it happens in one transaction, or not at all."""
         async with self._book.changing(by) as changing:
-            yield Configuration(replace(self._book, joined=changing))
+            yield Configuration(replace(self._book, joined=changing), self._caps)
 
     async def history(self, object_id: str, limit: int = 100) -> list[Change]:
         """Who changed an object, and how; newest first."""

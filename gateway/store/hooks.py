@@ -12,14 +12,13 @@ from sqlalchemy.engine import RowMapping
 
 from gateway.routing.table import Secret, Workspace
 from gateway.store.book import Book
-from gateway.store.errors import Conflict, NotFound
+from gateway.store.caps import Caps
+from gateway.store.errors import NotFound
 from gateway.store.ids import new_id
 from gateway.store.ledger import Entry, record
 from gateway.store.schema import deliveries, webhooks
 from gateway.store.seal import SecretBox
 
-MAX_WEBHOOKS = 20
-"Of one workspace."
 MAX_PAGE = 200
 CLAIM = timedelta(minutes=5)
 "A delivery that was taken so long ago and has no outcome was taken by a gateway that died."
@@ -83,6 +82,7 @@ class Webhooks:
     """The webhooks in the store, and their deliveries."""
 
     book: Book
+    caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[Webhook]:
         """All webhooks, of one workspace or of all, oldest first."""
@@ -103,9 +103,7 @@ class Webhooks:
         """Add one that has been checked and verified."""
         async with self.book.changing(webhook.created_by) as changing:
             await changing.get(Workspace, webhook.workspace_id)
-            mine = sa.select(sa.func.count()).where(webhooks.c.workspace_id == webhook.workspace_id)
-            if (await changing.connection.execute(mine)).scalar_one() >= MAX_WEBHOOKS:
-                raise Conflict("url", webhook.url, f"a workspace has at most {MAX_WEBHOOKS} webhooks")
+            await self.caps.one_more_webhook(changing, webhook.workspace_id)
             columns = _columns(webhook, self.book.box)
             await changing.connection.execute(webhooks.insert().values(**columns))
             entry = Entry(

@@ -11,6 +11,7 @@ from sqlalchemy.engine import RowMapping
 
 from gateway.routing.table import Workspace
 from gateway.store.book import Book
+from gateway.store.caps import Caps
 from gateway.store.errors import InvalidInput, NotFound
 from gateway.store.ids import new_id
 from gateway.store.ledger import Entry, record
@@ -41,6 +42,7 @@ class Keys:
     """The API keys in the store."""
 
     book: Book
+    caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[ApiKey]:
         """All keys, of one workspace or of all, oldest first; revoked ones too."""
@@ -57,6 +59,7 @@ class Keys:
         secret = secrets.token_urlsafe(SECRET_BYTES)
         async with self.book.changing(by) as changing:
             await changing.get(Workspace, workspace_id)
+            await self.caps.one_more_key(changing, workspace_id)
             key = ApiKey(new_id("key"), workspace_id, name, by, datetime.now(UTC))
             columns = {field: getattr(key, field) for field in ApiKey.__slots__}
             await changing.connection.execute(

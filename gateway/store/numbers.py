@@ -19,7 +19,8 @@ from gateway.routing.table import (
     Workspace,
 )
 from gateway.store.book import Book, Changing, pick_named
-from gateway.store.errors import Conflict, InvalidInput
+from gateway.store.caps import Caps
+from gateway.store.errors import Conflict, InvalidInput, NotFound
 from gateway.store.rules import checked_number
 from gateway.store.schema import calls, numbers, purchases
 
@@ -39,6 +40,7 @@ class Numbers:
     """The phone numbers in the store."""
 
     book: Book
+    caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[PhoneNumber]:
         """Those of a workspace, or all; oldest first."""
@@ -100,19 +102,32 @@ class Numbers:
     async def find(self, given: str, workspace_id: str | None = None) -> PhoneNumber:
         """The one that a person means: by id, or by the number however it is written."""
         if given.startswith("phn_"):
-            return await self.get(given)
+            found = await self.get(given)
+            if workspace_id not in (None, found.workspace_id):
+                raise NotFound("number", given, "there is no such number")
+            return found
         parsed = parse_e164("+" + re.sub(r"[^0-9]", "", given))
         spelled = given if parsed is None else parsed.e164
         return pick_named(PhoneNumber, spelled, await self.list_all(workspace_id), lambda number: number.e164)
 
-    async def add(self, number: PhoneNumber, by: str) -> PhoneNumber:
-        """Add a number that is not registered yet; it comes back with country code and local number apart."""
+    async def refuse_full(self, workspace_id: str, by: str) -> None:
+        """`Conflict` where the workspace has all the numbers that it may have: before one is bought."""
+        async with self.book.changing(by) as changing:
+            await self.caps.one_more_number(changing, workspace_id)
+
+    async def add(self, number: PhoneNumber, by: str, *, bought: bool = False) -> PhoneNumber:
+        """Add a number that is not registered yet; it comes back with country code and local number apart.
+
+        One that is `bought` already is taken in, however many there are.
+        """
         number = checked_number(number)
         async with self.book.changing(by) as changing:
             await changing.get(Workspace, number.workspace_id)
             if await changing.exists(numbers, numbers.c.e164 == number.e164):
                 raise Conflict("phone_number", number.e164, REGISTERED)
             await _check_references(changing, number)
+            if not bought:
+                await self.caps.one_more_number(changing, number.workspace_id)
             await changing.add(number)
             await _keep_one_default(changing, number)
         return number
@@ -204,7 +219,8 @@ async def _check_references(changing: Changing, number: PhoneNumber) -> None:
     if number.trunk_id is not None:
         trunk = await changing.get(Trunk, number.trunk_id)
         if trunk.workspace_id not in (None, number.workspace_id):
-            raise InvalidInput("trunk", trunk.name, "should be a trunk of the number's workspace")
+            # By its id, as it was given: what others call theirs is not ours to tell.
+            raise InvalidInput("trunk", trunk.id, "should be a trunk of the number's workspace")
     for direction in ("inbound", "outbound"):
         version_id = getattr(number, f"{direction}_version_id")
         if version_id is not None:
@@ -236,7 +252,7 @@ async def _check_version(changing: Changing, number: PhoneNumber, field: str, ve
     agent = await changing.get(Agent, version.agent_id)
     given = f"{agent.name}/{version.number}"
     if agent.workspace_id != number.workspace_id:
-        raise InvalidInput(field, given, "should be of an agent of the number's workspace")
+        raise InvalidInput(field, version_id, "should be of an agent of the number's workspace")
     if version.state is not VersionState.PUBLISHED:
         right = f"Version {version.number} of agent {agent.name} is a draft. Publish it first."
         raise Conflict(field, given, right)

@@ -15,6 +15,7 @@ from gateway.store.accounts import Accounts, WebSessions
 from gateway.store.book import Book
 from gateway.store.call_texts import TextStore
 from gateway.store.calls import CallFilter, CallPage, CallRow
+from gateway.store.caps import Caps
 from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
@@ -49,7 +50,7 @@ class SqlStore:
         self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
-        self.configuration = Configuration(book)
+        self.configuration = Configuration(book, Caps(config.tenants))
         self.wallets = Wallets(book)
         self.requests = Requests(database, config.gateway.name)
         self.texts = TextStore(database)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.routing.table import PhoneNumber, Trunk, Workspace
 from gateway.store.book import Book, pick_named
+from gateway.store.caps import Caps
 from gateway.store.errors import Conflict
 from gateway.store.rules import checked_trunk
 from gateway.store.schema import numbers, trunks
@@ -16,6 +17,7 @@ class Trunks:
     """The trunks in the store."""
 
     book: Book
+    caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[Trunk]:
         """Those of a workspace, or all; oldest first."""
@@ -37,6 +39,7 @@ class Trunks:
             if trunk.workspace_id is not None:
                 await changing.get(Workspace, trunk.workspace_id)
             await changing.refuse_taken(trunk)
+            await self.caps.trunk(changing, None, trunk)
             await changing.add(trunk)
         return trunk
 
@@ -46,6 +49,7 @@ class Trunks:
             before = await changing.get(Trunk, trunk_id)
             after = checked_trunk(replace(before, **fields, workspace_id=before.workspace_id))
             await changing.refuse_taken(after)
+            await self.caps.trunk(changing, before, after)
             await changing.change(before, after)
         return after
 

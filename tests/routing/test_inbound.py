@@ -1,5 +1,6 @@
 """Who may call in, and who answers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -341,10 +342,49 @@ def test_many_tenants_of_one_carrier_make_a_short_decision(
     route: Route, table: RoutingTable, trunk: Trunk
 ) -> None:
     """Five hundred trunks with the same addresses are summed up, not listed."""
-    crowd = [replace(trunk, id=f"trunk_{i}", workspace_id=f"org_{i}", name=f"T{i}") for i in range(2, 500)]
+    crowd = [replace(trunk, id=f"trunk_{i}", workspace_id=None, name=f"T{i}") for i in range(2, 500)]
     found = route(table=with_trunks(table, *crowd, trunk))
     assert found.trunk.id == "trunk_1"
     assert found.decision.checks[0].found == "in 192.0.2.0/29 of trunk “T2”, “T3”, “T4” and 496 more"
+
+
+@pytest.mark.parametrize("theirs", [{"username": "bob", "password": Secret("x")}, {}, {"enabled": False}])
+@pytest.mark.parametrize("called", ["+14155550123", "+14155550199", "+12025550100", "no number"])
+def test_a_decision_names_only_what_its_workspace_may_know(
+    route: Route, table: RoutingTable, trunk: Trunk, theirs: dict[str, Any], called: str
+) -> None:
+    """Whatever becomes of a call, its workspace reads of its own and shared trunks, never of another's."""
+    narrow = replace(
+        trunk, id="trunk_9", workspace_id="org_9", name="Theirs", sources=("192.0.2.1/32",), **theirs
+    )
+    shared = replace(trunk, id="trunk_8", workspace_id=None, name="Shared", sources=("192.0.2.0/30",))
+    number = PhoneNumber("phn_9", "org_9", "+14155550199", trunk_id="trunk_9", inbound_version_id="ver_1")
+    both = replace(table, numbers=(*table.numbers, number))
+    for others in ((narrow,), (narrow, shared)):
+        try:
+            decision, whose = route(table=with_trunks(both, *others, trunk), called=called).decision, "org_1"
+        except Rejected as refusal:
+            decision, whose = refusal.decision, str(refusal.subject.workspace_id)
+        told = "\n".join(decision.lines())
+        assert whose != "org_1" or not re.search(r"Theirs|192\.0\.2\.1/32", told), told
+        if called == "+14155550123":
+            assert "“Carrier”" in told
+
+
+def test_credentials_of_another_workspace_are_asked_for_without_its_name(
+    route: Route, table: RoutingTable, trunk: Trunk
+) -> None:
+    """A number that comes in by a trunk with a password, dialled from an address that two workspaces share."""
+    theirs = replace(
+        trunk, id="trunk_9", workspace_id="org_9", name="Theirs", username="bob", password=Secret("x")
+    )
+    number = PhoneNumber("phn_9", "org_9", "+14155550199", trunk_id="trunk_9")
+    refused = refusal(
+        route, table=replace(with_trunks(table, theirs, trunk), numbers=(number,)), called=number.e164
+    )
+    assert refused.reason is Reason.CREDENTIALS_REQUIRED
+    assert "Theirs" not in "\n".join(refused.decision.lines())
+    assert "trunk of another workspace asks for digest credentials" in refused.decision.summary
 
 
 def test_the_versions_limit_is_the_routes(route: Route, table: RoutingTable) -> None:
