@@ -374,7 +374,7 @@ def test_a_decision_names_only_what_its_workspace_may_know(
 def test_credentials_of_another_workspace_are_asked_for_without_its_name(
     route: Route, table: RoutingTable, trunk: Trunk
 ) -> None:
-    """A number that comes in by a trunk with a password, dialled from an address that two workspaces share."""
+    """A number that comes in by a trunk with a password, from an address that two workspaces share."""
     theirs = replace(
         trunk, id="trunk_9", workspace_id="org_9", name="Theirs", username="bob", password=Secret("x")
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -161,7 +162,11 @@ async def test_errors_do_not_name_what_is_another_s(store: SqlStore, furnished: 
     there = store.configuration
     other = await there.workspaces.add(Workspace(new_id("org"), "Other"), "test")
     number = PhoneNumber(new_id("phn"), other.id, "+12025550100")
-    for fields in ({"trunk_id": furnished.trunk.id}, {"inbound_version_id": furnished.published.id}):
+    foreign: list[dict[str, Any]] = [
+        {"trunk_id": furnished.trunk.id},
+        {"inbound_version_id": furnished.published.id},
+    ]
+    for fields in foreign:
         with pytest.raises(InvalidInput) as refused:
             await there.numbers.add(replace(number, **fields), TENANT)
         for name in (furnished.trunk.name, furnished.agent.name, furnished.workspace.name):
