@@ -60,6 +60,7 @@ from gateway.net.browser import upgrades
 from gateway.net.dns import Resolver
 from gateway.net.sip import SipEndpoint
 from gateway.net.streams import StreamLimits
+from gateway.net.throttle import Throttle
 from gateway.net.webhook import WebhookSender
 from gateway.numbering import load_plan
 from gateway.provisioning.carrier_side import carrier_side
@@ -117,7 +118,8 @@ class Gateway:
         self._open.push_async_callback(self.store.close)
         await self._start_link()
         await self._close_left_over()
-        dialer = AgentDialer(config.agents)
+        self.throttle = Throttle(config.agents.flood_seconds)
+        dialer = AgentDialer(config.agents, self.throttle)
         self._open.push_async_callback(dialer.close)
         self.switchboard = Switchboard(config, self.store, self.bus, dialer)
         await self._start_recordings()
@@ -295,7 +297,7 @@ class Gateway:
         app = application(self._routers(token))
         self._mount_dashboard(app)
         bounded = Bounds(app, http.max_body_bytes, self.bus.tell)
-        self.http = HttpServer(bounded, http.bind, http.port, upgrades(self.web_calls))
+        self.http = HttpServer(bounded, http.bind, http.port, upgrades(self.web_calls, self.throttle))
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
 
@@ -388,6 +390,8 @@ class Gateway:
             "sip_dialogs": agent.dialog_count,
             "sip_transactions": agent.transaction_count,
             "media_clock_skipped_beats": board.clock.skipped_beats,
+            "agents_held": self.throttle.held,
+            "agents_cut_off": self.throttle.cut_off,
             "sip_connections_refused": self.endpoint.streams.refused,
             "webhooks_waiting": self.desk.waiting,
             "webhooks_delivered": self.desk.counters["delivered"],

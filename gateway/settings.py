@@ -357,6 +357,8 @@ class AgentsSettings(Section):
     "Seconds between WebSocket pings; a runtime that answers none within as long again is gone. 0: none."
     max_message_bytes: Annotated[int, Field(ge=4096, le=16_777_216)] = 1_048_576
     "Bytes of the largest WebSocket message that a runtime may send."
+    flood_seconds: Annotated[float, Field(ge=0.05, le=60, allow_inf_nan=False)] = 1.0
+    "Seconds of our time that a runtime may cost beyond its allowance (docs/agents.md); then it is cut off."
     ca: OptionalPath = None
     "PEM file with the authorities for wss runtimes. Empty: those of the system."
 

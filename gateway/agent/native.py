@@ -139,6 +139,10 @@ class NativeDialect:
         self._errors += 1
         return [text_frame({"type": "error", "message": why})] if self._errors <= MAX_ERRORS else []
 
+    def flooding(self, why: str) -> list[Frame]:
+        """`error`, however many there were."""
+        return [text_frame({"type": "error", "message": why})]
+
     def stop(self, reason: str, by: str) -> list[Frame]:
         """`stop`: the last frame of the call."""
         return [text_frame({"type": "stop", "reason": reason, "by": by})]

@@ -223,6 +223,9 @@ class Dialect(Protocol):
     def malformed(self, why: str) -> list[Frame]:
         """What to answer to a message that was reported as `Malformed`."""
 
+    def flooding(self, why: str) -> list[Frame]:
+        """It sends more than can be taken: said once, before it is cut off."""
+
     def stop(self, reason: str, by: str) -> list[Frame]:
         """The call has ended for this reason (`Ending`'s word), by `caller`, `agent`, `gateway`, …"""
 
@@ -279,6 +282,10 @@ class Reticent:
     def malformed(self, why: str) -> list[Frame]:
         """Nothing."""
         return []
+
+    def flooding(self, why: str) -> list[Frame]:
+        """As any other complaint."""
+        return self.malformed(why)
 
     def stop(self, reason: str, by: str) -> list[Frame]:
         """Nothing: the end of the connection says it."""

@@ -22,9 +22,16 @@ from gateway.agent.protocol import (
     Transfer,
 )
 from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
+from gateway.net.throttle import REQUEST
 
 CLEAN_CLOSES = frozenset({1000, 1001, 1005})
 "Close codes by which a runtime hangs up (RFC 6455 section 7.4.1); with any other it has died."
+
+ACTIONS_A_SECOND = 2.0
+"Transfers and recording actions that an agent may ask for."
+ACTIONS = 20
+"How many of them at once."
+FLOODING = "you send more than can be taken, are slowed down, and will be cut off if you go on"
 
 Tell = Callable[..., None]
 
@@ -36,6 +43,8 @@ class AgentClosed:
     clean: bool
     "It hung up; otherwise it died."
     detail: str
+    flooded: bool = False
+    "We have cut it off, since it sent more than we could take without harm to others."
 
 
 class Speaker(Protocol):
@@ -91,6 +100,7 @@ class AgentLeg(_HotLeg):
     __slots__ = (
         "_audio_dropped",
         "_dialer",
+        "_due",
         "_ended",
         "_start",
         "_tell",
@@ -114,6 +124,8 @@ class AgentLeg(_HotLeg):
         "The runtime was told `start`."
         self._ended = False
         self._audio_dropped = 0
+        self._due = 0.0
+        "When the next transfer or recording action is due if all came evenly."
 
     async def connect(self, url: str, headers: Sequence[tuple[str, str]], speaker: Speaker) -> None:
         """Dial the runtime; what it says from now on goes to `speaker`. Raises `AgentUnreachable`."""
@@ -130,6 +142,7 @@ class AgentLeg(_HotLeg):
             connection.close(1000)
             raise AgentUnreachable(Unreachable.CLOSED, self.closed.result().detail)
         self._connection = connection
+        connection.on_flood = self._flooding
 
     def begin(self) -> None:
         """Tell the runtime that its call has begun.
@@ -228,11 +241,15 @@ class AgentLeg(_HotLeg):
         if speaker is None:
             return  # its call is over, or another agent has it
         self.frames_in += 1
+        work = 0
         for event in self.dialect.receive(text, payload):
             if type(event) is Audio:
                 speaker.play(event.payload)
             else:
                 self._obey(event, speaker)
+                work += REQUEST
+        if work and self._connection is not None:
+            self._connection.charge(work)
 
     def _obey(self, event: AgentEvent, speaker: Speaker) -> None:
         match event:
@@ -242,10 +259,8 @@ class AgentLeg(_HotLeg):
                 speaker.clear()
             case SendDigits(digits):
                 speaker.press(digits)
-            case Recording(action):
-                speaker.recording_action(action)
-            case Transfer():
-                speaker.transfer(event)
+            case Recording() | Transfer():
+                self._act(event, speaker)
             case Hangup(reason):
                 self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
             case Malformed(why):
@@ -255,6 +270,18 @@ class AgentLeg(_HotLeg):
             case Reply(frames):
                 self._say(frames)
 
+    def _act(self, event: Recording | Transfer, speaker: Speaker) -> None:
+        """Do what writes to the log and the database, at a pace that both stand."""
+        now = asyncio.get_running_loop().time()
+        self._due = max(self._due, now - ACTIONS / ACTIONS_A_SECOND) + 1 / ACTIONS_A_SECOND
+        if self._due > now:
+            self._due -= 1 / ACTIONS_A_SECOND
+            self.complain(f"more than {ACTIONS_A_SECOND:g} transfers and recording actions a second")
+        elif isinstance(event, Transfer):
+            speaker.transfer(event)
+        else:
+            speaker.recording_action(event.action)
+
     def complain(self, why: str) -> None:
         """Tell the log once, and the agent where its dialect can, what it said wrong."""
         self.malformed += 1
@@ -262,10 +289,16 @@ class AgentLeg(_HotLeg):
             self._tell("agent.malformed", level="warning", why=why)
         self._say(self.dialect.malformed(why))
 
+    def _flooding(self) -> None:
+        """The runtime is slowed down, and will be cut off if it goes on: say so, to it and to the log."""
+        self._tell("agent.flooding", level="warning", frames_in=self.frames_in)
+        self._say(self.dialect.flooding(FLOODING))
+
     def _lost(self, code: int | None, why: str) -> None:
-        self._release()
+        connection = self._release()
+        flooded = connection is not None and connection.flooded
         detail = f"the agent closed its connection ({code} {why})" if code else f"connection lost: {why}"
-        self._close(AgentClosed(code in CLEAN_CLOSES, detail.strip()))
+        self._close(AgentClosed(code in CLEAN_CLOSES, why if flooded else detail.strip(), flooded))
 
     def _release(self) -> Connection | None:
         connection, self._connection = self._connection, None

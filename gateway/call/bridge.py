@@ -5,7 +5,7 @@ one frame a tick. What the caller says goes to the agent as it comes, already or
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg
@@ -232,7 +232,8 @@ class Bridge(_HotBridge):
         """The phone is gone: tell the agent of each mark that was not reached, and of what nobody heard."""
         unheard_ms = self.playout.queued_ms
         names = self.playout.clear()
-        self._left()
+        while self._left():
+            pass
         if self._agent is not None:
             self._agent.abandoned(names, unheard_ms)
 
@@ -247,7 +248,8 @@ class Bridge(_HotBridge):
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""
         if not self.phone.press(digits):
-            self._complain(f"the phone takes no telephone-events: {digits!r} was not sent")
+            why = "too many digits wait" if self.phone.pressing else "the phone takes no telephone-events"
+            self._complain(f"{why}: {digits!r} was not sent")
 
     def tell_quality(self, figures: Mapping[str, object]) -> None:
         """Let the agent know how the call sounds."""
@@ -333,6 +335,8 @@ class Bridge(_HotBridge):
                 self.on_first_word()
             if playout.marks or self._draining:
                 self._left()
+        elif playout.marks and not self._paused:
+            self._left()
         return frame
 
     def _more_is_coming(self, queued: int) -> bool:
@@ -345,13 +349,15 @@ class Bridge(_HotBridge):
         wanted = self._frame_bytes if self._flowing else 2 * self._frame_bytes
         return queued < wanted and not self._draining
 
-    def _left(self) -> None:
-        """What was read has left in an RTP packet."""
-        for name in self.playout.played():
+    def _left(self) -> Sequence[str]:
+        """What was read has left in an RTP packet: the marks that were told of it, a few at a time."""
+        names = self.playout.played()
+        for name in names:
             if self._agent is not None:
                 self._agent.mark_played(name)
         if self._draining and self.playout.empty:
             self._drained.set()
+        return names
 
 
 def _to_phone(agent: AudioFormat, phone: AudioFormat) -> Converter | None:

@@ -251,7 +251,8 @@ class Conversation:
         """The fallback WAV where there is one, then the end of a call whose agent is dead."""
         if self._version.fallback_wav is not None:
             await self._announce(self._version.fallback_wav)
-        return Ending(Status.FAILED, EndReason.AGENT_FAILED, "agent", how.detail, q850=41)
+        reason = EndReason.AGENT_FLOODED if how.flooded else EndReason.AGENT_FAILED
+        return Ending(Status.FAILED, reason, "agent", how.detail, q850=41)
 
     async def _announce(self, file: str) -> None:
         try:

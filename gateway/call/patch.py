@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.call.record import By, Ending, EndReason, Status
 from gateway.net.agent import AgentUnreachable, Unreachable
-from gateway.net.connection import OnClosed, OnMessage
+from gateway.net.connection import OnClosed, OnMessage, flood_ignored
 
 
 class PatchEnd:
@@ -18,6 +18,8 @@ class PatchEnd:
     def __init__(self) -> None:
         self.subprotocol: str | None = None
         self.audio_dropped = 0
+        self.on_flood: Callable[[], None] = flood_ignored
+        self.flooded = False
         self.reason = ""
         "Why this end was closed: its call's end reason."
         self.on_connected: Callable[[], None] = _nothing
@@ -41,6 +43,9 @@ class PatchEnd:
         self._on_message, self._on_closed = on_message, on_closed
         self.on_connected()
         return self
+
+    def charge(self, work: int) -> None:
+        """Nothing: a phone sends what its network brings, in frames of real time."""
 
     def send_audio(self, text: bool, payload: bytes) -> None:
         """HOT: let the other call hear it; before it listens, nobody does."""

@@ -69,7 +69,7 @@ class Media(Protocol):
         """Send a piece of a digit in the place of a frame."""
 
     def press(self, digits: str) -> bool:
-        """Send digits; False where the peer takes none."""
+        """Send digits; False where the peer takes none, or too many wait already."""
         ...
 
     def tick(self, now: float) -> None:

@@ -195,14 +195,12 @@ class PhoneMedia(_HotPhone):
             self.port.send(packet)
 
     def press(self, digits: str) -> bool:
-        """Send digits as telephone-events; False where the peer takes none."""
+        """Send digits as telephone-events; False where the peer takes none, or too many wait already."""
         sender = self._sender
         if sender is None or not sender.takes_digits:
             return False
-        for digit in digits:
-            if digit in DIGITS:
-                sender.digit(digit, self._settings.dtmf_tone_ms)
-        return True
+        wanted = [digit for digit in digits if digit in DIGITS]
+        return all(sender.digit(digit, self._settings.dtmf_tone_ms) for digit in wanted)
 
     def tick(self, now: float) -> None:
         """HOT: let time pass on the receiving side."""

@@ -54,6 +54,8 @@ class EndReason(StrEnum):
     "No WebSocket to the agent's runtime before the answer."
     AGENT_FAILED = "agent_failed"
     "The runtime died in mid-call and there was no fallback, or it died too."
+    AGENT_FLOODED = "agent_flooded"
+    "The runtime sent more than we could take without harm to other calls, and was cut off."
     NEVER_ACKNOWLEDGED = "never_acknowledged"
     "Our 200 was never answered by an ACK (RFC 3261 section 13.3.1.4)."
     MEDIA_LOST = "media_lost"

@@ -20,7 +20,7 @@ from gateway.media.pace import Pace
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentUnreachable, Unreachable
 from gateway.net.clock import Beat, MediaClock
-from gateway.net.connection import NO_STATUS, Connection, OnClosed, OnMessage
+from gateway.net.connection import NO_STATUS, Connection, OnClosed, OnMessage, flood_ignored
 from gateway.net.sip import SipEndpoint
 from gateway.sip.dialog import Dialog
 from gateway.sip.errors import LocalProtocolError
@@ -103,6 +103,8 @@ class SipAgent:
     def __init__(self, parts: SipParts, on_message: OnMessage, on_closed: OnClosed) -> None:
         self.subprotocol: str | None = None
         self.audio_dropped = 0
+        self.on_flood: Callable[[], None] = flood_ignored
+        self.flooded = False
         self._parts = parts
         self._on_message = on_message
         self._on_closed = on_closed
@@ -134,6 +136,9 @@ class SipAgent:
             detail = f"the agent did not answer within {self._parts.answer_seconds:g} s"
             raise AgentUnreachable(Unreachable.TIMEOUT, detail) from None
         self._begin(self._media)
+
+    def charge(self, work: int) -> None:
+        """Nothing: what comes by RTP and SIP is bounded there."""
 
     def send_audio(self, text: bool, payload: bytes) -> None:
         """HOT: queue the phone's audio for the next packets."""

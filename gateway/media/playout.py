@@ -7,6 +7,9 @@ from functools import cache
 MAX_MARKS = 1000
 "Marks that may wait: far more than speech has words, few enough that an agent cannot fill our memory."
 
+MARKS_AT_ONCE = 50
+"Marks that are told for one frame: the others of a thousand that are due wait for the next ones."
+
 _NONE: tuple[str, ...] = ()
 
 
@@ -177,13 +180,15 @@ class Playout(_HotPlayout):
         return self._read_across()
 
     def played(self) -> Sequence[str]:
-        """Names of the marks that have come due: call it when the frame that was read has been sent."""
+        """Names of the marks that have come due: call it when the frame that was read has been sent.
+
+        No more than `MARKS_AT_ONCE`: the rest is due at the next call.
+        """
         marks, position = self.marks, self.position
         if not marks or marks[0][0] > position:
             return _NONE
-        due = []
-        while marks and marks[0][0] <= position:
-            due.append(marks.pop(0)[1])
+        due = [name for at, name in marks[:MARKS_AT_ONCE] if at <= position]
+        del marks[: len(due)]
         return due
 
     @property

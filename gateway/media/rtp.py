@@ -18,6 +18,9 @@ _MARKER = 0x0080
 _PLAIN = tuple(_VERSION | payload_type for payload_type in range(128))
 "First words, of which there is one of each: what all calls share is at hand, what one has must be fetched."
 
+MAX_DIGITS = 256
+"Digits that may wait: a minute of them, few enough that nobody can fill our memory."
+
 _PACKET = 1 << 96
 _UNIT = 1 << 32
 _LOW = (1 << 64) - 1
@@ -110,16 +113,19 @@ class RtpSender(_HotSender):
         self._unsent += samples
         self._first_word = self._first_word_plain | _MARKER
 
-    def digit(self, digit: str, duration_ms: int = 160) -> None:
-        """Queue a digit, pressed for 40 ms to 8 s.
+    def digit(self, digit: str, duration_ms: int = 160) -> bool:
+        """Queue a digit, pressed for 40 ms to 8 s; False where `MAX_DIGITS` wait already.
 
         ValueError when it is none, or when telephone-event was not negotiated.
         """
         if self._event_payload_type is None:
             raise ValueError("the peer takes no telephone-events")
+        if len(self._events) >= MAX_DIGITS:
+            return False
         duration_ms = min(max(duration_ms, 40), 8000)
         self._events.append((event_code(digit), self._rate * duration_ms // 1000))
         self._look()
+        return True
 
     @property
     def takes_digits(self) -> bool:

@@ -24,6 +24,7 @@ from picows import WSUpgradeRequest, WSUpgradeResponse
 from gateway import __version__
 from gateway.net.bytestream import ByteStream
 from gateway.net.connection import Connection, OnClosed, OnMessage
+from gateway.net.throttle import Throttle
 from gateway.net.tls import agents_context
 from gateway.net.websocket import AgentConnection
 from gateway.settings import AgentsSettings
@@ -99,8 +100,9 @@ class AgentUnreachable(Exception):
 class AgentDialer:
     """Opens the connections to runtimes, and sees to it that the open ones are alive."""
 
-    def __init__(self, settings: AgentsSettings | None = None) -> None:
+    def __init__(self, settings: AgentsSettings | None = None, throttle: Throttle | None = None) -> None:
         self._settings = settings or AgentsSettings()
+        self._throttle = throttle or Throttle(self._settings.flood_seconds)
         attempts = self._settings.connect_attempts
         self._pauses = [self._settings.connect_pause * 2**n for n in range(attempts - 1)]
         # Made once: to read the authorities takes longer than all else in a call's set-up.
@@ -142,7 +144,7 @@ class AgentDialer:
                     connection = await self._open_stream(request, on_message, on_closed)
                 else:
                     most = self._settings.max_message_bytes
-                    answer = _Answer(request.subprotocols, on_message, on_closed, most)
+                    answer = _Answer(request.subprotocols, on_message, on_closed, most, self._throttle)
                     connection = await self._upgrade(request, answer)
         except (OSError, ValueError, picows.WSError) as error:
             raise _explain(error, request.where) from error
@@ -183,7 +185,7 @@ class AgentDialer:
         secure = request.url.startswith("tls:")
         try:
             _, stream = await asyncio.get_running_loop().create_connection(
-                lambda: ByteStream(on_message, on_closed, 2 * self._settings.ping_seconds),
+                lambda: ByteStream(on_message, on_closed, 2 * self._settings.ping_seconds, self._throttle),
                 sock=sock,
                 ssl=self._tls if secure else None,
                 server_hostname=request.host if secure else None,
@@ -275,6 +277,7 @@ class _Answer:
     on_message: OnMessage
     on_closed: OnClosed
     max_message: int
+    throttle: Throttle
     unwanted: bool = False
     "It came too late: nobody waits for it any more."
 
@@ -286,7 +289,7 @@ class _Answer:
             raise AgentUnreachable(Unreachable.BAD_UPGRADE, f"it chose subprotocol {chosen!r}, not offered")
         if "Sec-WebSocket-Extensions" in response.headers:
             raise AgentUnreachable(Unreachable.BAD_UPGRADE, "it agreed to an extension that was not offered")
-        return AgentConnection(self.on_message, self.on_closed, self.max_message, chosen)
+        return AgentConnection(self.on_message, self.on_closed, self.max_message, chosen, self.throttle)
 
 
 async def _connect(host: str, port: int) -> socket.socket:

@@ -22,6 +22,7 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # compiled, and not in its stubs
 
 from gateway.net.connection import Connection, OnClosed, OnMessage
+from gateway.net.throttle import Throttle
 from gateway.net.websocket import AgentConnection
 
 SUBPROTOCOL = "trunkline.web.v1"
@@ -74,8 +75,8 @@ class BrowserConnection(AgentConnection):
 
     peer: ClassVar[str] = "browser"
 
-    def __init__(self, entrance: Entrance) -> None:
-        super().__init__(entrance.on_message, entrance.on_closed, MAX_MESSAGE, SUBPROTOCOL)
+    def __init__(self, entrance: Entrance, throttle: Throttle) -> None:
+        super().__init__(entrance.on_message, entrance.on_closed, MAX_MESSAGE, SUBPROTOCOL, throttle)
         self._on_open = entrance.on_open
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -93,12 +94,12 @@ class BrowserConnection(AgentConnection):
 class Upgrade(WSProtocol):  # type: ignore[misc]  # as above
     """The protocol of a connection whose HTTP request asked for a WebSocket."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, throttle: Throttle) -> None:
         super().__init__(
             None,  # host and port, of clients
             None,  # path, of clients
             False,  # is the client's side
-            lambda request: _admitted(door, request),
+            lambda request: _admitted(door, throttle, request),
             _quiet,
             True,  # disconnect on an exception
             HANDSHAKE_SECONDS,
@@ -122,16 +123,17 @@ class Upgrade(WSProtocol):  # type: ignore[misc]  # as above
             data = data[count:]
 
 
-def upgrades(door: Door) -> Callable[..., Upgrade]:
+def upgrades(door: Door, throttle: Throttle | None = None) -> Callable[..., Upgrade]:
     """What uvicorn asks for a protocol whenever a request wants a WebSocket."""
+    shared = throttle or Throttle()
 
     def make(**_uvicorns: Any) -> Upgrade:
-        return Upgrade(door)
+        return Upgrade(door, shared)
 
     return make
 
 
-def _admitted(door: Door, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+def _admitted(door: Door, throttle: Throttle, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
     """The answer to an upgrade."""
     offered = _offered(request.headers.getall("Sec-WebSocket-Protocol", ()))
     if SUBPROTOCOL not in offered:
@@ -144,7 +146,7 @@ def _admitted(door: Door, request: WSUpgradeRequest) -> WSUpgradeResponseWithLis
     if isinstance(entrance, HTTPStatus):
         return _refused(entrance)
     response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": SUBPROTOCOL})
-    return WSUpgradeResponseWithListener(response, BrowserConnection(entrance))
+    return WSUpgradeResponseWithListener(response, BrowserConnection(entrance, throttle))
 
 
 def _refused(status: HTTPStatus) -> WSUpgradeResponseWithListener:

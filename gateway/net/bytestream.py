@@ -6,6 +6,8 @@ What is read is delivered as it comes, as if each piece were a binary message; t
 import asyncio
 import os
 import socket
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -16,12 +18,20 @@ from gateway.net.connection import (
     UNSENT_LIMIT,
     OnClosed,
     OnMessage,
+    flood_ignored,
 )
+from gateway.net.throttle import ALLOWANCE, MESSAGE, PERIOD, Account, Throttle
 
 __all__ = ["ByteStream"]
 
-PIECE = 65_536
+PIECE = 1024
+"Bytes that are delivered at once of what a runtime sent beyond its allowance."
+MOST_AT_ONCE = 4096
+"Bytes that are delivered at once otherwise: a fifth of a second of the plainest audio."
+REST = 65_536
 "Bytes that are read at once of what a broken connection still holds."
+REST_SECONDS = 0.005
+"Seconds of work on those."
 
 
 class ByteStream(asyncio.Protocol):
@@ -30,7 +40,9 @@ class ByteStream(asyncio.Protocol):
     _transport: asyncio.Transport
     _write: Callable[[bytes], None]
 
-    def __init__(self, on_message: OnMessage, on_closed: OnClosed, patience: float) -> None:
+    def __init__(
+        self, on_message: OnMessage, on_closed: OnClosed, patience: float, throttle: Throttle | None = None
+    ) -> None:
         """`patience`: seconds that the peer may leave what was sent unacknowledged."""
         self.subprotocol: str | None = None
         "There is no upgrade to choose one in."
@@ -45,6 +57,16 @@ class ByteStream(asyncio.Protocol):
         self._ended_by_peer = False
         self._why = ""
         self._linger: asyncio.TimerHandle | None = None
+        self.on_flood: Callable[[], None] = flood_ignored
+        "Called once when it sends so much more than it may that it will be cut off."
+        self.flooded = False
+        "It was cut off for that."
+        self.account: Account | None = None
+        self._loop = asyncio.get_running_loop()
+        self._throttle = throttle or Throttle()
+        self._left = ALLOWANCE
+        self._period_since = self._loop.time()
+        self._held: deque[bytes] | None = None  # what waits for its turn, while reading is paused
 
     def send_audio(self, text: bool, payload: bytes) -> None:
         """HOT: send what is worth nothing later; dropped and counted while a second of it waits."""
@@ -90,6 +112,65 @@ class ByteStream(asyncio.Protocol):
         self._watch(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
+        size = len(data)
+        left = self._left = self._left - MESSAGE - size
+        if (left < 0 or size > MOST_AT_ONCE) and self._has_to_wait(size):
+            self._hold(data)
+        else:
+            self._deliver(data)
+
+    def charge(self, work: int) -> None:
+        """What came was more work than its bytes say."""
+        self._left -= work
+
+    def work(self) -> bool:
+        """Deliver the oldest piece that waits; False when none waits and it is read again."""
+        held = self._held
+        if held:
+            self._deliver(held.popleft())
+        if self._held:
+            return True
+        if self._held is not None:
+            self._held, self._left = None, 0
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+        return False
+
+    def warn(self) -> None:
+        """Say that it will be cut off if it goes on."""
+        self.on_flood()
+
+    def cut_off(self) -> None:
+        """End it: it has flooded us."""
+        self.flooded = True
+        self.abort("the runtime has flooded us with messages")
+
+    def _has_to_wait(self, size: int) -> bool:
+        """Whether what came has to wait its turn: the allowance of this period is used up."""
+        if self._held is None and size <= MOST_AT_ONCE:
+            now = self._loop.time()
+            if now - self._period_since >= PERIOD:
+                self._period_since, self._left = now, ALLOWANCE - MESSAGE - size
+                return False
+        return True
+
+    def _hold(self, data: bytes) -> None:
+        """Stop reading, and let what was read wait its turn, in pieces."""
+        pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+        if self._over:
+            self._pause()
+        elif self._held is None:
+            self._held = deque(pieces)
+            self._pause()
+            self._throttle.hold(self, self._loop)
+        else:
+            self._held += pieces
+
+    def _pause(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _deliver(self, data: bytes) -> None:
         try:
             self._on_message(False, data)
         except Exception as error:
@@ -103,8 +184,8 @@ class ByteStream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._linger is not None:
             self._linger.cancel()
-        if exc is not None and not self._over:
-            self._hear_the_rest()
+        if not self._over:
+            self._catch_up(broken=exc is not None)
         self._end()
         clean = self._ended_by_peer and exc is None
         self._on_closed(NO_STATUS if clean else None, self._why or (str(exc) if exc else ""))
@@ -115,6 +196,15 @@ class ByteStream(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._stalled = self._over
 
+    def _catch_up(self, *, broken: bool) -> None:
+        """The connection is gone: deliver what waits, and what had come unread."""
+        held, self._held = self._held, None
+        self._throttle.let_go(self)
+        for piece in held or ():
+            self._deliver(piece)
+        if broken and not self._over:
+            self._hear_the_rest()
+
     def _hear_the_rest(self) -> None:
         """Deliver what had come, unread, when our own writing found the connection broken.
 
@@ -123,9 +213,10 @@ class ByteStream(asyncio.Protocol):
         if self._transport.get_extra_info("ssl_object") is not None:
             return  # those are readable by the TLS layer alone, which is gone
         number = self._transport.get_extra_info("socket").fileno()
+        enough = time.thread_time() + REST_SECONDS
         try:
-            while data := os.read(number, PIECE):
-                self.data_received(data)
+            while time.thread_time() < enough and (data := os.read(number, REST)):
+                self._deliver(data)
         except OSError:
             pass  # the reset itself, behind the last byte; or nothing more
 
@@ -143,6 +234,10 @@ class ByteStream(asyncio.Protocol):
     def _end(self) -> None:
         self._over = self._stalled = True
         self._on_message = _discard
+        if self._held is not None:
+            self._held = None
+            self._throttle.let_go(self)
+        self.on_flood = flood_ignored
 
 
 def _discard(text: bool, payload: bytes) -> None:

@@ -11,6 +11,7 @@ __all__ = [
     "Connection",
     "OnClosed",
     "OnMessage",
+    "flood_ignored",
 ]
 
 OnMessage: TypeAlias = Callable[[bool, bytes], None]
@@ -36,6 +37,14 @@ class Connection(Protocol):
     audio_dropped: int
     "Messages of audio that were not sent because the runtime does not read."
 
+    on_flood: Callable[[], None]
+    "Called once when the runtime sends so much more than it may that it will be cut off."
+    flooded: bool
+    "It was cut off for that."
+
+    def charge(self, work: int) -> None:
+        """What came was more work than its bytes say (`net.throttle`)."""
+
     def send_audio(self, text: bool, payload: bytes) -> None:
         """HOT: send what is worth nothing later; dropped and counted while a second of it waits."""
 
@@ -47,3 +56,7 @@ class Connection(Protocol):
 
     def check_alive(self) -> bool:
         """Asked every few seconds: look after a peer that has gone silent; False: over."""
+
+
+def flood_ignored() -> None:
+    """Before anyone listens."""

@@ -18,6 +18,8 @@ from rich.table import Table
 
 from scripts.benchmark.beside import BesideFigures, measure_beside
 from scripts.benchmark.dialects import DialectFigures, measure_dialects
+from scripts.benchmark.flooder import NAMES
+from scripts.benchmark.floods import FloodFigures, measure_floods
 from scripts.benchmark.load import Heard, Load, Phone, open_phone, percentile, phones_up
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
 from scripts.benchmark.pages import PageFigures, Plan, measure_pages
@@ -70,6 +72,7 @@ Figures = (
     | DialectFigures
     | PageFigures
     | BesideFigures
+    | FloodFigures
 )
 
 
@@ -79,7 +82,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        help="media, setup, outbound, rules, dialects, pages, beside; default: the first three",
+        help="media, setup, outbound, rules, dialects, pages, beside, floods; default: the first three",
     )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
@@ -93,6 +96,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, help="where the SQLite database of pages is made, and kept for the next run"
     )
+    parser.add_argument("--floods", nargs="+", default=[], choices=NAMES, help="default: every kind")
     parser.add_argument("--json", type=Path, default=Path("out/bench.json"))
     arguments = parser.parse_args()
     arguments.what = arguments.what or ["media", "setup", "outbound"]
@@ -117,6 +121,9 @@ def main() -> None:
             beside: list[BesideFigures] = []
             if "beside" in arguments.what:
                 beside = measure_beside(arguments, agent_port, tested, tell)
+            floods: list[FloodFigures] = []
+            if "beside" in arguments.what or "floods" in arguments.what:
+                floods = measure_floods(arguments, agent_port, tested, tell)
             outbound = []
             if "outbound" in arguments.what:
                 outbound = measure_outbound(arguments, agent_port, tested, tell)
@@ -131,6 +138,7 @@ def main() -> None:
     results["dialects"] = [asdict(row) for row in packets]
     results["rules"] = [asdict(row) for row in decided]
     results["beside"] = [asdict(row) for row in beside]
+    results["floods"] = [asdict(row) for row in floods]
     results["outbound"] = [asdict(row) for row in outbound]
     tables: tuple[tuple[str, str, dict[str, str], Sequence[Figures]], ...] = (
         ("Calls with audio both ways", "system", MEDIA_COLUMNS, media),
@@ -139,6 +147,7 @@ def main() -> None:
         ("Decisions about destinations", "destinations", RULES_COLUMNS, decided),
         ("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets),
         ("Calls beside API requests", "beside", BESIDE_COLUMNS, beside),
+        ("Calls beside an agent that floods", "flood", FLOOD_COLUMNS, floods),
         ("Pages over a big database", "page", PAGE_COLUMNS, pages),
     )
     for title, label, heads, rows in tables:
@@ -366,6 +375,16 @@ BESIDE_COLUMNS = {
     "cpu_ms": "CPU ms\na second",
     "answer_p50_ms": "answer ms\np50",
     "answer_p99_ms": "\np99",
+}
+FLOOD_COLUMNS = {
+    "dialect": "dialect",
+    "calls": "calls",
+    "worst_gap_ms": "worst gap\nms",
+    "jitter_p99_ms": "jitter\np99",
+    "lost_percent": "lost\n%",
+    "cpu_ms": "CPU ms\na second",
+    "memory_mb": "MB\nmore",
+    "flooder": "flooder",
 }
 PAGE_COLUMNS = {
     "database": "database",

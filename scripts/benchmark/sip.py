@@ -13,6 +13,8 @@ SDP = (
 MEDIA_PORT = re.compile(rb"\r\nm=audio (\d{1,5}) ")
 TO_TAG = re.compile(rb"\r\nTo: [^\r]*;tag=([^\r;]+)", re.IGNORECASE)
 CALL_ID = re.compile(rb"\r\nCall-ID: (\S+)", re.IGNORECASE)
+ECHOED = (b"via:", b"from:", b"to:", b"call-id:", b"cseq:")
+"Headers of a request that its answer repeats (RFC 3261 section 8.2.6.2)."
 CSEQ = re.compile(rb"\r\nCSeq: \d+ (\w+)", re.IGNORECASE)
 
 
@@ -38,6 +40,8 @@ class Dialler:
     called: str
     wire: socket.socket = field(init=False)
     calls: dict[bytes, Dialled] = field(default_factory=dict)
+    hung_up: int = 0
+    "Calls that the gateway has ended."
     _poll: "select.epoll" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +81,9 @@ class Dialler:
     def _take(self, data: bytes) -> None:
         found = CALL_ID.search(data)
         call = self.calls.get(found[1]) if found else None
+        if call is not None and data.startswith(b"BYE "):
+            self._hung_up(call, data)
+            return
         method = CSEQ.search(data)
         if call is None or method is None or not data.startswith(b"SIP/2.0 "):
             return
@@ -85,6 +92,14 @@ class Dialler:
             call.state = "ended"
         elif status >= 200:
             self._answered(call, status, data)
+
+    def _hung_up(self, call: Dialled, data: bytes) -> None:
+        """The gateway has ended the call: its BYE is answered."""
+        call.state = "ended"
+        self.hung_up += 1
+        head = [line for line in data.split(b"\r\n") if line.lower().startswith(ECHOED)]
+        answer = b"\r\n".join([b"SIP/2.0 200 OK", *head, b"Content-Length: 0", b"", b""])
+        self.wire.sendto(answer, ("127.0.0.1", self.gateway_port))
 
     def _answered(self, call: Dialled, status: int, data: bytes) -> None:
         tag, media = TO_TAG.search(data), MEDIA_PORT.search(data)

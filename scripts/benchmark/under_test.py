@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.dialects import DIALECTS
@@ -29,6 +30,16 @@ CALLEE_PORT = 35_060
 
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """An agent with a number of its own."""
+
+    number: str
+    dialect: str
+    url: str
+    name: str = ""
 
 
 class Process:
@@ -57,6 +68,22 @@ def free_port() -> int:
     """A TCP port that nobody has at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as one:
         return int(one.getsockname()[1])
+
+
+def free_ports(count: int) -> int:
+    """The first of so many TCP ports in a row that nobody has at this moment."""
+    for first in range(36_000, 46_000, count):
+        held = []
+        try:
+            held += [socket.create_server(("127.0.0.1", port)) for port in range(first, first + count)]
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for one in held:
+                one.close()
+    raise RuntimeError(f"no {count} TCP ports in a row are free")
 
 
 @contextmanager
@@ -105,8 +132,10 @@ def floor(calls: int, agent_port: int, core: int | None) -> Iterator[tuple[Proce
 
 
 @contextmanager
-def gateway(folder: Path, agent_port: int, core: int | None) -> Iterator[Process]:
-    """The gateway with a trunk on loopback and a number for each dialect."""
+def gateway(
+    folder: Path, agent_port: int, core: int | None, others: Sequence[Other] = ()
+) -> Iterator[Process]:
+    """The gateway with a trunk on loopback, a number for each dialect, and other agents' numbers."""
     port, http_port = free_port(), free_port()
     environment = {
         "TRUNKLINE_GATEWAY__DATA_DIR": str(folder),
@@ -117,13 +146,13 @@ def gateway(folder: Path, agent_port: int, core: int | None) -> Iterator[Process
         "BENCH_SIP_PORT": str(port),
     }
     config = load_config(None, {k: v for k, v in environment.items() if k.startswith("TRUNK")})
-    key = asyncio.run(_furnish(config, agent_port))
+    key = asyncio.run(_furnish(config, agent_port, others))
     command = [sys.executable, "-m", "scripts.benchmark.serve", str(port), str(folder / "gateway.log")]
     with running(command, core, environment) as (pid, _):
         yield Process(pid, port, http_port, key)
 
 
-async def _furnish(config: Config, agent_port: int) -> str:
+async def _furnish(config: Config, agent_port: int, others: Sequence[Other]) -> str:
     """A workspace, a trunk, an agent and a number for each dialect; the key for the API."""
     store = await open_store(config, serving=False)
     try:
@@ -138,15 +167,19 @@ async def _furnish(config: Config, agent_port: int) -> str:
             termination_uri=f"127.0.0.1:{CALLEE_PORT}",
         )
         await book.trunks.add(trunk, "bench")
-        for name, number in CALLED.items():
+        echoing = [
+            Other(number, name, f"{DIALECTS[name].schemes[0]}://127.0.0.1:{agent_port}/", name)
+            for name, number in CALLED.items()
+        ]
+        for other in [*echoing, *others]:
+            name = other.name or other.number[1:]
             agent = await book.agents.add(Agent(f"agent_{name}", workspace.id, name), "bench")
-            fields = {
-                "runtime_url": f"{DIALECTS[name].schemes[0]}://127.0.0.1:{agent_port}/",
-                "dialect": Dialect(name),
-            }
+            fields = {"runtime_url": other.url, "dialect": Dialect(other.dialect)}
             version = await book.agents.draft(agent.id, fields, "bench")
             await book.agents.publish(version.id, "bench")
-            ours = PhoneNumber(f"phn_{name}", workspace.id, number, sip_trunk_enabled=True, trunk_id=trunk.id)
+            ours = PhoneNumber(
+                f"phn_{name}", workspace.id, other.number, sip_trunk_enabled=True, trunk_id=trunk.id
+            )
             owned = await book.numbers.add(ours, "bench")
             for direction in ("inbound", "outbound"):
                 await book.numbers.assign(owned.id, direction, version.id, "bench")

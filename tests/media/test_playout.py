@@ -217,4 +217,6 @@ def test_marks_that_wait_are_bounded() -> None:
     assert all(playout.mark(str(number)) for number in range(1000))
     assert not playout.mark("one too many")
     playout.read()
-    assert len(playout.played()) == 1000
+    told = [playout.played() for _ in range(21)]
+    assert [len(names) for names in told] == [50] * 20 + [0], "and told a few at a time"
+    assert [name for names in told for name in names] == [str(number) for number in range(1000)]

@@ -21,6 +21,7 @@ const ENDED = {
   agent_disconnected: "The agent hung up.",
   agent_unreachable: "The agent’s runtime could not be reached.",
   agent_failed: "The agent’s runtime failed during the call.",
+  agent_flooded: "The agent’s runtime sent more than could be taken, and was cut off.",
   ended_by_request: "Somebody ended the call.",
   max_duration: "The call reached its longest time.",
   media_lost: "No more audio came from this browser.",
