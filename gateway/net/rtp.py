@@ -7,8 +7,10 @@ Plain non-blocking sockets: per packet they cost less than an event loop's datag
 import asyncio
 import ctypes
 import errno
+import secrets
 import select
 import socket
+from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,42 +100,60 @@ class Arrivals:
 
 
 class RtpPorts:
-    """Hands out pairs of ports; a freed pair rests in quarantine so that a late packet meets no new call."""
+    """Hands out pairs of ports; a freed pair rests in quarantine so that a late packet meets no new call.
 
-    def __init__(self, ports: PortRange, quarantine_seconds: float) -> None:
+    Which pair comes next nobody can tell: who knows the last call's ports knows nothing of the next one's.
+    """
+
+    def __init__(
+        self, ports: PortRange, quarantine_seconds: float, below: Callable[[int], int] = secrets.randbelow
+    ) -> None:
+        """`below` draws a number from 0 up to, but not including, its argument."""
         self._range = ports
         self._quarantine_seconds = quarantine_seconds
-        self._next = 0
-        self._busy: set[int] = set()
+        self._below = below
+        self._free = array("H", (ports.pair(index) for index in range(ports.pairs)))
+        "RTP ports, in no order: one is drawn by putting the last in its place."
         self._resting: deque[tuple[float, int]] = deque()
         self.arrivals = Arrivals()
 
     @property
     def in_use(self) -> int:
         """Pairs that carry a call now."""
-        return len(self._busy) - len(self._resting)
+        return self._range.pairs - len(self._free) - len(self._resting)
 
     def open(self, host: str, now: float) -> "RtpPort":
-        """Bind the next free pair on local address `host`; raises `NoPortFree`."""
+        """Bind a free pair on local address `host`, any; raises `NoPortFree`."""
         self._wake(now)
-        for _ in range(self._range.pairs):
-            port = self._range.pair(self._next)
-            self._next += 1
-            if port in self._busy:
-                continue
-            sockets = bind_pair(host, port)
-            if sockets is not None:
-                self._busy.add(port)
-                return RtpPort(self, port, *sockets)
+        taken = array("H")
+        try:
+            while self._free:
+                port = self._draw()
+                taken.append(port)
+                sockets = bind_pair(host, port)
+                if sockets is not None:
+                    taken.pop()
+                    return RtpPort(self, port, *sockets)
+        finally:
+            # Another program has them, and may give them back.
+            self._free.extend(taken)
         raise NoPortFree(f"no RTP port free among {self._range.pairs} pairs from {self._range.first}")
 
     def rest(self, port: int, now: float) -> None:
         """Take a closed pair back; it is handed out again when its quarantine is over."""
         self._resting.append((now + self._quarantine_seconds, port))
 
+    def _draw(self) -> int:
+        at = self._below(len(self._free))
+        last = self._free.pop()
+        if at == len(self._free):
+            return last
+        drawn, self._free[at] = self._free[at], last
+        return drawn
+
     def _wake(self, now: float) -> None:
         while self._resting and self._resting[0][0] <= now:
-            self._busy.discard(self._resting.popleft()[1])
+            self._free.append(self._resting.popleft()[1])
 
 
 def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket] | None:

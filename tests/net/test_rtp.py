@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -106,6 +107,53 @@ async def test_a_freed_pair_rests_before_it_is_used_again() -> None:
     with pytest.raises(NoPortFree):
         pool.open(LOOPBACK, now + 4)
     pool.open(LOOPBACK, now + 6).close()
+
+
+async def test_pairs_come_in_no_order() -> None:
+    """Each pair once, until none is left, by the numbers drawn and not one after the other."""
+    drawn: list[int] = []
+
+    def below(bound: int) -> int:
+        drawn.append(bound)
+        return bound // 2
+
+    pool = RtpPorts(PortRange(24_300, 24_315), 0.0, below)
+    opened = [pool.open(LOOPBACK, 0.0) for _ in range(8)]
+    ports = [one.port for one in opened]
+    assert ports[:3] == [24_308, 24_306, 24_312]
+    assert set(ports) == set(range(24_300, 24_316, 2))
+    assert drawn == [8, 7, 6, 5, 4, 3, 2, 1]
+    with pytest.raises(NoPortFree):
+        pool.open(LOOPBACK, 0.0)
+    assert pool.in_use == 8
+    for one in opened:
+        one.close()
+    assert pool.in_use == 0
+    again = pool.open(LOOPBACK, asyncio.get_running_loop().time())
+    assert again.port in ports
+    again.close()
+
+
+async def test_the_last_pair_says_nothing_of_the_next() -> None:
+    """By default no run of ports is a sequence."""
+    pool = RtpPorts(PortRange(24_320, 24_519), 0.0)
+    opened = [pool.open(LOOPBACK, 0.0) for _ in range(50)]
+    steps = {second.port - first.port for first, second in pairwise(opened)}
+    for one in opened:
+        one.close()
+    assert len(steps) > 20
+
+
+async def test_a_pair_that_another_program_has_is_free_again_when_it_lets_go() -> None:
+    """It is only passed over: it stays among those to be drawn."""
+    pool = RtpPorts(PortRange(24_520, 24_521), 0.0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((LOOPBACK, 24_521))
+        for _ in range(3):
+            with pytest.raises(NoPortFree):
+                pool.open(LOOPBACK, 0.0)
+    assert pool.in_use == 0
+    pool.open(LOOPBACK, 0.0).close()
 
 
 async def test_the_source_from_the_sdp_is_locked_at_once(port: RtpPort, peers: list[Peer]) -> None:
