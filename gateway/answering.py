@@ -87,6 +87,7 @@ class AnsweringTelephone:
         port = self._ports.open(self._host, endpoint.now())
         media = PhoneMedia(port, self._host, [CODECS["PCMU"]], MediaSettings(), endpoint.now())
         try:
+            media.signalled_by(event.source.host)
             answer = media.answer(event.request.body, endpoint.now())
             dialog.accept(endpoint.now(), answer)
             endpoint.flush()

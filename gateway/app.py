@@ -226,11 +226,12 @@ class Gateway:
             config.limits.calls_per_second,
             self._unknown_source,
         )
+        self.switchboard.resolver = resolver = Resolver(families=families(config.sip.listeners))
         self.endpoint = SipEndpoint(
             [binding(listener) for listener in config.sip.listeners],
             gate,
             lambda: secrets.token_hex(10),
-            Resolver(families=families(config.sip.listeners)),
+            resolver,
             self.switchboard.on_event,
             settings=sip_settings(config.sip),
             limits=StreamLimits(

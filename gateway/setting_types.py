@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -23,6 +23,14 @@ def check_address(text: str) -> str:
         raise ValueError(
             "should be an IP address of this machine, such as 192.0.2.10, ::1 or 0.0.0.0"
         ) from None
+
+
+def check_network(text: str) -> str:
+    """An address or a network in CIDR."""
+    try:
+        return str(ip_network(text.strip().strip("[]"), strict=False))
+    except ValueError:
+        raise ValueError("should be an address or a network, such as 192.0.2.7 or 198.51.100.0/24") from None
 
 
 def check_reachable(text: str) -> str:
@@ -101,6 +109,7 @@ def parse_store_url(text: str) -> URL:
 
 
 Address = Annotated[str, AfterValidator(check_address)]
+Network = Annotated[str, AfterValidator(check_network)]
 ReachableHost = Annotated[str, AfterValidator(check_reachable)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]

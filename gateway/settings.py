@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 from gateway.provider_settings import ProvidersSettings, ProvisioningSettings
 from gateway.setting_types import (
     Address,
+    Network,
     OptionalPath,
     OptionalSecret,
     Port,
@@ -163,8 +164,14 @@ class MediaSettings(Section):
     "Comfort noise (RFC 3389) from carriers: off, accept where they offer it, or offer it as well."
     one_way_seconds: Seconds = 10.0
     "Seconds of media in one direction only after which call.one_way warns, once a call."
-    ssrc_change_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
+    ssrc_change_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.1
     "Seconds of silence of the locked SSRC after which another from the same source is taken."
+    rebind_seconds: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] = 0.5
+    """Seconds of silence of the locked source after which another of the peer's is taken that goes on with its
+    stream; twice that for a new stream."""
+    networks: tuple[Network, ...] = ()
+    """Addresses and networks that carriers' RTP may come from, beside the host of the SDP, the host of the
+    signalling, and the trunk's sources."""
     rtcp_seconds: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = 5.0
     "Seconds between RTCP reports, on average."
     telephone_event_payload_type: Annotated[int, Field(ge=96, le=127)] = 101

@@ -119,6 +119,7 @@ class Telephone:
             now=endpoint.now(),
         )
         endpoint.flush()
+        media.signalled_by(host)
         answer = await self._final_answer()
         report.answer_seconds = time.monotonic() - self._began
         if isinstance(answer, Refused):

@@ -94,6 +94,10 @@ class BrowserMedia:
         """Whether the browser has sent nothing for so long."""
         return self.silent_for(now) > limit
 
+    def ignored(self, now: float) -> str:
+        """Nobody: a connection has one peer."""
+        return ""
+
     def sample(self, underruns: int) -> dict[str, object] | None:
         """TCP says nothing of how it sounds."""
         return None

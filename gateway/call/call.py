@@ -197,7 +197,7 @@ class Call:
         with ExitStack() as stack:
             lease = stack.enter_context(self._board.lease(route))
             self.record.decision = lease.decision.as_dict()
-            media = self._board.open_media(route.trunk.codecs, invite.source)
+            media = self._board.open_media(route.trunk.codecs, invite.source, route.trunk.sources)
             self.sip.open(media, invite.request.body)
             bridge = stack.enter_context(self._board.bridge(self))
             conversation = self._talk_by(bridge, route)
@@ -236,7 +236,8 @@ class Call:
             stack.enter_context(lease)
             self._routed(route)
             await asyncio.sleep(lease.wait)
-            media = self._board.open_media(route.trunk.codecs, self._board.target_of(route))
+            trunk, target = route.trunk, self._board.target_of(route)
+            media = self._board.open_media(trunk.codecs, target, trunk.sources)
             offer = self.sip.offer(media)
             bridge = stack.enter_context(self._board.bridge(self))
             conversation = self._talk_by(bridge, route)

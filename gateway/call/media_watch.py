@@ -9,6 +9,8 @@ from gateway.call.record import Ending, EndReason, Status
 from gateway.media.quality import STEP_SECONDS
 from gateway.settings import MediaSettings
 
+MEND = "add the carrier's media networks to media.networks, or to the trunk's sources"
+
 UNHEARD = 0.99
 "Part of our packets that is lost when a peer hears nothing of us."
 
@@ -32,7 +34,7 @@ class MediaWatch:
         self._seconds = 0
         self._unheard_since: float | None = None
         self._sent = self._refused = 0
-        self._warned = False
+        self._warned = self._suspected = False
 
     def sweep(self, now: float) -> None:
         """A second has gone by."""
@@ -42,6 +44,7 @@ class MediaWatch:
             return
         self._bridge.keep_pace()
         self._measure()
+        self._suspect(now)
         self._warn(now)
         self._give_up(now)
 
@@ -51,6 +54,20 @@ class MediaWatch:
             told = self._phone.media.sample(self._bridge.playout.underruns)
             if told is not None:
                 self._bridge.tell_quality(told)
+
+    def _suspect(self, now: float) -> None:
+        """`call.media_ignored`, once a call: RTP comes, but from where it is not believed."""
+        ignored = self._phone.media.ignored(now)
+        if not ignored or self._suspected:
+            return
+        self._suspected = True
+        self._tell(
+            "call.media_ignored",
+            level="warning",
+            source=ignored,
+            **self._phone.media.whereabouts(),
+            mend=MEND,
+        )
 
     def _warn(self, now: float) -> None:
         """`call.one_way`, once a call: one side has not been heard for too long, and what was agreed on."""
@@ -90,5 +107,7 @@ class MediaWatch:
         media = self._phone.media
         limit = self._settings.no_media_seconds
         if media.is_lost(now, limit):
+            ignored = media.ignored(now)
             detail = f"no audio came from the {self._phone.party} for {limit:g} s"
+            detail += f"; RTP from {ignored} was not believed, see media.networks" if ignored else ""
             self._end(Ending(Status.COMPLETED, EndReason.MEDIA_LOST, "gateway", detail, None, 41))

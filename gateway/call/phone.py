@@ -86,6 +86,10 @@ class Media(Protocol):
         """Whether none came for more than `limit` seconds, and for no good reason."""
         ...
 
+    def ignored(self, now: float) -> str:
+        """Who alone sends what could be the phone's audio, and is not believed; empty where all is well."""
+        ...
+
     def sample(self, underruns: int) -> dict[str, object] | None:
         """How the last few seconds sounded, for the agent; None where nothing is known."""
         ...

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+from gateway.call.media_name import MediaName, Resolve
 from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
@@ -20,11 +21,20 @@ from gateway.media.sdp import (
     make_answer,
     make_offer,
 )
+from gateway.net.latch import Address, canonical, networks_of
 from gateway.net.rtp import RtpPort
 from gateway.settings import MediaSettings
 
 Sink = Callable[[bytes], None]
 OnDigit = Callable[[str, int], None]
+News = Callable[..., None]
+"Called with the name of an event of the call, and its fields."
+
+MOST_MOVES_TOLD = 10
+"Times that a call tells of another source of its audio."
+
+STRANGE_SECONDS = 1.0
+"How long a stranger is the only one who sends before that is worth a word."
 
 PTIME_MS = 20
 DTX_PATIENCE = 10
@@ -49,12 +59,15 @@ class PhoneMedia(_HotPhone):
         "_capabilities",
         "_host",
         "_meter",
+        "_moves",
+        "_name",
         "_ours",
         "_payload_types",
         "_receiver",
         "_rtcp",
         "_session_id",
         "_settings",
+        "_signalling",
         "_sink",
         "_version",
         "_waiting_since",
@@ -63,12 +76,24 @@ class PhoneMedia(_HotPhone):
         "held",
         "on_digit",
         "ptime_ms",
+        "tell",
     )
 
     def __init__(
-        self, port: RtpPort, host: str, codecs: Sequence[Codec], settings: MediaSettings, now: float
+        self,
+        port: RtpPort,
+        host: str,
+        codecs: Sequence[Codec],
+        settings: MediaSettings,
+        now: float,
+        *,
+        sources: Sequence[str] = (),
+        resolve: Resolve | None = None,
     ) -> None:
-        """`host` is the address that our SDP names."""
+        """`host` is the address that our SDP names; `sources` are the networks that the peer's trunk lists.
+
+        `resolve` looks up the host of the peer's SDP where that is a name.
+        """
         self.port = port
         self.codec = codecs[0]
         "What we send: the trunk's first choice until something else was negotiated."
@@ -99,7 +124,14 @@ class PhoneMedia(_HotPhone):
         "The receiver's: all that has to be looked at of it in most ticks."
         self._rtcp: RtcpSession | None = None
         self._meter: Meter | None = None
-        port.accepts = self._is_ours
+        self._signalling = ""
+        self._moves = 0
+        self._name = MediaName(resolve, host)
+        self._name.on_unknown = self._unknown
+        self.tell: News = drop_news
+        "Hears of what happens to the audio that is worth a line in the log."
+        port.latch.restrict(networks_of((*sources, *settings.networks)), settings.rebind_seconds)
+        port.accepts, port.goes_on, port.on_moved = self._is_ours, self._goes_on, self._moved
 
     @property
     def sink(self) -> Sink:
@@ -125,6 +157,12 @@ class PhoneMedia(_HotPhone):
     def frame_bytes(self) -> int:
         """Bytes of `format` that one packet of ours carries."""
         return self.ptime_ms * self.format.bytes_per_ms
+
+    def signalled_by(self, host: str) -> None:
+        """The host that the peer's signalling comes from: its audio may come from there as well."""
+        if host != self._signalling:
+            self._signalling = host
+            self.port.latch.signalled_by(host)
 
     def answer(self, offer: bytes, now: float) -> bytes:
         """Our SDP answer; what it says holds at once.
@@ -208,11 +246,20 @@ class PhoneMedia(_HotPhone):
         if run is not None and (not run.unbroken or now - run.heard_at > QUIET):
             assert self._receiver is not None
             self._receiver.tick(now)
+            self._miss(self._receiver, now)
 
     def sweep(self, now: float) -> None:
-        """Once a second: report by RTCP where that is due."""
+        """Once a second: look for a better source of audio, and report by RTCP where that is due."""
+        self.port.look(now)
         if self._rtcp is not None and now >= self._rtcp.next_report_at:
             self.port.send_rtcp(self._rtcp.report(now, time.time()))
+
+    def ignored(self, now: float) -> str:
+        """Who alone sends what could be the peer's audio, and is not believed; empty where all is well."""
+        port = self.port
+        if port.latch.source is not None or now - port.stranger_at < STRANGE_SECONDS:
+            return ""
+        return _shown(port.stranger)
 
     def wait_anew(self, now: float) -> None:
         """Count the time without media from now on."""
@@ -260,6 +307,8 @@ class PhoneMedia(_HotPhone):
             "ours": f"{self._host}:{self.port.port}",
             "theirs": _shown(self.port.expected),
             "sending_to": _shown(self.port.remote),
+            "signalling": self._signalling,
+            "ignored": _shown(self.port.stranger),
             "packets_in": heard.get("packets") if isinstance(heard, dict) else 0,
             "foreign": heard.get("foreign") if isinstance(heard, dict) else self.port.foreign,
             "packets_out": said.get("packets") if isinstance(said, dict) else 0,
@@ -271,7 +320,9 @@ class PhoneMedia(_HotPhone):
         if self._rtcp is not None:
             self.port.send_rtcp(self._rtcp.bye(now, time.time()))
         self.port.close()
-        self.sink, self.on_digit = drop, drop_digit
+        self._name.forget()
+        self._name.on_found, self._name.on_unknown = drop_found, drop_unknown
+        self.sink, self.on_digit, self.tell = drop, drop_digit, drop_news
         if self._receiver is not None:
             self._receiver.close()
 
@@ -296,6 +347,8 @@ class PhoneMedia(_HotPhone):
         self.may_send = negotiated.direction.sends and negotiated.remote is not None
         self._waiting_since = now
         self._payload_types = frozenset(number for number, _ in negotiated.receives)
+        if negotiated.receives_events is not None:
+            self._payload_types |= {negotiated.receives_events}
         if negotiated.comfort_noise:
             self._payload_types |= {comfort_noise.PAYLOAD_TYPE}
         if self._receiver is None:
@@ -308,8 +361,29 @@ class PhoneMedia(_HotPhone):
             self._meter.ptime_ms = self.ptime_ms
         self._encode = converter(self.format, negotiated.codec.format)
         self._silence = negotiated.codec.format.silence(self.ptime_ms)
-        if negotiated.remote is not None:
-            self.port.expect(*negotiated.remote, negotiated.remote_rtcp)
+        self._expect(negotiated)
+
+    def _expect(self, negotiated: Negotiated) -> None:
+        """Send where the SDP says: where that is a name, to the host of the signalling until it is known."""
+        if negotiated.remote is None or negotiated.remote_rtcp is None:
+            return
+        (host, port), (_, rtcp_port) = negotiated.remote, negotiated.remote_rtcp
+        self._name.forget()
+        if not canonical(host):
+            self._name.on_found = lambda address: self._found(address, port, rtcp_port)
+            host = self._name.address_of(host) or canonical(self._signalling)
+        if host:
+            self.port.expect(host, port, (host, rtcp_port))
+
+    def _found(self, address: str, port: int, rtcp_port: int) -> None:
+        """The name in the SDP stands for this."""
+        if self.port.expected is None:
+            self.port.expect(address, port, (address, rtcp_port))
+        else:
+            self.port.refine(address)
+
+    def _unknown(self, name: str, why: str) -> None:
+        self.tell("call.media_unresolved", level="warning", host=name, why=why)
 
     def _begin(self, negotiated: Negotiated, now: float) -> None:
         self._receiver = RtpReceiver(
@@ -359,8 +433,29 @@ class PhoneMedia(_HotPhone):
     def _press(self, digit: str, milliseconds: int) -> None:
         self.on_digit(digit, milliseconds)
 
+    def _miss(self, receiver: RtpReceiver, now: float) -> None:
+        """Listen to others where our source has been silent for too long: it may have moved."""
+        heard_at = receiver.last_at
+        if heard_at is not None and now - heard_at >= self.port.latch.patience:
+            self.port.doubt(heard_at, now, on_purpose=self.held or receiver.dtx)
+
+    def _goes_on(self, data: bytes, now: float) -> bool:
+        return self._receiver is not None and self._receiver.goes_on(data, now)
+
+    def _moved(self, before: Address, source: Address) -> None:
+        """The audio comes from elsewhere from here on: its stream may be another, and is taken at once."""
+        if self._receiver is not None:
+            self._receiver.relearn()
+        self._moves += 1
+        if self._moves <= MOST_MOVES_TOLD:
+            standing = self.port.latch.standing.name.lower()
+            self.tell("call.media_moved", before=_shown(before), source=_shown(source), standing=standing)
+
     def _is_ours(self, data: bytes) -> bool:
-        """Whether a datagram of an unknown source is RTP of a payload type that was negotiated."""
+        """Whether a datagram of an unknown source is RTP of a payload type that was negotiated.
+
+        Events and comfort noise are as good as audio: a phone that is muted sends nothing else.
+        """
         return len(data) > 12 and data[0] >> 6 == 2 and data[1] & 0x7F in self._payload_types
 
 
@@ -370,6 +465,18 @@ def _shown(address: tuple[str, int] | None) -> str:
 
 def drop(audio: bytes) -> None:
     """Take audio before anyone listens."""
+
+
+def drop_news(name: str, /, **fields: object) -> None:
+    """Take news before anyone listens."""
+
+
+def drop_found(address: str) -> None:
+    """Take an address when the call is over."""
+
+
+def drop_unknown(name: str, why: str) -> None:
+    """The same."""
 
 
 def drop_digit(digit: str, milliseconds: int) -> None:

@@ -21,6 +21,7 @@ from gateway.sip.events import (
     Cancelled,
     Event,
     InfoReceived,
+    OptionsAnswered,
     ReinviteAnswered,
     ReinviteReceived,
     Ringing,
@@ -78,9 +79,15 @@ class SipLeg:
 
     def offer(self, media: PhoneMedia) -> bytes:
         """Take the media of a call of ours, and make the offer for its INVITE."""
-        self._media = media
+        self._take(media)
         self._offer_is_ours = True
         return media.offer()
+
+    def _take(self, media: PhoneMedia) -> None:
+        self._media = media
+        media.tell = self._tell
+        if self._dialog is not None:
+            media.signalled_by(self._dialog.heard_from.host)
 
     @property
     def media(self) -> PhoneMedia:
@@ -93,7 +100,7 @@ class SipLeg:
 
         Raises `Refused`: 488 without a common codec, 400 where the SDP makes no sense.
         """
-        self._media = media
+        self._take(media)
         self._offer_is_ours = not offer
         try:
             if offer:
@@ -166,6 +173,8 @@ class SipLeg:
 
     def receive(self, event: Event) -> None:
         """Take an event of this leg's dialog."""
+        if self._media is not None and not isinstance(event, OptionsAnswered):
+            self._media.signalled_by(event.dialog.heard_from.host)
         match event:
             case Cancelled():
                 self._end(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from secrets import token_hex
+from socket import AF_INET, AF_INET6
 from typing import cast
 
 from gateway.agent.dialects import dialect_named
@@ -28,6 +29,7 @@ from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
 from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
+from gateway.net.dns import Resolver
 from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.recordings.writer import RecordingWriter
@@ -62,6 +64,8 @@ class Switchboard:
         "Set by the app."
         self.endpoint: SipEndpoint
         "Set by the app, which builds it around `on_event`, before the first event."
+        self.resolver: Resolver
+        "Set by the app: of names in the SDPs of peers."
         self.on_transfer: Callable[[Call, Transfer], None]
         "Set by the app: what to do when an agent wants to transfer its call."
         self.clock = MediaClock(self._tick_failed)
@@ -216,8 +220,11 @@ class Switchboard:
         claims = claims_of_web_call(route.workspace, self._config.web_calls.max_calls)
         return self._limits.take(claims, None, route.decision, self.endpoint.now())
 
-    def open_media(self, names: Sequence[str], peer: Target) -> PhoneMedia:
-        """An RTP port on the address that belongs to the listener by which the peer is spoken to."""
+    def open_media(self, names: Sequence[str], peer: Target, sources: Sequence[str] = ()) -> PhoneMedia:
+        """An RTP port on the address that belongs to the listener by which the peer is spoken to.
+
+        `sources` are the networks of its trunk.
+        """
         listener = self._listeners[peer.listener or ""]
         now = self.endpoint.now()
         try:
@@ -225,7 +232,16 @@ class Switchboard:
         except NoPortFree as error:
             raise Refused(EndReason.NO_PORT_FREE, str(error)) from error
         codecs = [CODECS[name] for name in names if name in CODECS]
-        return PhoneMedia(port, listener.media_advertised_host, codecs, self._config.media, now)
+        family = AF_INET6 if ":" in listener.media_bind else AF_INET
+        return PhoneMedia(
+            port,
+            listener.media_advertised_host,
+            codecs,
+            self._config.media,
+            now,
+            sources=sources,
+            resolve=lambda name: self.resolver.addresses(name, family),
+        )
 
     def target_of(self, route: OutboundRoute) -> Target:
         """Where a call's INVITE goes; LocalProtocolError where no listener has the trunk's transport."""

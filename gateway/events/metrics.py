@@ -78,6 +78,17 @@ class Metrics:
             ["missing"],
             registry=registry,
         )
+        self._media_ignored = Counter(
+            "trunkline_calls_media_ignored",
+            "Calls whose only RTP came from where it is not believed",
+            registry=registry,
+        )
+        self._media_moved = Counter(
+            "trunkline_media_moved",
+            "Times that a call's RTP came from another source from then on",
+            ["standing"],
+            registry=registry,
+        )
         self._jitter = Histogram(
             "trunkline_rtp_jitter_milliseconds",
             "Jitter of received RTP",
@@ -116,6 +127,10 @@ class Metrics:
                 self._requests.labels(str(fields["status"])).inc()
             case "call.one_way":
                 self._one_way.labels(str(fields["missing"])).inc()
+            case "call.media_ignored":
+                self._media_ignored.inc()
+            case "call.media_moved":
+                self._media_moved.labels(str(fields["standing"])).inc()
             case "sip.ignored":
                 self._ignored.inc(_number(fields, "count"))
             case "recording.saved" | "recording.recovered" | "recording.failed" | "recording.deleted":

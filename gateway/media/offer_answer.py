@@ -20,6 +20,7 @@ from gateway.media.session_description import (
     RtpMap,
     SessionDescription,
     family_of,
+    is_host_name,
     number,
     parse_address,
 )
@@ -84,6 +85,7 @@ class Negotiated:
     ptime_ms: int
     "Audio in each packet that we send."
     remote_host: str
+    "An address, or a name that has to be looked up (RFC 8866 section 5.7)."
     remote_port: int
     remote_rtcp: tuple[str, int] | None
     "Where our reports go; None where the peer gave the null address, to which nothing may be sent."
@@ -267,17 +269,27 @@ def _carried(
     connection = description.connection_of(media)
     if connection is None:
         raise NotAcceptable("there is no c= line", 301)
-    _check_address(connection, address)
+    _check_connection(connection, address)
     said = description.direction_of(media)
     direction = said.within(Direction.SENDONLY) if connection.is_null else said
     return _Stream(index, media, connection.host, direction, media.encodings(known))
 
 
-def _check_address(connection: Connection, ours: str) -> None:
+def _check_connection(connection: Connection, ours: str) -> None:
+    """Raises `NotAcceptable` where nothing can be sent there, or should not; a name is judged when known."""
+    if not is_host_name(connection.host):
+        check_host(connection.host, ours)
+        return
+    mine = parse_address(ours)
+    if mine is not None and connection.family != family_of(ours):
+        raise NotAcceptable(f"media to a name in {connection.family}, but ours is IPv{mine.version}", 301)
+
+
+def check_host(host: str, ours: str) -> None:
     """Raises `NotAcceptable` where we could not send to that address, or should not."""
-    address = parse_address(connection.host)
+    address = parse_address(host)
     if address is None:
-        raise NotAcceptable("media to a name instead of an address", 301)
+        raise NotAcceptable("media to what is neither an address nor a name", 301)
     # An offer must not make us flood a group, or a broadcast address (all of which lie in 240.0.0.0/4).
     if address.is_multicast or (address.version == 4 and address.is_reserved):
         raise NotAcceptable("media to an address that is not one host's", 301)
@@ -383,7 +395,7 @@ def _remote_rtcp(stream: _Stream, rtcp_mux: bool) -> tuple[str, int] | None:
     An address in `a=rtcp` is not followed: a third party is never meant, except by an attacker.
     """
     address = parse_address(stream.host)
-    if address is None or address.is_unspecified:
+    if address is not None and address.is_unspecified:
         return None
     if rtcp_mux:
         return stream.host, stream.media.port

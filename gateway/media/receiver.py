@@ -25,6 +25,9 @@ _SHORTEST_WAIT, _FIRST_WAIT = 0.02, 0.06
 _REPLACEABLE = 25
 "Packets for which the old stream stays replaceable behind a negotiation: half a second of 20 ms ones."
 
+_SLACK_PACKETS, _SLACK_SECONDS = 50, 1.0
+"By how much more than was missed a stream may have gone on that is still taken for the same one."
+
 _MOST_HELD = 64
 _MOST_MISSED = 256
 
@@ -190,6 +193,22 @@ class RtpReceiver:
             self._codecs = dict(payload_types)
             self._event_payload_type = event_payload_type
 
+    def goes_on(self, data: bytes, now: float) -> bool:
+        """Whether a datagram could be the next one of the stream, though nothing of it came for a while."""
+        try:
+            packet = RtpPacket.parse(data)
+        except ValueError:
+            return False
+        if packet.ssrc != self._ssrc:
+            return False
+        self._catch_up()
+        silent, quiet = now - max(self._other_at, self.run.heard_at), now - self.run.heard_at
+        steps = sequence_distance(self._next & 0xFFFF, packet.sequence)
+        samples = timestamp_distance(self._timeline.media & 0xFFFFFFFF, packet.timestamp)
+        # What was sent in the meantime, at most, is lost: packets of 10 ms, and their audio.
+        fits = 0 <= steps <= _SLACK_PACKETS + silent * 100
+        return fits and abs(samples) <= (_SLACK_SECONDS + quiet) * self._rate
+
     def _receive_other(self, data: bytes, now: float) -> None:
         """A packet that is anything but plain."""
         self._catch_up()
@@ -198,12 +217,13 @@ class RtpReceiver:
         except ValueError:
             self.malformed += 1
             return
-        # RFC 5761 section 4: these would be RTCP, which nobody may send here.
-        if 64 <= packet.payload_type <= 95 or len(packet.payload) > self._longest:
+        # RFC 5761 section 4: these would be RTCP, which nobody may send here; unless one was agreed on.
+        known = self._knows(packet.payload_type)
+        if (64 <= packet.payload_type <= 95 and not known) or len(packet.payload) > self._longest:
             self.malformed += 1
         elif packet.ssrc == self._ssrc:
             self._place(packet, now)
-        elif not self._knows(packet.payload_type):
+        elif not known:
             self.ignored_payload_type += 1
         elif self._replaceable(now):
             self._adopt(packet, now)

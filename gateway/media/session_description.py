@@ -5,6 +5,7 @@ media goes (ports, the shape of `m=` and `c=`) and lenient about the rest: peers
 a bare line feed and leave out `s=` or `t=`, and none of that is worth a call.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -80,6 +81,17 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
         return None if "%" in text else ip_address(text)
     except ValueError:
         return None
+
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_LONGEST_NAME = 253
+
+
+def is_host_name(text: str) -> bool:
+    """Whether it is a name that can be asked for, and not an address in some other writing (`127.1`)."""
+    labels = text.removesuffix(".").split(".")
+    plain = len(text) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+    return plain and labels[-1][0].isalpha()
 
 
 def family_of(host: str) -> str:

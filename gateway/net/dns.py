@@ -126,6 +126,12 @@ class Resolver:
         except Unresolvable as error:
             raise self._failure(question, str(error)) from error
 
+    async def addresses(self, host: str, family: int) -> list[str]:
+        """The addresses of a host in one family, never none; raises `Unresolvable`."""
+        # A port says that it is one host, and not a domain with SRV records.
+        found = await self.resolve(Target("UDP", host, 1), families=(family,))
+        return [one.host for one in found]
+
     def _raise_known_failure(self, question: _Question) -> None:
         until, why = self._failed.get(question, (0.0, ""))
         if asyncio.get_running_loop().time() < until:

@@ -15,17 +15,33 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.net.latch import Address, Latch, Standing, canonical
+
 Receive = Callable[[bytes, float], None]
 "Called with one datagram and the loop's time."
 
 Readable = Callable[[float], None]
 "Called with the loop's time when a datagram waits."
 
+MAX_PORT = 65_535
+
 MAX_DATAGRAM = 2048
 "More than any RTP packet that we negotiate; a longer datagram is cut and then refused by its parser."
 
 LEARNING_SECONDS = 0.5
-"How long after another source spoke first the address from the SDP may still take over, once."
+"How long others are listened to besides a source that is not the SDP's own, when it has begun."
+
+LOOK_SECONDS = 0.06
+"The same, each time that we look whether a better source has come since: three packets of 20 ms."
+
+DOUBT_SECONDS = 0.25
+"At most so often others are listened to because ours is silent."
+
+MOST_REFUSED = 64
+"Datagrams of others that are looked at while ours is silent, each time: a flood is the kernel's to drop."
+
+MOST_QUEUED = 1024
+"Datagrams that can have come before the kernel began to drop those of others; more than its buffer holds."
 
 
 class NoPortFree(Exception):
@@ -182,27 +198,34 @@ class _HotPort:
 
 
 class RtpPort(_HotPort):
-    """One call's pair of sockets.
+    """One call's pair of sockets, locked to one source of RTP.
 
-    Symmetric RTP is learnt once a negotiation: the first source that sends what `accepts` takes for our
-    media is where we send from then on, and the only one that we hear.
+    `latch` decides which: symmetric RTP goes where it comes from. While the socket is connected, the kernel
+    drops what anybody else sends; where ours is not beyond doubt, or is silent, others are listened to from
+    time to time (`look`, `doubt`).
     """
 
     __slots__ = (
         "_close_told",
-        "_expected",
-        "_learnt_at",
+        "_doubted_at",
+        "_expected_rtcp",
+        "_listening_until",
         "_loop",
         "_pool",
+        "_refused",
         "_rtcp",
         "_rtcp_remote",
-        "_sent_before_learning",
         "accepts",
         "foreign",
+        "goes_on",
+        "latch",
+        "on_moved",
         "on_rtcp",
         "port",
         "remote",
         "send_errors",
+        "stranger",
+        "stranger_at",
     )
 
     def __init__(self, pool: RtpPorts, port: int, rtp: socket.socket, rtcp: socket.socket) -> None:
@@ -211,38 +234,74 @@ class RtpPort(_HotPort):
         self._rtcp = rtcp
         self._loop = asyncio.get_running_loop()
         self._connected = False
-        self._learnt_at = 0.0
-        self._expected: tuple[str, int] | None = None
-        self._rtcp_remote: tuple[str, int] | None = None
+        self._listening_until = 0.0
+        self._doubted_at = 0.0
+        self._refused = 0
+        "Datagrams of others since we listen to them."
+        self._expected_rtcp: Address | None = None
+        self._rtcp_remote: Address | None = None
         self._close_told = False
+        self.latch = Latch()
+        "Who is heard. The call says whose signalling it is, and for how long silence is borne."
         self.port = port
         "The local RTP port; RTCP is on the one above."
-        self.remote: tuple[str, int] | None = None
+        self.remote: Address | None = None
         "Where RTP goes: from the SDP until a source is learnt."
         self.foreign = 0
         "Datagrams that came from a source that we were not locked to."
+        self.stranger: Address | None = None
+        "Who sent what could have been this call's media, first of all strangers,"
+        self.stranger_at = 0.0
+        "and when."
         self.send_errors = 0
         self.on_rtp: Receive = ignore
         self.on_rtcp: Receive = ignore
+        self.on_moved: Callable[[Address, Address], None] = ignore_move
+        "Called with the old and the new source when another one took over, before its first packet."
         self.accepts: Callable[[bytes], bool] = accept_nothing
         "Whether a first datagram from an unknown source is this call's media."
+        self.goes_on: Callable[[bytes, float], bool] = goes_on_never
+        "Whether a datagram goes on with the stream that was heard until now."
         pool.arrivals.watch(rtp, self._learn)
         pool.arrivals.watch(rtcp, self._rtcp_readable)
 
-    def expect(self, host: str, port: int, rtcp: tuple[str, int] | None = None) -> None:
+    def expect(self, host: str, port: int, rtcp: Address | None = None) -> None:
         """Send to the SDP's address, and learn the source anew (after each negotiation that changed it)."""
-        address = (host, port)
-        self._rtcp_remote = rtcp or (host, port + 1)
-        if address == self._expected:
+        address = (canonical(host) or host, port)
+        if (address, rtcp) == (self.latch.expected, self._expected_rtcp):
             return
-        self._expected = address
-        self.remote = address
-        self._unlock()
+        self._expected_rtcp = rtcp
+        self._rtcp_remote = rtcp or (host, min(port + 1, MAX_PORT))
+        if address != self.latch.expected:
+            self.latch.expect(address, self._loop.time())
+            self.remote = address
+            self._listen(0.0)
+
+    def refine(self, host: str) -> None:
+        """The name in the SDP, for which another host was expected, stands for this one."""
+        latch, rtcp = self.latch, self._expected_rtcp
+        assert latch.expected is not None, "an SDP with a name was negotiated before"
+        latch.refine((canonical(host), latch.expected[1]))
+        if latch.source is None:
+            self.remote = latch.expected
+            self._expected_rtcp = self._rtcp_remote = None if rtcp is None else (host, rtcp[1])
 
     @property
-    def expected(self) -> tuple[str, int] | None:
+    def expected(self) -> Address | None:
         """Where the peer's SDP said that its RTP is."""
-        return self._expected
+        return self.latch.expected
+
+    def look(self, now: float) -> None:
+        """Listen for a better source for a moment, where there could be one; about once a second."""
+        if self._connected and not self.latch.final:
+            self._listen(now + LOOK_SECONDS)
+
+    def doubt(self, silent_since: float, now: float, *, on_purpose: bool) -> None:
+        """Our source has been silent since then: listen to others until it is heard again."""
+        self.latch.silent_since, self.latch.on_purpose = silent_since, on_purpose
+        if self._connected and now - self._doubted_at >= DOUBT_SECONDS:
+            self._doubted_at = now
+            self._listen(0.0)
 
     def send(self, packet: bytes) -> None:
         """Send one RTP packet. HOT. What the kernel refuses is counted, never raised."""
@@ -272,8 +331,9 @@ class RtpPort(_HotPort):
         for one in (self._rtp, self._rtcp):
             self._pool.arrivals.forget(one)
             one.close()
+        self._connected = False
         self.on_rtp = self.on_rtcp = ignore
-        self.accepts = accept_nothing
+        self.on_moved, self.accepts, self.goes_on = ignore_move, accept_nothing, goes_on_never
         self._pool.rest(self.port, self._loop.time())
 
     def _receive(self, now: float) -> None:
@@ -289,35 +349,64 @@ class RtpPort(_HotPort):
     def _learn(self, now: float) -> None:
         """One datagram of whom we may be about to lock to."""
         try:
-            data, source = self._rtp.recvfrom(MAX_DATAGRAM)
+            data, sender = self._rtp.recvfrom(MAX_DATAGRAM)
         except OSError:
             return
-        address = (source[0], source[1])
-        if not self._may_lock(address, now) or not self.accepts(data):
-            self.foreign += 1
-            return
-        if address != self.remote or not self._learnt_at:
-            self._learnt_at = now
-            self.remote = address
-        if address == self._expected or now - self._learnt_at >= LEARNING_SECONDS:
-            self._lock(address)
+        latch, address = self.latch, (sender[0], sender[1])
+        before = latch.source
+        if address != before:
+            media = self.accepts(data)
+            if not media or not latch.hears(address, now, lambda: self.goes_on(data, now)):
+                self._refuse(address, now, media=media)
+                return
+            self._follow(before, address, now)
+        else:
+            latch.silent_since = None
         self.on_rtp(data, now)
+        if latch.final or now >= self._listening_until:
+            self._lock(address, now)
 
-    def _may_lock(self, address: tuple[str, int], now: float) -> bool:
-        return not self._learnt_at or address in (self.remote, self._expected)
+    def _refuse(self, address: Address, now: float, *, media: bool) -> None:
+        self.foreign += 1
+        self._refused += 1
+        if media and self.stranger is None and self.latch.standing_of(address) is Standing.STRANGER:
+            self.stranger, self.stranger_at = address, now
+        source = self.latch.source
+        if self._refused > MOST_REFUSED and source is not None and now >= self._listening_until:
+            self._lock(source, now)
 
-    def _lock(self, address: tuple[str, int]) -> None:
+    def _follow(self, before: Address | None, source: Address, now: float) -> None:
+        """Another source is ours from here on."""
+        if source != self.remote:
+            self._rtcp_remote = (source[0], min(source[1] + 1, MAX_PORT))
+        self.remote = source
+        self._listening_until = now + LEARNING_SECONDS
+        if before is not None:
+            self.on_moved(before, source)
+
+    def _lock(self, source: Address, now: float) -> None:
+        """Let the kernel drop what others send, from now on; what it has of them goes unheard."""
+        if self._close_told:
+            return
         try:
-            self._rtp.connect(address)
+            self._rtp.connect(source)
         except OSError:
             return
         self._connected = True
         self._pool.arrivals.change(self._rtp, self._receive)
-        if self._expected != address:
-            self._rtcp_remote = (address[0], address[1] + 1)
+        for _ in range(MOST_QUEUED):
+            try:
+                data, sender = self._rtp.recvfrom(MAX_DATAGRAM)
+            except OSError:
+                return
+            if (sender[0], sender[1]) == source:
+                self.on_rtp(data, now)
+            else:
+                self.foreign += 1
 
-    def _unlock(self) -> None:
-        self._learnt_at = 0.0
+    def _listen(self, until: float) -> None:
+        """Hear others too, until then, or, from then on, until ours is heard again."""
+        self._listening_until, self._refused = until, 0
         if self._connected:
             disconnect(self._rtp)
             self._connected = False
@@ -339,8 +428,17 @@ def ignore(data: bytes, now: float) -> None:
     """Take a datagram before anyone listens."""
 
 
+def ignore_move(before: Address, source: Address) -> None:
+    """Take another source for ours before anyone wants to know."""
+
+
 def accept_nothing(data: bytes) -> bool:
     """Let nothing through before the call says what its media looks like."""
+    return False
+
+
+def goes_on_never(data: bytes, now: float) -> bool:
+    """Before there is a stream, nothing goes on with it."""
     return False
 
 

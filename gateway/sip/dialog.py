@@ -174,6 +174,11 @@ class Dialog:
         return str(self._path.remote_target)
 
     @property
+    def heard_from(self) -> Target:
+        """Where the peer was last heard; before it was, where it is asked."""
+        return self._heard_from
+
+    @property
     def connection(self) -> int | None:
         """The stream connection that the peer was last heard on."""
         return self._heard_from.connection

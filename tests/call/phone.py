@@ -69,7 +69,8 @@ class Heard:
 class Sound:
     """An RTP socket: keeps what comes, sends what it is told."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", goes_on_from: "Sound | None" = None) -> None:
+        """Another port of a phone goes on with its stream."""
         self.packets: list[Heard] = []
         self.host = host
         self._loop = asyncio.get_running_loop()
@@ -82,6 +83,9 @@ class Sound:
         self.sequence = random.getrandbits(15)
         self.timestamp = random.getrandbits(31)
         self.ssrc = random.getrandbits(32)
+        if goes_on_from is not None:
+            self.sequence, self.timestamp = goes_on_from.sequence, goes_on_from.timestamp
+            self.ssrc, self.remote = goes_on_from.ssrc, goes_on_from.remote
         self._stream: asyncio.Task[None] | None = None
 
     def close(self) -> None:
@@ -95,16 +99,16 @@ class Sound:
         """One packet, now."""
         packet = RtpPacket(payload_type, self.sequence, self.timestamp, self.ssrc, payload, marker)
         self.sequence = (self.sequence + 1) & 0xFFFF
-        if payload_type != 101:
+        if payload_type in SILENCE:
             self.timestamp = (self.timestamp + len(payload)) & 0xFFFFFFFF
         assert self.remote is not None
         self._socket.sendto(bytes(packet), self.remote)
 
-    def press(self, digit: int, *, duration: int = 800) -> None:
+    def press(self, digit: int, *, duration: int = 800, payload_type: int = 101) -> None:
         """A key, as RFC 4733 tells it: begun, going on, and its end three times."""
         for elapsed, end in ((160, 0), (duration - 160, 0), *[(duration, 0x80)] * 3):
             payload = bytes([digit, end | 10]) + elapsed.to_bytes(2, "big")
-            self.send(payload, 101, marker=elapsed == 160)
+            self.send(payload, payload_type, marker=elapsed == 160)
         self.timestamp = (self.timestamp + duration) & 0xFFFFFFFF
 
     def lose(self) -> None:

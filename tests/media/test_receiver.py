@@ -492,6 +492,55 @@ class TestIdentity:
         assert 10 <= listener.receiver.ssrc_ignored <= 16
         assert listener.receiver.lost == 0
 
+    def test_another_stream_waits_no_longer_than_it_is_told(self) -> None:
+        """A peer that begins anew loses what the silence takes that proves the old stream's end."""
+        listener = Listener(ssrc_silence_ms=100)
+        second = [
+            (at, bytes(packet(n + 999, LOUD, ssrc=9))) for n, (at, _) in enumerate(stream(50, start=101.0))
+        ]
+        listener.hear(stream(50) + second)
+        assert listener.receiver.ssrc_ignored <= 6
+
+    @pytest.mark.parametrize(
+        ("number", "late", "ssrc", "goes_on"),
+        [
+            (50, 0.5, 7, True),
+            (75, 0.5, 7, True),
+            (50, 30.0, 7, True),
+            (1550, 30.0, 7, True),
+            (49, 0.5, 7, False),
+            (20, 0.5, 7, False),
+            (400, 0.5, 7, False),
+            (5000, 30.0, 7, False),
+            (75, 0.5, 9, False),
+        ],
+    )
+    def test_what_goes_on_with_the_stream(self, number: int, late: float, ssrc: int, goes_on: bool) -> None:
+        """The same SSRC, no further ahead than the time that it was silent allows, and never behind."""
+        listener = Listener()
+        listener.hear(stream(50))
+        data = bytes(packet(number, ssrc=ssrc))
+        assert listener.receiver.goes_on(data, 100.98 + late) is goes_on
+        assert not listener.receiver.goes_on(data[:11], 100.98 + late)
+
+    def test_timestamps_that_jump_do_not_go_on(self) -> None:
+        """The sequence alone is guessed too easily."""
+        listener = Listener()
+        assert not listener.receiver.goes_on(bytes(packet(0)), 100.0)
+        listener.hear(stream(50))
+        for jump, fits in ((7000, True), (-7000, True), (100_000, False), (-100_000, False)):
+            data = bytes(packet(50, timestamp=(packet(50).timestamp + jump) & 0xFFFFFFFF))
+            assert listener.receiver.goes_on(data, 101.5) is fits
+
+    def test_an_agreed_payload_type_is_no_rtcp(self) -> None:
+        """64 to 95 would be RTCP, unless audio or events were agreed on under the number."""
+        listener = Listener()
+        listener.receiver.relearn({0: PCMU}, 73)
+        press = b"\x05\x8a\x03\x20"
+        listener.receiver.receive(bytes(packet(0, press, payload_type=73)), 100.0)
+        listener.receiver.receive(bytes(packet(1, press, payload_type=72)), 100.02)
+        assert (listener.digits, listener.receiver.malformed) == ([("5", 100)], 1)
+
     def test_a_new_negotiation_takes_the_next_stream_at_once(self) -> None:
         """relearn lets another stream take over, and may change the payload types."""
         listener = Listener()

@@ -21,9 +21,9 @@ def rtp(sequence: int, payload_type: int = 0) -> bytes:
 class Peer:
     """A socket of the far end."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((LOOPBACK, port))
+        self.socket.bind((host, port))
         self.socket.setblocking(False)
 
     @property
@@ -268,3 +268,193 @@ async def test_rtcp_goes_to_the_port_above(port: RtpPort, peers: list[Peer]) -> 
     await settle()
     assert peer.received() == [b"report"]
     assert heard == [b"theirs"]
+
+
+ELSEWHERE = "127.0.0.2"
+"The address of hosts that nobody spoke of, unless a test says otherwise."
+
+
+@pytest.fixture
+def strangers() -> Iterator[list[Peer]]:
+    """Far ends at another address."""
+    made = [Peer(host=ELSEWHERE) for _ in range(3)]
+    yield made
+    for peer in made:
+        peer.socket.close()
+
+
+def now() -> float:
+    """The loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_stranger_is_not_heard_and_owns_nothing(
+    port: RtpPort, peers: list[Peer], strangers: list[Peer]
+) -> None:
+    """Who sends before the peer does, from another host, is counted, named and not sent to."""
+    heard = listen(port)
+    port.expect(LOOPBACK, peers[0].port)
+    for number in range(30):
+        strangers[0].send(port, rtp(number))
+        await asyncio.sleep(0.001)
+    await settle()
+    assert heard == []
+    assert port.foreign == 30
+    assert port.stranger == (ELSEWHERE, strangers[0].port)
+    peers[0].send(port, rtp(1))
+    await settle()
+    port.send(b"answer")
+    await settle()
+    assert (heard, peers[0].received(), strangers[0].received()) == ([rtp(1)], [b"answer"], [])
+
+
+async def test_the_host_of_the_signalling_is_believed(
+    port: RtpPort, peers: list[Peer], strangers: list[Peer]
+) -> None:
+    """Behind NAT the SDP's address is private: RTP of the host that signals counts."""
+    heard = listen(port)
+    port.latch.signalled_by(ELSEWHERE)
+    port.expect("10.11.12.13", 4000)
+    peers[0].send(port, rtp(7))
+    strangers[0].send(port, rtp(1))
+    await settle()
+    port.send(b"answer")
+    await settle()
+    assert (heard, strangers[0].received(), peers[0].received()) == ([rtp(1)], [b"answer"], [])
+
+
+async def test_the_sdp_address_takes_a_lock_back_however_late(
+    port: RtpPort, peers: list[Peer], strangers: list[Peer]
+) -> None:
+    """The socket is connected to a worse source; a look from time to time finds the better one."""
+    heard = listen(port)
+    moves: list[tuple[object, object]] = []
+    port.on_moved = lambda before, source: moves.append((before, source))
+    port.latch.signalled_by(ELSEWHERE)
+    said, worse = peers[0], strangers[0]
+    port.expect(LOOPBACK, said.port)
+    for number in range(40):
+        worse.send(port, rtp(number))
+        await asyncio.sleep(0.02)
+    assert len(heard) == 40
+    said.send(port, rtp(500))
+    await settle()
+    assert rtp(500) not in heard, "the kernel drops it"
+    port.look(now())
+    said.send(port, rtp(501))
+    await settle()
+    assert heard[-1] == rtp(501)
+    worse.send(port, rtp(41))
+    await settle()
+    assert heard[-1] == rtp(501)
+    assert moves == [((ELSEWHERE, worse.port), (LOOPBACK, said.port))]
+
+
+async def test_a_look_that_finds_nobody_ends(port: RtpPort, peers: list[Peer], strangers: list[Peer]) -> None:
+    """The lock is as it was, and nothing of the source was lost."""
+    heard = listen(port)
+    port.latch.signalled_by(ELSEWHERE)
+    port.expect(LOOPBACK, peers[0].port)
+    for number in range(60):
+        if number in (35, 45):
+            port.look(now())
+            assert not port._connected
+        strangers[0].send(port, rtp(number))
+        await asyncio.sleep(0.02)
+    assert port._connected
+    assert heard == [rtp(number) for number in range(60)]
+
+
+async def test_what_others_sent_before_the_lock_is_not_heard_behind_it(
+    port: RtpPort, peers: list[Peer], strangers: list[Peer]
+) -> None:
+    """The kernel drops from the lock on; what waits in the socket by then is looked through."""
+    said = peers[0]
+    heard = listen(port)
+    port.expect(LOOPBACK, said.port)
+    said.send(port, rtp(1))
+    for number in range(20):
+        strangers[0].send(port, rtp(900 + number))
+        peers[1].send(port, rtp(800 + number))
+        said.send(port, rtp(2 + number))
+    await settle()
+    assert heard == [rtp(1 + number) for number in range(21)]
+    assert port.foreign == 40
+
+
+async def test_a_port_that_moves_is_followed_with_its_rtcp(port: RtpPort, peers: list[Peer]) -> None:
+    """The old one is missed, the new one goes on with the stream: audio and reports go there."""
+    old, new, _ = peers
+    heard = listen(port)
+    port.goes_on = lambda data, now: data[8:12] == rtp(0)[8:12]
+    port.expect(LOOPBACK, old.port)
+    old.send(port, rtp(1))
+    await settle()
+    new.send(port, rtp(2))
+    await settle()
+    assert heard == [rtp(1)]
+    port.doubt(now() - 0.6, now(), on_purpose=False)
+    new.send(port, rtp(3))
+    await settle()
+    assert heard == [rtp(1), rtp(3)]
+    reports = Peer(new.port + 1)
+    port.send(b"answer")
+    port.send_rtcp(b"report")
+    await settle()
+    assert (new.received(), reports.received(), old.received()) == ([b"answer"], [b"report"], [])
+    reports.socket.close()
+
+
+async def test_a_source_that_was_only_silent_is_locked_to_again(port: RtpPort, peers: list[Peer]) -> None:
+    """Its first packet ends the doubt."""
+    old, new, _ = peers
+    heard = listen(port)
+    port.expect(LOOPBACK, old.port)
+    old.send(port, rtp(1))
+    await settle()
+    port.doubt(now() - 0.6, now(), on_purpose=False)
+    old.send(port, rtp(2))
+    await settle()
+    assert port._connected
+    new.send(port, rtp(3))
+    await settle()
+    assert heard == [rtp(1), rtp(2)]
+
+
+async def test_a_thousand_sources_are_the_kernels_again(port: RtpPort, peers: list[Peer]) -> None:
+    """While ours is silent a flood is looked at for a moment, then dropped unseen, and looked at again."""
+    old, new, _ = peers
+    heard = listen(port)
+    port.goes_on = lambda data, now: data[8:12] == rtp(0)[8:12]
+    port.expect(LOOPBACK, old.port)
+    old.send(port, rtp(1))
+    await settle()
+    since = now() - 0.6
+    port.doubt(since, now(), on_purpose=False)
+    flood = [Peer(host=f"127.1.{number // 250}.{number % 250 + 1}") for number in range(1000)]
+    for one in flood:
+        one.send(port, rtp(9))
+        one.socket.close()
+    await settle()
+    for _ in range(80):
+        await asyncio.sleep(0.001)
+    assert port._connected
+    assert heard == [rtp(1)]
+    assert port.foreign <= 400, "at most what the socket's buffer held"
+    port.doubt(since, now(), on_purpose=False)
+    assert port._connected, "not at once"
+    await asyncio.sleep(0.26)
+    port.doubt(since, now(), on_purpose=False)
+    new.send(port, rtp(2))
+    await settle()
+    assert heard == [rtp(1), rtp(2)]
+
+
+async def test_reports_to_the_last_port(port: RtpPort, peers: list[Peer]) -> None:
+    """RTP that comes from port 65535 has no port above it for its RTCP, and costs nothing."""
+    last = Peer(65_535)
+    port.expect(LOOPBACK, 9)
+    last.send(port, rtp(1))
+    await settle()
+    port.send_rtcp(b"report")
+    last.socket.close()
