@@ -167,8 +167,8 @@ class MediaSettings(Section):
     ssrc_change_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.1
     "Seconds of silence of the locked SSRC after which another from the same source is taken."
     rebind_seconds: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] = 0.5
-    """Seconds of silence of the locked source after which another of the peer's is taken that goes on with its
-    stream; twice that for a new stream."""
+    """Seconds of silence of the locked source after which another of the peer's is taken that goes on with
+    its stream; twice that for a new stream."""
     networks: tuple[Network, ...] = ()
     """Addresses and networks that carriers' RTP may come from, beside the host of the SDP, the host of the
     signalling, and the trunk's sources."""
