@@ -67,7 +67,7 @@ class Latch:
     )
 
     def __init__(self) -> None:
-        self._networks: NetworkMap[None] | None = None
+        self._networks: NetworkMap[str] | None = None
         self._signalling = ""
         self._expected: Address | None = None
         self._hosts: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Latch:
         self.on_purpose = False
         "Whether it had said that it would be silent."
 
-    def restrict(self, networks: NetworkMap[None], patience: float) -> None:
+    def restrict(self, networks: NetworkMap[str], patience: float) -> None:
         """The networks that media may come from, whoever signals, and how long silence is borne."""
         self._networks, self.patience = networks, patience
 
@@ -187,9 +187,9 @@ def canonical(host: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def networks_of(networks: tuple[str, ...]) -> NetworkMap[None]:
+def networks_of(networks: tuple[str, ...]) -> NetworkMap[str]:
     """Networks that media may come from, ready to be asked; what is none is left out."""
-    return NetworkMap((network, None) for network in networks if is_network(network))
+    return NetworkMap((network, network) for network in networks if is_network(network))
 
 
 def is_network(text: str) -> bool:
