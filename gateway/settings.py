@@ -158,8 +158,10 @@ class MediaSettings(Section):
     "Seconds for which a freed port pair is not used again, so that late packets find nobody."
     reorder_ms: Annotated[int, Field(ge=0, le=500)] = 120
     "Most milliseconds that a packet waits for an earlier one; the wait follows what the network does."
-    stall_ms: Annotated[int, Field(ge=70, le=1000)] = 200
+    stall_ms: Annotated[int, Field(ge=70, le=1000)] = 500
     "Most milliseconds that audio may stay away before the agent hears silence; learnt likewise, from 70 up."
+    catch_up_ms: Annotated[int, Field(ge=0, le=2000)] = 400
+    "Most milliseconds of late audio that the agent gets all the same, in a burst; what is older is dropped."
     comfort_noise: Literal["off", "accept", "offer"] = "accept"
     "Comfort noise (RFC 3389) from carriers: off, accept where they offer it, or offer it as well."
     one_way_seconds: Seconds = 10.0

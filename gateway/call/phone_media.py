@@ -394,6 +394,7 @@ class PhoneMedia(_HotPhone):
             clock_rate=negotiated.codec.clock_rate,
             max_wait_ms=self._settings.reorder_ms,
             max_stall_ms=self._settings.stall_ms,
+            catch_up_ms=self._settings.catch_up_ms,
             ssrc_silence_ms=round(self._settings.ssrc_change_seconds * 1000),
         )
         self._sender = RtpSender(
@@ -413,6 +414,7 @@ class PhoneMedia(_HotPhone):
         self._meter = Meter(self._sender, self._receiver, self._rtcp)
         self._run = self._receiver.run
         self.port.on_rtp = self._receiver.receive
+        self.port.on_waited = self._receiver.receive_waited
         self.port.on_rtcp = self._rtcp.receive
 
     def _change(self, negotiated: Negotiated) -> None:

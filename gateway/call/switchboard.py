@@ -70,7 +70,9 @@ class Switchboard:
         "Set by the app: what to do when an agent wants to transfer its call."
         self.clock = MediaClock(self._tick_failed)
         self.ports = RtpPorts(
-            PortRange(config.media.port_min, config.media.port_max), config.media.quarantine_seconds
+            PortRange(config.media.port_min, config.media.port_max),
+            config.media.quarantine_seconds,
+            clock=self.clock,
         )
         self.tell = bus.tell
         now = asyncio.get_running_loop().time

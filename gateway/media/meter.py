@@ -1,6 +1,15 @@
 """The figures of one call's audio, both ways: for its record, for its agent, and over time."""
 
-from gateway.media.quality import Counts, Point, Report, Series, heard_mos, point, said_mos
+from gateway.media.quality import (
+    Counts,
+    Point,
+    Report,
+    Series,
+    heard_mos,
+    point,
+    said_mos,
+    unheard_percent,
+)
 from gateway.media.receiver import RtpReceiver
 from gateway.media.rtcp import RtcpSession
 from gateway.media.rtp import RtpSender
@@ -22,9 +31,8 @@ class Meter:
 
     def sample(self, underruns: int) -> Point:
         """The time since the last sample."""
-        receiver = self._receiver
-        now = Counts(receiver.expected, receiver.unheard, receiver.concealed_ms, underruns)
-        made = point(self._before, now, receiver.jitter, self._report(), self._buffer_ms)
+        now = self._counts(underruns)
+        made = point(self._before, now, self._receiver.jitter, self._report(), self._buffer_ms)
         self._before = now
         self._series.add(made)
         return made
@@ -32,7 +40,7 @@ class Meter:
     def incoming(self) -> Figures:
         """What came, in numbers: the part `in` of the record."""
         receiver = self._receiver
-        loss = 100 * receiver.unheard / receiver.expected if receiver.expected else 0.0
+        loss = unheard_percent(Counts(), self._counts(0)) or 0.0
         bursts = receiver.bursts
         mos = heard_mos(loss, self._rtcp.round_trip_ms, self._buffer_ms, bursts.ratio)
         return {
@@ -58,6 +66,17 @@ class Meter:
             "jitter_ms": round(receiver.jitter, 2),
             "mos": round(mos, 2) if receiver.packets else None,
         }
+
+    def _counts(self, underruns: int) -> Counts:
+        receiver = self._receiver
+        return Counts(
+            expected=receiver.expected,
+            unheard=receiver.unheard,
+            concealed_ms=receiver.concealed_ms,
+            underruns=underruns,
+            spoilt_ms=receiver.spoilt_ms,
+            elapsed_ms=receiver.elapsed_ms,
+        )
 
     def outgoing(self) -> Figures:
         """What left, and what the peer says of it: the part `out` of the record."""

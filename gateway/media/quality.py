@@ -103,6 +103,9 @@ class Counts:
     "Of those, lost or too late."
     concealed_ms: int = 0
     underruns: int = 0
+    spoilt_ms: int = 0
+    "Audio that came and was cut, or had silence in its place."
+    elapsed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Point:
     """A few seconds of a call; None where nothing is known."""
 
     loss_in: float | None
-    "Percent lost or too late."
+    "Percent lost, too late, or spoilt."
     jitter_in: float | None
     "Milliseconds, as are all times."
     mos_in: float | None
@@ -137,12 +140,11 @@ COLUMNS = tuple(field.name for field in fields(Point))
 
 def point(before: Counts, now: Counts, jitter_ms: float, report: Report, buffer_ms: float) -> Point:
     """The time between two counts. `buffer_ms`: how long audio from the peer takes within us."""
-    expected = now.expected - before.expected
-    loss = 100 * max(0, now.unheard - before.unheard) / expected if expected > 0 else None
+    loss = unheard_percent(before, now)
     return Point(
         loss_in=loss,
         jitter_in=jitter_ms,
-        mos_in=None if loss is None else heard_mos(min(loss, 100.0), report.round_trip_ms, buffer_ms),
+        mos_in=None if loss is None else heard_mos(loss, report.round_trip_ms, buffer_ms),
         concealed=now.concealed_ms - before.concealed_ms,
         underruns=now.underruns - before.underruns,
         loss_out=report.loss_percent,
@@ -150,6 +152,19 @@ def point(before: Counts, now: Counts, jitter_ms: float, report: Report, buffer_
         mos_out=said_mos(report),
         round_trip=report.round_trip_ms,
     )
+
+
+def unheard_percent(before: Counts, now: Counts) -> float | None:
+    """Of what was said between two counts, what was not heard as it was said; None where nothing was.
+
+    Lost packets and late ones are known by their sequence numbers, what was cut or silent by its time.
+    """
+    expected = now.expected - before.expected
+    if expected <= 0:
+        return None
+    lost = max(0, now.unheard - before.unheard) / expected
+    spoilt = (now.spoilt_ms - before.spoilt_ms) / max(1, now.elapsed_ms - before.elapsed_ms)
+    return 100 * min(1.0, lost + max(0.0, spoilt))
 
 
 def heard_mos(

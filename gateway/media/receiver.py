@@ -1,6 +1,6 @@
 """The receiving end of an RTP stream: packets as they come in, audio in real time out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.media import comfort_noise
 from gateway.media.codecs import Codec
@@ -41,6 +41,7 @@ class RtpReceiver:
 
     __slots__ = (
         "_base",
+        "_catch_up_seconds",
         "_clock_rate",
         "_codecs",
         "_digits",
@@ -90,13 +91,15 @@ class RtpReceiver:
         on_digit: OnDigit = lambda digit, duration_ms: None,
         clock_rate: int = 8000,
         max_wait_ms: int = 120,
-        max_stall_ms: int = 200,
+        max_stall_ms: int = 500,
+        catch_up_ms: int = 400,
         ssrc_silence_ms: int = 300,
     ) -> None:
         """`max_wait_ms`: how long a gap may stay open at most before it is concealed.
 
         How long it does follows what lately paid off, from `_SHORTEST_WAIT` up.
         `max_stall_ms`: how late audio may be, likewise, before the sender counts as pausing.
+        `catch_up_ms`: how much of what waited for us, or came in a burst, is given on faster than real time.
         `ssrc_silence_ms`: how long a stream has to be silent before another may take its place.
         """
         self._clock_rate = clock_rate
@@ -109,7 +112,10 @@ class RtpReceiver:
         self._payload_type, codec = next(iter(self._codecs.items()))
         self.run = PlainRun(self._receive_other, clock_rate)
         "The packets as long as each is the expected one."
-        self._timeline = Timeline(self.run, sink, codec.format, clock_rate, max_stall_ms / 1000)
+        self._catch_up_seconds = catch_up_ms / 1000
+        self._timeline = Timeline(
+            self.run, sink, codec.format, clock_rate, max_stall_ms / 1000, self._catch_up_seconds
+        )
         self._digits = EventDetector(on_digit, clock_rate)
 
         self._ssrc = _NEVER
@@ -157,6 +163,25 @@ class RtpReceiver:
     def receive(self) -> Callable[[bytes, float], None]:
         """Takes one datagram from the peer; what is not of the stream is dropped and counted."""
         return self.run.receive
+
+    def receive_waited(self, waited: Sequence[tuple[bytes, float]], now: float) -> None:
+        """Take datagrams that waited for us, each with when it came: it is not them who are late.
+
+        What belongs to the time that we stood still is given to nobody but for the newest of it.
+        """
+        since = now - self._catch_up_seconds
+        fresh = next((place for place, (_, at) in enumerate(waited) if at >= since), len(waited))
+        receive = self.run.receive
+        if fresh:
+            self._timeline.withhold()
+            for data, at in waited[:fresh]:
+                receive(data, at)
+            self._timeline.resume()
+        if self.first_at is not None and since > self.first_at:
+            self._catch_up()
+            self._timeline.stand_still(since)
+        for data, at in waited[fresh:]:
+            receive(data, at)
 
     def redirect(self, sink: Sink) -> None:
         """Give the audio to somebody else from here on."""
@@ -477,8 +502,19 @@ class RtpReceiver:
 
     @property
     def discarded_ms(self) -> int:
-        """Milliseconds dropped because they came too fast: bursts, or the sender's clock."""
+        """Milliseconds dropped: too fast, by a burst or the sender's clock, or waited for us too long."""
         return self._ms(self._timeline.discarded)
+
+    @property
+    def spoilt_ms(self) -> int:
+        """Milliseconds that can be missed, beside lost packets: audio cut, or silence in its place."""
+        return self._ms(self._timeline.spoilt)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds of the stream's time, heard or not."""
+        self._catch_up()
+        return self._ms(self._timeline.given + self._timeline.withheld)
 
     def _ms(self, samples: int) -> int:
         return samples * 1000 // self._clock_rate

@@ -36,12 +36,15 @@ class Timeline:
     """
 
     __slots__ = (
+        "_ahead_far",
         "_ahead_firm",
         "_ahead_hard",
         "_ahead_soft",
+        "_amid_word",
         "_convert",
         "_cut",
         "_done",
+        "_excused",
         "_format",
         "_frame",
         "_going_on",
@@ -58,6 +61,7 @@ class Timeline:
         "_origin",
         "_rate",
         "_run",
+        "_shortened",
         "_silence",
         "_sink",
         "_sink_format",
@@ -67,6 +71,8 @@ class Timeline:
         "filled",
         "inserted",
         "media",
+        "spoilt",
+        "withheld",
     )
 
     def __init__(
@@ -75,9 +81,13 @@ class Timeline:
         sink: Sink,
         sink_format: AudioFormat,
         clock_rate: int,
-        longest_stall: float = 0.2,
+        longest_stall: float = 0.5,
+        catch_up: float = 0.4,
     ) -> None:
-        """`longest_stall`: how late audio may be, in seconds, before it is given up for silence."""
+        """`longest_stall`: how late audio may be, in seconds, before it is given up for silence.
+
+        `catch_up`: how far ahead of the clock audio may be given, in seconds, when it comes in a burst.
+        """
         per_ms = clock_rate // 1000
         self._run = run
         self._rate = clock_rate
@@ -85,7 +95,8 @@ class Timeline:
         self._longest_fill = 1000 * per_ms
         self._ahead_soft, self._ahead_firm = round(-EARLIEST * clock_rate), 80 * per_ms
         self._lag_soft, self._lag_firm = round(LATEST * clock_rate), 100 * per_ms
-        self._ahead_hard, self._lag_hard = 160 * per_ms, 200 * per_ms
+        self._ahead_far, self._lag_hard = 160 * per_ms, 200 * per_ms
+        self._ahead_hard = max(self._ahead_far, round(catch_up * clock_rate))
         self._lag_held = 120 * per_ms
         self._sink = sink
         self._sink_format = sink_format
@@ -95,6 +106,12 @@ class Timeline:
         "What was made up since the last packet."
         self._cut: bytes | None = None
         "The first packet that was left out since the last one."
+        self._amid_word = False
+        "Whether what was filled since the last packet stands amid a word."
+        self._shortened = False
+        "Whether the packet before was made shorter."
+        self._excused = 0
+        "Samples that may yet be cut of what came behind a stall, and whose place was counted as spoilt."
         self._noise: ComfortNoise | None = None
         "What the sender wants its pause to sound like."
         self.switch(sink_format)
@@ -107,7 +124,7 @@ class Timeline:
         self._done = 0
         "Samples filled since the last packet: that much of the next gap in the timestamps is done."
         self._off = 0
-        "Packets in a row that were off."
+        "Packets in a row that were off, all to the same side: behind the clock, or below 0 ahead of it."
         self._off_at = 0
         self._late_since = 0.0
         "When the first of them came."
@@ -118,12 +135,16 @@ class Timeline:
         self.inserted = 0
         "Samples repeated because the sender's clock is slow."
         self.discarded = 0
-        "Samples dropped because they came too fast: in a burst, or by the sender's clock."
+        "Samples dropped: came too fast, in a burst or by the sender's clock, or waited too long for us."
+        self.spoilt = 0
+        "Samples of audio that can be missed: not given on, or silence in their place amid a word."
+        self.withheld = 0
+        "Samples that had their time and were given to nobody, since we stood still."
 
     @property
     def given(self) -> int:
         """Samples given on so far."""
-        return self.media + self._offset
+        return self.media + self._offset - self.withheld
 
     def start(self, timestamp: int, now: float) -> None:
         """Begin with the packet at hand, which is right on time by definition."""
@@ -152,6 +173,23 @@ class Timeline:
         self._sink = sink
         convert = self._convert
         self._run.give = sink if convert is None else lambda audio: sink(convert(audio))
+
+    def withhold(self) -> None:
+        """Give what comes to nobody, until `redirect`: it had its time, and waited for us too long."""
+        self._run.give = self._drop
+
+    def resume(self) -> None:
+        """Give audio on again."""
+        self.redirect(self._sink)
+
+    def stand_still(self, now: float) -> None:
+        """Let time go by up to now in which we gave nothing, where no audio waited for us either."""
+        whole = int(self._lag(now)) // self._frame * self._frame
+        if now - self._run.heard_at > QUIET and whole > 0:
+            self.withheld += whole
+            self._offset += whole
+            self._done += whole
+            self._run.due_at = inf
 
     def take(self, payload: bytes, timestamp: int, now: float, *, lost: bool, prompt: bool) -> None:
         """One packet in sequence. `lost`: some before it never came; `prompt`: it was not held back."""
@@ -204,28 +242,67 @@ class Timeline:
         gap = timestamp_distance(self.media & 0xFFFFFFFF, timestamp)
         if gap == 0 and not lost and self._run.last:
             self._stalls.came(now - self._run.heard_at, now)
+        if self._amid_word and not lost:
+            self._spoil(self._done - max(0, gap))
         owed = min(gap - self._done, int(self._lag(now)) + self._ahead_soft, self._longest_fill)
         if owed > 0 and lost:
             self._conceal(owed)
         elif owed > 0:
             self._be_silent(owed)
         self._done = 0
+        self._amid_word = False
         self.media += gap
         self._offset -= gap
 
+    def _spoil(self, stalled: int) -> None:
+        """Silence stood where audio belongs that comes only now: what of that is cut is no further harm."""
+        if stalled > 0:
+            self.spoilt += stalled
+            self._excused = stalled
+
     def _give_early(self, payload: bytes, lag: float, *, settled: bool) -> None:
-        """Audio ahead of the clock: left out where it is silent, or far ahead; else made shorter."""
-        if lag < -self._ahead_hard or (lag < -self._ahead_soft and self._silent(payload)):
-            self.discarded += len(payload)
-            self._offset -= len(payload)
-            self._cut = self._cut or payload
-            return
-        if lag < -self._ahead_firm and settled:
-            shorter = from_l16(shortened(to_l16(payload, self._format), self._rate), self._format)
-            self.discarded += len(payload) - len(shorter)
-            self._offset -= len(payload) - len(shorter)
-            payload = shorter
-        self._run.give(self._joined(payload))
+        """Audio ahead of the clock: left out where it is silent, or too far ahead; else made shorter.
+
+        At once where it is far ahead, as behind a stall that was filled; every other packet, so that it is no
+        faster than people can talk.
+        """
+        if lag < -self._ahead_soft and self._silent(payload):
+            self._leave_out(payload)
+        elif lag < -self._ahead_hard:
+            self._leave_out(payload)
+            self._miss(len(payload))
+        else:
+            if lag < -self._ahead_far or (settled and lag < -self._ahead_firm):
+                payload = self._shorter(payload)
+            self._run.give(self._joined(payload))
+
+    def _leave_out(self, payload: bytes) -> None:
+        self.discarded += len(payload)
+        self._offset -= len(payload)
+        self._cut = self._cut or payload
+
+    def _shorter(self, payload: bytes) -> bytes:
+        self._shortened = not self._shortened
+        if not self._shortened:
+            return payload
+        shorter = from_l16(shortened(to_l16(payload, self._format), self._rate), self._format)
+        less = len(payload) - len(shorter)
+        self.discarded += less
+        self._offset -= less
+        self._miss(less)
+        return shorter
+
+    def _miss(self, samples: int) -> None:
+        """So much of what was said is not heard."""
+        excused = min(self._excused, samples)
+        self._excused -= excused
+        self.spoilt += samples - excused
+
+    def _drop(self, audio: bytes) -> None:
+        """In the place of the sink, while audio is withheld."""
+        self.withheld += len(audio)
+        self.discarded += len(audio)
+        self.spoilt += len(audio)
 
     def _give_late(self, payload: bytes, lag: float, *, settled: bool) -> None:
         """Audio behind the clock: given twice where it is silent; where it never is, made longer."""
@@ -276,6 +353,7 @@ class Timeline:
         dying = min(whole, self._dying()) if amid_word and self._noise is None else 0
         if dying > 0:
             self._conceal(dying)
+            self._amid_word = True
         if whole > dying:
             self._be_silent(whole - dying)
         self._done += whole
@@ -301,10 +379,10 @@ class Timeline:
 
     def _settled(self, lag: float, size: int, now: float) -> bool:
         """Whether packets have been off for so long that the sender's clock is to blame."""
-        off = lag > self._lag_soft or lag < -self._ahead_soft
-        goes_on = off and self._off > 0 and self._off_at == self.media
-        self._off = (self._off if goes_on else 0) + off
+        side = (lag > self._lag_soft) - (lag < -self._ahead_soft)
+        goes_on = side * self._off > 0 and self._off_at == self.media
+        self._off = (self._off if goes_on else 0) + side
         self._off_at = self.media + size
         if not goes_on:
             self._late_since = now
-        return self._off > _SETTLED
+        return abs(self._off) > _SETTLED

@@ -7,6 +7,7 @@ had the fewest calls when it joined, so that a hundred calls do not send in one 
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 GRID = 0.005
@@ -18,6 +19,9 @@ RESOLUTION = 0.001
 A beat that is due in less than half of it is struck: to wait for the rest of it would be to ask the loop for
 a timer of no time at all, over and over, until the next millisecond.
 """
+
+OVERDUE = 0.015
+"Seconds that a beat may be late before what waits in sockets is looked at for when it came."
 
 MAX_CATCH_UP = 40
 "Beats that are made up for after a stall; what lies further back is skipped."
@@ -69,7 +73,10 @@ class MediaClock:
         self._on_error = on_error
         self._timer: Timer | None = None
         self._loop: Timers | None = None
-        self._due = 0.0
+        self.due = inf
+        "When the next beat is; `inf` while the clock stands."
+        self.on_late: Callable[[float], None] = _nothing_waits
+        "Called with the time before beats that are overdue: what came meanwhile came before them."
         self.beat = 0
         "Beats since the start, those that a stall cost us too: time, in steps of `GRID`."
         self.skipped_beats = 0
@@ -85,14 +92,15 @@ class MediaClock:
     def start(self, loop: Timers | None = None) -> None:
         """Begin to beat, on the running loop unless another is given."""
         self._loop = loop or asyncio.get_running_loop()
-        self._due = self._loop.time() + GRID
-        self._timer = self._loop.call_at(self._due, self._run)
+        self.due = self._loop.time() + GRID
+        self._timer = self._loop.call_at(self.due, self._run)
 
     def stop(self) -> None:
         """Stop beating; calls that are still joined get no more ticks."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self.due = inf
 
     def join(self, tick: Tick, milliseconds: int) -> Beat:
         """Run `tick` every `milliseconds` (rounded to the grid) until `leave`."""
@@ -112,23 +120,31 @@ class MediaClock:
         loop = self._loop
         assert loop is not None
         now = loop.time()
-        behind = int((now - self._due) / GRID)
+        if now - self.due > OVERDUE:
+            self._tell_late(now)
+        behind = int((now - self.due) / GRID)
         if behind > MAX_CATCH_UP:
             self._skip(behind)
-        while self._due <= now + RESOLUTION / 2:
-            self.behind = max(0.0, now - self._due)
+        while self.due <= now + RESOLUTION / 2:
+            self.behind = max(0.0, now - self.due)
             self.lateness += (self.behind - self.lateness) * _SHARE
             self._strike(now)
             self.beat += 1
-            self._due += GRID
-        self._timer = loop.call_at(self._due, self._run)
+            self.due += GRID
+        self._timer = loop.call_at(self.due, self._run)
+
+    def _tell_late(self, now: float) -> None:
+        try:
+            self.on_late(now)
+        except Exception as error:
+            self._on_error(error)
 
     def _skip(self, beats: int) -> None:
         """Strike none of so many; on average they were late by half of the time that they stand for."""
         self.lateness += (beats * GRID / 2 - self.lateness) * (1 - (1 - _SHARE) ** beats)
         self.skipped_beats += beats
         self.beat += beats
-        self._due += beats * GRID
+        self.due += beats * GRID
 
     def _strike(self, now: float) -> None:
         for period, wheel in self._wheels.items():
@@ -137,3 +153,7 @@ class MediaClock:
                     tick(now)
                 except Exception as error:
                     self._on_error(error)
+
+
+def _nothing_waits(now: float) -> None:
+    """There are no sockets to look at."""

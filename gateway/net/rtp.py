@@ -10,11 +10,14 @@ import errno
 import secrets
 import select
 import socket
+import struct
+import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.net.clock import OVERDUE, MediaClock
 from gateway.net.latch import Address, Latch, Standing, canonical
 
 Receive = Callable[[bytes, float], None]
@@ -24,6 +27,12 @@ Readable = Callable[[float], None]
 "Called with the loop's time when a datagram waits."
 
 MAX_PORT = 65_535
+
+Waiting = Callable[[float, float], None]
+"Called with the loop's time, and the moment by the kernel's clock at which that was 0."
+
+Waited = Sequence[tuple[bytes, float]]
+"Datagrams, each with the loop's time at which the kernel took it."
 
 MAX_DATAGRAM = 2048
 "More than any RTP packet that we negotiate; a longer datagram is cut and then refused by its parser."
@@ -40,8 +49,22 @@ DOUBT_SECONDS = 0.25
 MOST_REFUSED = 64
 "Datagrams of others that are looked at while ours is silent, each time: a flood is the kernel's to drop."
 
-MOST_QUEUED = 1024
-"Datagrams that can have come before the kernel began to drop those of others; more than its buffer holds."
+STOOD_STILL = 0.1
+"Seconds of lateness from which on every call is told, also one of which nothing waits."
+
+LONGEST_WAIT = 60.0
+"Seconds that a datagram may have waited for us; one that says more was noted by another clock."
+
+MOST_ROUNDS = 64
+"Looks at all sockets in a row while we are late: whose peer is not certain yet gives one datagram a look."
+
+MOST_WAITING = 1024
+"Datagrams that are taken from a socket at once: more than a kernel keeps by default."
+
+_SO_TIMESTAMPNS = 35
+"The kernel notes when a datagram came (socket(7)); `socket` has no name for it."
+_STAMP = struct.Struct("@ll")
+_ROOM = socket.CMSG_SPACE(_STAMP.size)
 
 
 class NoPortFree(Exception):
@@ -70,13 +93,21 @@ class PortRange:
 
 
 class Arrivals:
-    """The sockets of all calls behind one descriptor: the loop is asked once for many packets."""
+    """The sockets of all calls behind one descriptor: the loop is asked once for many packets.
 
-    def __init__(self) -> None:
+    While the loop keeps up, a datagram comes when it is looked at. When the clock's beats are overdue, it is
+    us who are late, not the network: then all that waits is taken at once, and the kernel says when it came.
+    """
+
+    def __init__(self, clock: MediaClock | None = None) -> None:
+        """`clock` says whether the loop keeps up; without one it does."""
         self._readable: list[Readable | None] = []
         "By the number of the socket: a list is looked at in one place, a dictionary in three."
+        self._waiting: dict[int, Waiting] = {}
         self._watched = 0
         self._poll: select.epoll | None = None
+        self._clock = clock or MediaClock(_raise)
+        self._clock.on_late = self.catch_up
 
     def watch(self, one: socket.socket, readable: Readable) -> None:
         """Call `readable` whenever a datagram waits."""
@@ -90,15 +121,19 @@ class Arrivals:
         self._watched += 1
         self._poll.register(number, select.EPOLLIN)
 
-    def change(self, one: socket.socket, readable: Readable) -> None:
-        """Call another instead."""
+    def change(self, one: socket.socket, readable: Readable, waiting: Waiting | None = None) -> None:
+        """Call another instead; `waiting` takes all that waits when it is us who are late."""
         self._readable[one.fileno()] = readable
+        self._waiting.pop(one.fileno(), None)
+        if waiting is not None:
+            self._waiting[one.fileno()] = waiting
 
     def forget(self, one: socket.socket) -> None:
         """Call nobody any more; before the socket is closed."""
         assert self._poll is not None, "nothing was watched"
         self._poll.unregister(one)
         self._readable[one.fileno()] = None
+        self._waiting.pop(one.fileno(), None)
         self._watched -= 1
         if not self._watched:
             self._loop.remove_reader(self._poll.fileno())
@@ -109,10 +144,40 @@ class Arrivals:
         """HOT: one datagram for each socket that has some; the loop calls again while there is more."""
         assert self._poll is not None
         readable, now = self._readable, self._loop.time()
+        if now - self._clock.due > OVERDUE:
+            self.catch_up(now)
+            return
         for number, _ in self._poll.poll(0):
             read = readable[number]
             if read is not None:  # else the one before it has ended that call
                 read(now)
+
+    def catch_up(self, now: float) -> None:
+        """Take all that waits, as of when it came: the clock is late, and so are we."""
+        if self._poll is None:
+            return
+        if now - self._clock.due > STOOD_STILL:
+            for number in list(self._waiting):
+                self._take_waiting(number, now)
+        for _ in range(MOST_ROUNDS):
+            ready = self._poll.poll(0) if self._poll is not None else []
+            for number, _ in ready:
+                if number in self._waiting:
+                    self._take_waiting(number, now)
+                else:
+                    self._read(number, now)
+            if not ready:
+                return
+
+    def _read(self, number: int, now: float) -> None:
+        read = self._readable[number]
+        if read is not None:
+            read(now)
+
+    def _take_waiting(self, number: int, now: float) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is not None:
+            waiting(now, time.time() - time.monotonic())
 
 
 class RtpPorts:
@@ -122,16 +187,23 @@ class RtpPorts:
     """
 
     def __init__(
-        self, ports: PortRange, quarantine_seconds: float, below: Callable[[int], int] = secrets.randbelow
+        self,
+        ports: PortRange,
+        quarantine_seconds: float,
+        below: Callable[[int], int] = secrets.randbelow,
+        clock: MediaClock | None = None,
     ) -> None:
-        """`below` draws a number from 0 up to, but not including, its argument."""
+        """`below` draws a number from 0 up to, but not including, its argument.
+
+        `clock`: whose lateness is ours, and not that of the packets.
+        """
         self._range = ports
         self._quarantine_seconds = quarantine_seconds
         self._below = below
         self._free = array("H", (ports.pair(index) for index in range(ports.pairs)))
         "RTP ports, in no order: one is drawn by putting the last in its place."
         self._resting: deque[tuple[float, int]] = deque()
-        self.arrivals = Arrivals()
+        self.arrivals = Arrivals(clock)
 
     @property
     def in_use(self) -> int:
@@ -181,6 +253,7 @@ def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket] | Non
             one = socket.socket(family, socket.SOCK_DGRAM)
             bound.append(one)
             one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             one.bind((host, number))
     except OSError as error:
         for one in bound:
@@ -221,6 +294,7 @@ class RtpPort(_HotPort):
         "latch",
         "on_moved",
         "on_rtcp",
+        "on_waited",
         "port",
         "remote",
         "send_errors",
@@ -258,6 +332,8 @@ class RtpPort(_HotPort):
         self.on_rtcp: Receive = ignore
         self.on_moved: Callable[[Address, Address], None] = ignore_move
         "Called with the old and the new source when another one took over, before its first packet."
+        self.on_waited: Callable[[Waited, float], None] = self._hear_waited
+        "Takes, in the place of `on_rtp`, all that waited while we were late; maybe nothing."
         self.accepts: Callable[[bytes], bool] = accept_nothing
         "Whether a first datagram from an unknown source is this call's media."
         self.goes_on: Callable[[bytes, float], bool] = goes_on_never
@@ -334,6 +410,7 @@ class RtpPort(_HotPort):
         self._connected = False
         self.on_rtp = self.on_rtcp = ignore
         self.on_moved, self.accepts, self.goes_on = ignore_move, accept_nothing, goes_on_never
+        self.on_waited = ignore_waited
         self._pool.rest(self.port, self._loop.time())
 
     def _receive(self, now: float) -> None:
@@ -346,23 +423,41 @@ class RtpPort(_HotPort):
         on_rtp = self.on_rtp  # Python is slower to call what is kept in a slot by its name
         on_rtp(data, now)
 
+    def _receive_waiting(self, now: float, epoch: float) -> None:
+        """All datagrams from the source that we are locked to, which have waited for us."""
+        waited: list[tuple[bytes, float]] = []
+        for _ in range(MOST_WAITING):
+            try:
+                data, ancillary, _, _ = self._rtp.recvmsg(MAX_DATAGRAM, _ROOM)
+            except BlockingIOError:
+                break
+            except OSError:
+                continue
+            waited.append((data, came_at(ancillary, now, epoch)))
+        self.on_waited(waited, now)
+
+    def _hear_waited(self, waited: Waited, now: float) -> None:
+        for data, at in waited:
+            self.on_rtp(data, at)
+
     def _learn(self, now: float) -> None:
         """One datagram of whom we may be about to lock to."""
         try:
-            data, sender = self._rtp.recvfrom(MAX_DATAGRAM)
+            data, ancillary, _, sender = self._rtp.recvmsg(MAX_DATAGRAM, _ROOM)
         except OSError:
             return
+        at = came_at(ancillary, now, time.time() - time.monotonic())
         latch, address = self.latch, (sender[0], sender[1])
         before = latch.source
         if address != before:
             media = self.accepts(data)
-            if not media or not latch.hears(address, now, lambda: self.goes_on(data, now)):
+            if not media or not latch.hears(address, at, lambda: self.goes_on(data, at)):
                 self._refuse(address, now, media=media)
                 return
             self._follow(before, address, now)
         else:
             latch.silent_since = None
-        self.on_rtp(data, now)
+        self.on_rtp(data, at)
         if latch.final or now >= self._listening_until:
             self._lock(address, now)
 
@@ -393,16 +488,22 @@ class RtpPort(_HotPort):
         except OSError:
             return
         self._connected = True
-        self._pool.arrivals.change(self._rtp, self._receive)
-        for _ in range(MOST_QUEUED):
+        self._pool.arrivals.change(self._rtp, self._receive, self._receive_waiting)
+        self._take_queued(source, now)
+
+    def _take_queued(self, source: Address, now: float) -> None:
+        waited, epoch = [], time.time() - time.monotonic()
+        for _ in range(MOST_WAITING):
             try:
-                data, sender = self._rtp.recvfrom(MAX_DATAGRAM)
+                data, ancillary, _, sender = self._rtp.recvmsg(MAX_DATAGRAM, _ROOM)
             except OSError:
-                return
+                break
             if (sender[0], sender[1]) == source:
-                self.on_rtp(data, now)
+                waited.append((data, came_at(ancillary, now, epoch)))
             else:
                 self.foreign += 1
+        if waited:
+            self.on_waited(waited, now)
 
     def _listen(self, until: float) -> None:
         """Hear others too, until then, or, from then on, until ours is heard again."""
@@ -414,14 +515,28 @@ class RtpPort(_HotPort):
 
     def _rtcp_readable(self, now: float) -> None:
         try:
-            data, source = self._rtcp.recvfrom(MAX_DATAGRAM)
+            data, ancillary, _, source = self._rtcp.recvmsg(MAX_DATAGRAM, _ROOM)
         except OSError:
             return
         if self.remote is None or source[0] != self.remote[0]:
             self.foreign += 1
             return
         self._rtcp_remote = (source[0], source[1])
-        self.on_rtcp(data, now)
+        self.on_rtcp(data, came_at(ancillary, now, time.time() - time.monotonic()))
+
+
+def came_at(ancillary: Sequence[tuple[int, int, bytes]], now: float, epoch: float) -> float:
+    """When a datagram came, by the loop's time: what the kernel noted; `now` where it has noted nothing.
+
+    `epoch`: the moment by the kernel's clock at which the loop's time was 0. A clock that was set meanwhile
+    puts nothing into the future, nor further back than sockets can hold.
+    """
+    for level, kind, stamp in ancillary:
+        if (level, kind, len(stamp)) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS, _STAMP.size):
+            seconds, nanoseconds = _STAMP.unpack(stamp)
+            at = seconds + nanoseconds / 1e9 - epoch
+            return at if now - LONGEST_WAIT < at < now else now
+    return now
 
 
 def ignore(data: bytes, now: float) -> None:
@@ -432,6 +547,10 @@ def ignore_move(before: Address, source: Address) -> None:
     """Take another source for ours before anyone wants to know."""
 
 
+def ignore_waited(waited: Waited, now: float) -> None:
+    """Take what waited when nobody listens any more."""
+
+
 def accept_nothing(data: bytes) -> bool:
     """Let nothing through before the call says what its media looks like."""
     return False
@@ -440,6 +559,10 @@ def accept_nothing(data: bytes) -> bool:
 def goes_on_never(data: bytes, now: float) -> bool:
     """Before there is a stream, nothing goes on with it."""
     return False
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

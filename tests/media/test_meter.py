@@ -51,6 +51,45 @@ def test_a_burst_of_loss() -> None:
     assert 4.2 < mos < 4.36
 
 
+@pytest.mark.parametrize("gap", [40, 60, 100])
+def test_what_came_too_late_to_be_heard_counts(gap: int) -> None:
+    """None is lost, but all of a long hold-up is silence or cut: that is no good call."""
+    theirs = RtpSender(8, 0, 0, 0)
+    receiver = RtpReceiver({0: PCMU}, sink=lambda _: None, max_stall_ms=200, catch_up_ms=160)
+    session = RtcpSession(RtpSender(7, 0, 0, 0), receiver, "us", 0.0, lambda: 0.5)
+    held: list[bytes] = []
+    for n in range(600):
+        held.append(theirs.packet(LOUD))
+        if n % 120 >= gap or n < 120:
+            for data in held:
+                receiver.receive(data, n * 0.02)
+            held = []
+        receiver.tick(n * 0.02)
+    heard = Meter(RtpSender(7, 0, 0, 0), receiver, session).incoming()
+    assert heard["lost"] == 0
+    unheard, mos = heard["loss_percent"], heard["mos"]
+    assert isinstance(unheard, float)
+    assert isinstance(mos, float)
+    assert 100 * 4 * (gap - 10) / 600 < unheard < 100 * 4 * (gap + 15) / 600
+    assert mos < 2.8
+
+
+def test_a_pause_of_the_sender_harms_nobody() -> None:
+    """Silence that stands for silence costs no opinion."""
+    theirs = RtpSender(8, 0, 0, 0)
+    receiver = RtpReceiver({0: PCMU}, sink=lambda _: None)
+    session = RtcpSession(RtpSender(7, 0, 0, 0), receiver, "us", 0.0, lambda: 0.5)
+    for n in range(500):
+        if 100 <= n < 300:
+            theirs.skip(160)
+        else:
+            receiver.receive(theirs.packet(LOUD), n * 0.02)
+        receiver.tick(n * 0.02)
+    heard = Meter(RtpSender(7, 0, 0, 0), receiver, session).incoming()
+    assert receiver.filled_ms >= 3900
+    assert (heard["loss_percent"], heard["mos"]) == (0.0, pytest.approx(4.38, abs=0.02))
+
+
 def test_the_way_out() -> None:
     """By the peer's report: over the call, and of late."""
     meter, ours, session = a_call(set())

@@ -248,14 +248,14 @@ class TestRealTime:
         assert listener.receiver.lost == 100
 
     def test_a_burst_behind_an_outage_does_not_delay_for_ever(self) -> None:
-        """What was filled already is discarded, counted, and real time goes on."""
+        """What was filled already is discarded but for a bounded part, counted, and real time goes on."""
         arrivals = [
             (max(at, 103.0) if 50 <= n < 150 else at, data) for n, (at, data) in enumerate(stream(250))
         ]
         listener = Listener()
         listener.hear(arrivals)
-        assert listener.furthest <= 170
-        assert listener.audio.endswith(spoken(*range(200, 250)))
+        assert listener.furthest <= 420
+        assert abs(listener.behind[-1]) <= 200
         assert listener.receiver.discarded_ms > 1500
         assert listener.receiver.lost == 0
 
@@ -421,6 +421,146 @@ class TestRealTime:
         listener.hear([], until=101.0)
         assert not listener.audio
         assert listener.receiver.last_at is None
+
+
+class TestLateBursts:
+    """Audio that the network holds up and then brings at once; none is lost."""
+
+    @staticmethod
+    def held_up(arrivals: list[Arrival], gap: float, every: float) -> list[Arrival]:
+        """What is sent in the first `gap` of each stretch of `every` seconds comes at the end of it."""
+        return [
+            (at - at % every + gap + 1e-6 * n if at >= 101 and at % every < gap else at, data)
+            for n, (at, data) in enumerate(arrivals)
+        ]
+
+    @pytest.mark.parametrize("gap", [0.1, 0.2, 0.3, 0.4])
+    @pytest.mark.parametrize("every", [1.0, 2.0, 4.0])
+    def test_what_comes_late_is_heard_all_the_same(self, gap: float, every: float) -> None:
+        """Twelve seconds with a burst again and again: after the first, next to nothing is cut or made up."""
+        listener = Listener()
+        listener.hear(self.held_up(stream(600), gap, every))
+        receiver = listener.receiver
+        assert receiver.lost == 0
+        assert receiver.discarded_ms <= 560
+        assert receiver.concealed_ms + receiver.filled_ms <= 640
+        assert listener.furthest <= 1000 * gap + 40
+
+    @pytest.mark.parametrize("gap", [0.1, 0.2, 0.4, 0.5, 1.0, 2.0])
+    def test_the_delay_is_small_again_within_two_seconds(self, gap: float) -> None:
+        """Whatever came at once: two seconds later the audio is less than 200 ms off the clock."""
+        listener = Listener()
+        listener.hear(self.held_up(stream(200), gap, 100.0), until=99.0)
+        arrivals = [(max(at, 101.0 + gap) if at >= 101.0 else at, data) for at, data in stream(300)]
+        listener = Listener()
+        listener.hear(arrivals)
+        after = listener.behind[round((1.0 + gap + 2.0) / 0.02) :]
+        assert max(map(abs, after)) < 200
+        assert listener.receiver.lost == 0
+
+    def test_digits_in_a_burst_count(self) -> None:
+        """Keys that were pressed while nothing came are told, once each."""
+        sender = RtpSender(7, 0, 0, 0, event_payload_type=101)
+        arrivals: list[Arrival] = []
+        for n in range(200):
+            if n == 55:
+                sender.digit("7", 100)
+            arrivals.append((100 + 0.02 * n, sender.next_event_packet() or sender.packet(LOUD)))
+        listener = Listener()
+        listener.hear([(max(at, 101.6) if at >= 101.0 else at, data) for at, data in arrivals])
+        assert [digit for digit, _ in listener.digits] == ["7"]
+
+    def test_a_burst_out_of_order_is_put_in_order(self) -> None:
+        """Neighbours that changed places within a burst cost nothing more."""
+        arrivals = stream(300)
+        for n in range(50, 70, 2):
+            arrivals[n], arrivals[n + 1] = arrivals[n + 1], arrivals[n]
+        late = [(101.4 if 50 <= n < 70 else at, data) for n, (at, data) in enumerate(arrivals)]
+        listener = Listener()
+        listener.hear(late)
+        assert listener.receiver.lost == listener.receiver.late == 0
+        assert abs(listener.behind[-1]) < 100
+
+
+class TestStandstill:
+    """Our process stood still, and packets waited in the socket: it is us who were late."""
+
+    @staticmethod
+    def stood_still(listener: Listener, arrivals: list[Arrival], since: float, until: float) -> None:
+        """Hear what came before, then at once what waited, then the rest."""
+        listener.hear([one for one in arrivals if one[0] < since], until=since)
+        listener.receiver.receive_waited([(data, at) for at, data in arrivals if since <= at <= until], until)
+        listener.receiver.tick(until)
+        listener.hear([one for one in arrivals if one[0] > until], start=until + 0.02)
+
+    @pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4])
+    def test_a_short_one_loses_nothing(self, seconds: float) -> None:
+        """All that waited is given on at once; nothing is made up, nothing cut."""
+        listener = Listener()
+        self.stood_still(listener, stream(200), 101.0, 101.0 + seconds)
+        assert listener.audio == spoken(*range(200))
+        receiver = listener.receiver
+        assert (receiver.concealed_ms, receiver.filled_ms, receiver.discarded_ms) == (0, 0, 0)
+        assert receiver.jitter == pytest.approx(0.0, abs=0.001)
+
+    @pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 5.0])
+    def test_behind_a_long_one_the_newest_is_heard(self, seconds: float) -> None:
+        """What is older than `catch_up_ms` is counted and discarded; audio is on time at once."""
+        listener = Listener()
+        self.stood_still(listener, stream(500), 101.0, 101.0 + seconds)
+        receiver = listener.receiver
+        cut = receiver.discarded_ms
+        assert cut == pytest.approx(1000 * seconds - 400, abs=21)
+        first = 50 + cut // 20
+        assert listener.audio == spoken(*range(50), *range(first, 500))
+        assert (receiver.concealed_ms, receiver.filled_ms, receiver.lost) == (0, 0, 0)
+        assert receiver.packets == 500
+        assert receiver.given_ms == len(listener.audio) / 8
+        assert receiver.elapsed_ms == 10_000
+
+    def test_what_the_socket_could_not_hold_is_not_made_up_for_long(self) -> None:
+        """The newest of ten seconds did not fit: a loss, concealed for no longer than any."""
+        arrivals = stream(1000)
+        waited = [arrival for n, arrival in enumerate(arrivals) if not 306 <= n < 550]
+        listener = Listener()
+        self.stood_still(listener, waited, 101.0, 111.0)
+        receiver = listener.receiver
+        assert receiver.lost == 244
+        assert receiver.concealed_ms <= 120
+        assert receiver.filled_ms <= 400
+        assert listener.audio.endswith(spoken(*range(560, 1000)))
+
+    def test_a_pause_meanwhile_is_not_caught_up_with(self) -> None:
+        """Who was silent on purpose leaves no seconds of silence to be given at once."""
+        arrivals = stream(50)
+        arrivals += [
+            (
+                105.0 + 0.02 * n,
+                bytes(replace(packet(50 + n), timestamp=(0xFFFFF800 + 40000 + 160 * n) % 2**32)),
+            )
+            for n in range(50)
+        ]
+        listener = Listener()
+        listener.hear(arrivals[:50], until=101.5)
+        before = len(listener.audio)
+        listener.receiver.receive_waited([], 104.0)
+        listener.receiver.tick(104.0)
+        assert len(listener.audio) - before <= 8 * 480
+        listener.hear(arrivals[50:], start=104.02)
+        assert listener.audio.endswith(LOUD * 40)
+        assert listener.receiver.elapsed_ms == pytest.approx(6000, abs=40)
+
+    def test_digits_that_waited_count(self) -> None:
+        """A key that was pressed meanwhile is told, however old."""
+        sender = RtpSender(7, 0, 0, 0, event_payload_type=101)
+        arrivals: list[Arrival] = []
+        for n in range(200):
+            if n == 60:
+                sender.digit("3", 100)
+            arrivals.append((100 + 0.02 * n, sender.next_event_packet() or sender.packet(LOUD)))
+        listener = Listener()
+        self.stood_still(listener, arrivals, 101.0, 103.0)
+        assert listener.digits == [("3", 100)]
 
 
 class TestDigits:

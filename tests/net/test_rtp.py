@@ -3,12 +3,14 @@
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 
 import pytest
 
-from gateway.net.rtp import NoPortFree, PortRange, RtpPort, RtpPorts
+from gateway.net.clock import MediaClock
+from gateway.net.rtp import NoPortFree, PortRange, RtpPort, RtpPorts, came_at
 
 LOOPBACK = "127.0.0.1"
 
@@ -255,6 +257,81 @@ async def test_a_peer_without_an_open_port_ends_nothing(port: RtpPort, peers: li
     await settle()
     assert again.received() == [b"answer"]
     assert heard == [rtp(1), rtp(2)]
+
+
+async def test_what_waited_for_us_is_as_old_as_the_kernel_says(peers: list[Peer]) -> None:
+    """While the loop stood still packets came every 20 ms: that is how they are told, all at once."""
+    errors: list[Exception] = []
+    clock = MediaClock(errors.append)
+    port = RtpPorts(PortRange(24_300, 24_399), 0, clock=clock).open(LOOPBACK, 0.0)
+    port.accepts = lambda data: True
+    told: list[str] = []
+    heard: list[tuple[bytes, float]] = []
+
+    def hear(data: bytes, at: float) -> None:
+        heard.append((data, at))
+        told.append("packet")
+
+    port.on_rtp = hear
+    port.expect(LOOPBACK, peers[0].port)
+    clock.start()
+    beat = clock.join(lambda now: told.append("beat"), 5)
+    peers[0].send(port, rtp(0))
+    await settle()
+    told.clear()
+    sent = []
+    for n in range(1, 26):
+        time.sleep(0.02)  # noqa: ASYNC251 - the loop is what is to stand still
+        sent.append(time.monotonic())
+        peers[0].send(port, rtp(n))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.001)
+    clock.leave(beat)
+    clock.stop()
+    port.close()
+    assert [data for data, _ in heard] == [rtp(n) for n in range(26)]
+    assert told[:25] == ["packet"] * 25, "no beat is struck before what had come by then"
+    assert [at for _, at in heard[1:]] == pytest.approx(sent, abs=0.01)
+    assert not errors
+
+
+async def test_every_call_hears_of_a_standstill(peers: list[Peer]) -> None:
+    """Also one whose peer sent nothing meanwhile."""
+    clock = MediaClock(_raise)
+    port = RtpPorts(PortRange(24_400, 24_499), 0, clock=clock).open(LOOPBACK, 0.0)
+    port.accepts = lambda data: True
+    waited: list[int] = []
+    port.expect(LOOPBACK, peers[0].port)
+    clock.start()
+    peers[0].send(port, rtp(0))
+    await settle()
+    port.on_waited = lambda datagrams, now: waited.append(len(datagrams))
+    await settle()
+    assert not waited
+    time.sleep(0.3)  # noqa: ASYNC251 - the loop is what is to stand still
+    await asyncio.sleep(0.01)
+    clock.stop()
+    port.close()
+    assert waited == [0]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ((1000, 500_000_000), 99.5),
+        ((1001, 500_000_000), 100.0),
+        ((900, 0), 100.0),
+        (None, 100.0),
+    ],
+)
+def test_a_clock_that_was_set_is_not_believed(stamp: tuple[int, int] | None, at: float) -> None:
+    """What seems to come from the future, or from long ago, came now."""
+    ancillary = [] if stamp is None else [(socket.SOL_SOCKET, 35, struct.pack("@ll", *stamp))]
+    assert came_at(ancillary, 100.0, 901.0) == pytest.approx(at)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 async def test_rtcp_goes_to_the_port_above(port: RtpPort, peers: list[Peer]) -> None:
