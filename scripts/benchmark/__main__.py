@@ -24,10 +24,12 @@ from scripts.benchmark.load import Heard, Load, Phone, open_phone, percentile, p
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
 from scripts.benchmark.pages import PageFigures, Plan, measure_pages
 from scripts.benchmark.rules import RulesFigures, measure_rules
+from scripts.benchmark.setup import SetupFigures, setup_run
 from scripts.benchmark.sip import Dialler
 from scripts.benchmark.under_test import CALLED, Process, agents, floor, gateway, settle
 
 SETUP_RATE = 200
+OUTBOUND_RATE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,6 @@ class MediaFigures:
     round_trip_p99_ms: float
     memory_kb: float
     "Resident memory per call, over that without calls."
-
-
-@dataclass(frozen=True, slots=True)
-class SetupFigures:
-    """Calls that are set up, answered and ended at a steady rate."""
-
-    dialect: str
-    rate: int
-    calls: int
-    failed: int
-    cpu_ms: float
-    "CPU milliseconds of the process per call, INVITE to the answered BYE, agent connected."
-    answer_p50_ms: float
-    answer_p99_ms: float
 
 
 Figures = (
@@ -90,6 +78,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="of media: floor and dialects in turn; medians")
     parser.add_argument("--setup-calls", type=int, default=2000)
     parser.add_argument("--rate", type=int, default=SETUP_RATE, help="new calls a second")
+    parser.add_argument(
+        "--hold", type=float, default=0.5, help="seconds from the answer to the BYE, of set-up; 0: at once"
+    )
+    parser.add_argument("--outbound-rate", type=int, default=OUTBOUND_RATE, help="new calls out a second")
     parser.add_argument("--rows", type=int, default=1_000_000, help="calls in the database of pages")
     parser.add_argument("--repeats", type=int, default=15, help="requests of each page")
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
@@ -266,52 +258,22 @@ def figures_of(
 def measure_setup(
     arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
 ) -> list[SetupFigures]:
-    """Calls at a steady rate, each ended as soon as it is answered."""
+    """Calls at a steady rate, each held for a while and then ended by its caller."""
     rows = []
     for dialect in arguments.dialects:
-        tell(f"set-up, {dialect}, {arguments.rate} calls a second")
+        tell(f"set-up, {dialect}, {arguments.rate} calls a second, each held {arguments.hold:g} s")
         with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), agent_port, core) as process:
             settle(process)
-            rows.append(setup_run(dialect, process, arguments.setup_calls, arguments.rate))
+            rows.append(setup_run(dialect, process, arguments.setup_calls, arguments.rate, arguments.hold))
     return rows
-
-
-def setup_run(dialect: str, process: Process, calls: int, rate: int) -> SetupFigures:
-    """INVITE, 200, ACK, BYE, at a rate."""
-    dialler = Dialler(process.port, CALLED[dialect])
-    media = open_phone().getsockname()[1]
-    warm_up(dialler, media)
-    before, due = process.cpu_seconds(), time.monotonic()
-    dialled, open_calls = [], []
-    for number in range(calls):
-        call = dialler.invite(1000 + number, media)
-        dialled.append(call)
-        open_calls.append(call)
-        due += 1 / rate
-        dialler.listen(max(0.0, due - time.monotonic()))
-        open_calls = [one for one in open_calls if not hung_up(dialler, one)]
-    for _ in range(40):
-        dialler.listen(0.1)
-        open_calls = [one for one in open_calls if not hung_up(dialler, one)]
-    cpu = (process.cpu_seconds() - before) * 1000 / calls
-    answers = sorted(call.answer_seconds * 1000 for call in dialled if call.answer_seconds)
-    return SetupFigures(
-        dialect=dialect,
-        rate=rate,
-        calls=calls,
-        failed=sum(call.state != "ended" for call in dialled),
-        cpu_ms=round(cpu, 3),
-        answer_p50_ms=round(statistics.median(answers), 1) if answers else 0.0,
-        answer_p99_ms=round(percentile(answers, 99), 1),
-    )
 
 
 def measure_outbound(
     arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
 ) -> list[OutboundFigures]:
-    """Calls out at half the rate of those that come in: each costs an HTTP request besides."""
+    """Calls out at a steady rate: each costs an HTTP request besides."""
     rows = []
-    rate = arguments.rate // 2
+    rate = arguments.outbound_rate
     for dialect in arguments.dialects:
         tell(f"outbound, {dialect}, {rate} calls a second")
         with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), agent_port, core) as process:
@@ -319,25 +281,6 @@ def measure_outbound(
             media = open_phone().getsockname()[1]
             rows.append(outbound_run(dialect, process, arguments.setup_calls // 2, rate, media))
     return rows
-
-
-def warm_up(dialler: Dialler, media: int) -> None:
-    """A few calls that are not counted: first-time imports and caches are not what a call costs."""
-    for number in range(10):
-        call = dialler.invite(number, media)
-        dialler.listen(0.1)
-        hung_up(dialler, call)
-    dialler.listen(0.3)
-
-
-def hung_up(dialler: Dialler, call: object) -> bool:
-    """Hang up a call that was answered; True when there is nothing left to wait for."""
-    from scripts.benchmark.sip import Dialled
-
-    assert isinstance(call, Dialled)
-    if call.state == "up":
-        dialler.bye(call)
-    return call.state in ("refused", "ended", "ending")
 
 
 MEDIA_COLUMNS = {
@@ -353,11 +296,13 @@ MEDIA_COLUMNS = {
 }
 SETUP_COLUMNS = {
     "rate": "calls/s",
+    "hold_seconds": "held\ns",
     "calls": "calls",
     "failed": "failed",
     "cpu_ms": "CPU ms\na call",
     "answer_p50_ms": "answer ms\np50",
     "answer_p99_ms": "\np99",
+    "answer_most_ms": "\nmost",
 }
 DIALECT_COLUMNS = {
     "to_agent_us": "µs to\nthe agent",
