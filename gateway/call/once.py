@@ -94,7 +94,7 @@ class Once:
         async def sure(record: CallRecord) -> None:
             """Whoever finds the key again finds the call, even if we are killed just after dialling."""
             await self.requests.done(workspace_id, key)
-            self.lookup.store.save_call(record.row())
+            self.lookup.store.save_call(record)
             with self._ended_unless_dialled(record):
                 await self.lookup.store.flush()
 
@@ -110,7 +110,7 @@ class Once:
         except BaseException:
             detail = "the database did not keep the record in time, so nothing was dialled"
             record.end(Ending(Status.FAILED, EndReason.STORE_UNAVAILABLE, "gateway", detail, 503, 41), {})
-            self.lookup.store.save_call(record.row())
+            self.lookup.store.save_call(record)
             raise
 
     async def _done(self, workspace_id: str, key: str) -> None:

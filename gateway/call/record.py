@@ -110,21 +110,6 @@ MAX_STEPS = 100
 "SIP messages that a record keeps: a call that lives on re-INVITEs must not grow without bound."
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One SIP message of the call: a rung of its signalling ladder."""
-
-    at: datetime
-    sent: bool
-    "True: from us. False: to us."
-    line: str
-    "`INVITE`, `180 Ringing`, …"
-
-    def as_dict(self) -> dict[str, object]:
-        """The rung in JSON types."""
-        return {"at": self.at.isoformat(timespec="milliseconds"), "sent": self.sent, "line": self.line}
-
-
 @dataclass(slots=True)
 class CallRecord:
     """A call as the store keeps it, while it is being lived. Times are UTC."""
@@ -167,7 +152,8 @@ class CallRecord:
     "Connected seconds that are charged at most: those that the wallet could pay; None: all of them."
     media: dict[str, object] = field(default_factory=dict)
     "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
-    ladder: list[Step] = field(default_factory=list)
+    ladder: list[dict[str, object]] = field(default_factory=list)
+    "The SIP messages of the call, in JSON types: `at`, `sent` (by us), `line` (`INVITE`, `180 Ringing`, …)."
     recording_status: str | None = None
     "`recording`, `saved` or `failed`; None: it was not recorded."
     recording: dict[str, object] | None = None
@@ -270,7 +256,7 @@ class CallRecord:
             ended_at=self.ended_at,
             duration_ms=self.duration_ms,
             media=self.media,
-            ladder=[step.as_dict() for step in self.ladder],
+            ladder=tuple(self.ladder),
             requested_by=self.requested_by,
             metadata=self.metadata,
             notes=self.notes,
@@ -314,7 +300,8 @@ class CallRecord:
     def step(self, sent: bool, line: str) -> None:
         """Remember a SIP message of this call, up to `MAX_STEPS`."""
         if len(self.ladder) < MAX_STEPS:
-            self.ladder.append(Step(utc_now(), sent, line))
+            at = utc_now().isoformat(timespec="milliseconds")
+            self.ladder.append({"at": at, "sent": sent, "line": line})
 
 
 def _seconds(earlier: datetime | None, later: datetime | None) -> float | None:

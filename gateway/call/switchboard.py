@@ -354,7 +354,7 @@ class Switchboard:
 
     def save(self, record: CallRecord) -> None:
         """Have the record saved soon."""
-        self._store.save_call(record.row())
+        self._store.save_call(record)
 
     def _start(self, invite: InviteReceived) -> None:
         request = invite.request

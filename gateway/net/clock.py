@@ -105,8 +105,12 @@ class MediaClock:
     def join(self, tick: Tick, milliseconds: int) -> Beat:
         """Run `tick` every `milliseconds` (rounded to the grid) until `leave`."""
         period = max(1, round(milliseconds / 1000 / GRID))
-        wheel = self._wheels.setdefault(period, [[] for _ in range(period)])
-        phase = min(range(period), key=lambda index: len(wheel[index]))
+        wheel = self._wheels.get(period)
+        if wheel is None:
+            wheel = self._wheels[period] = [[] for _ in range(period)]
+        # Without a function of our own for each phase: a second has 200 of them, and every call joins.
+        sizes = list(map(len, wheel))
+        phase = sizes.index(min(sizes))
         wheel[phase].append(tick)
         return Beat(tick, period, phase)
 

@@ -1,8 +1,10 @@
 """Call records in the database: writing them in batches, reading them in pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.operators import custom_op
@@ -20,6 +23,7 @@ from gateway.store.errors import InvalidInput
 from gateway.store.schema import calls, workspaces
 
 FIELDS = tuple(field.name for field in fields(CallRow))
+_fields = attrgetter(*FIELDS)
 BULKY = frozenset({"decision", "ladder", "media", "recording"})
 BRIEF = tuple(name for name in FIELDS if name not in BULKY)
 CLOSED = "failed"
@@ -38,6 +42,8 @@ class Saved:
     order: int
     "A row never overwrites one of the same call with a higher order. Nanoseconds of the clock, made to grow."
     row: CallRow
+    instance: str = ""
+    "The gateway that has the call, where the row does not say."
 
 
 def line_of(saved: Saved) -> bytes:
@@ -58,21 +64,31 @@ def saved_of(line: bytes) -> Saved:
 
 def columns_of_call(saved: Saved) -> dict[str, Any]:
     """The record's columns in types that both databases and JSON take: no NUL, no half a surrogate pair."""
-    columns = {name: getattr(saved.row, name) for name in FIELDS}
+    columns = _columns(saved)
+    return columns if _is_clean(columns) else _all_cleaned(columns)
+
+
+def _columns(saved: Saved) -> dict[str, Any]:
+    columns = dict(zip(FIELDS, _fields(saved.row), strict=True))
     for name in ("media", "metadata", "notes"):
         columns[name] = dict(columns[name])
     for name in ("decision", "recording"):
         columns[name] = None if columns[name] is None else dict(columns[name])
     columns["ladder"] = [dict(step) for step in saved.row.ladder]
+    columns["instance"] = columns["instance"] or saved.instance
     columns["saved"] = saved.order
-    return columns if _is_clean(columns) else {name: _cleaned(value) for name, value in columns.items()}
+    return columns
 
 
-def _is_clean(columns: dict[str, Any]) -> bool:
+def _is_clean(texts: object) -> bool:
     try:
-        return b"\\u0000" not in orjson.dumps(columns, default=str)
+        return b"\\u0000" not in orjson.dumps(texts, default=str)
     except TypeError:
         return False
+
+
+def _all_cleaned(columns: dict[str, Any]) -> dict[str, Any]:
+    return {name: _cleaned(value) for name, value in columns.items()}
 
 
 def _cleaned(value: object) -> object:
@@ -88,10 +104,37 @@ def _cleaned(value: object) -> object:
 
 
 async def upsert(connection: AsyncConnection, batch: Iterable[Saved]) -> None:
-    """Write records; one that the database has in a later state is left alone."""
-    rows = [columns_of_call(saved) for saved in batch]
+    """Write records; one that the database has in a later state is left alone.
+
+    The statement goes to the driver as text, and each value through its column's processor alone: SQLAlchemy
+    would make two dictionaries of each row before it comes to that.
+    """
+    statement = _prepared(connection.dialect)
+    rows = [statement.values(saved) for saved in batch]
     if rows:
-        await connection.execute(_UPSERT[connection.dialect.name], rows)
+        await connection.exec_driver_sql(statement.text, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The upsert in one database's SQL, and how its values are made."""
+
+    text: str
+    processors: Sequence[tuple[str, Callable[[Any], Any] | None]]
+    "By column, in the order of the text's parameters; None: the driver takes the value as it is."
+
+    def values(self, saved: Saved) -> tuple[Any, ...]:
+        """One row for the driver, clean as `columns_of_call` has it."""
+        columns = _columns(saved)
+        try:
+            values = self._processed(columns)
+        except TypeError:  # what JSON cannot say, half a surrogate pair or a huge number
+            return self._processed(_all_cleaned(columns))
+        texts = [value for value in values if type(value) is str]
+        return values if _is_clean(texts) else self._processed(_all_cleaned(columns))
+
+    def _processed(self, columns: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple([columns[name] if to is None else to(columns[name]) for name, to in self.processors])
 
 
 def _upsert(insert: Any) -> Any:
@@ -103,6 +146,17 @@ def _upsert(insert: Any) -> Any:
 
 
 _UPSERT = {"sqlite": _upsert(sqlite_insert), "postgresql": _upsert(postgresql_insert)}
+
+
+@lru_cache(8)
+def _prepared(dialect: Dialect) -> _Prepared:
+    """The upsert for this engine, which has a dialect of its own."""
+    compiled = _UPSERT[dialect.name].compile(dialect=dialect, column_keys=list(calls.columns.keys()))
+    columns = [calls.columns[name] for name in compiled.positiontup]
+    return _Prepared(
+        str(compiled),
+        [(column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in columns],
+    )
 
 
 async def close_open(connection: AsyncConnection, instance: str, now: datetime, order: int) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 MAX_PAGE = 200
 "Most calls that one page can hold."
@@ -82,6 +82,23 @@ class CallRow:
     "The price comes out of the workspace's wallet."
     instance: str = ""
     "The gateway that has, or had, the call; the store fills it in."
+
+    def row(self) -> "CallRow":
+        """Itself; see `Savable`."""
+        return self
+
+
+class Savable(Protocol):
+    """A call that can be saved. It is asked for its row when that is written: a short call has but few."""
+
+    @property
+    def id(self) -> str:
+        """`call_…`"""
+        ...
+
+    def row(self) -> CallRow:
+        """The call as it stands."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
-from gateway.store.calls import CallFilter, CallPage, CallRow
+from gateway.store.calls import CallFilter, CallPage, CallRow, Savable
 from gateway.store.purses import Exchange, Hold
 from gateway.store.tables import Calling
 
@@ -59,8 +59,8 @@ class Store(Protocol):
         """As `purses`, and write what running calls of this gateway hold: those that have changed."""
         ...
 
-    def save_call(self, row: CallRow) -> None:
-        """Have this call saved soon; neither waits nor fails. A later row of the same call replaces it."""
+    def save_call(self, call: Savable) -> None:
+        """Have this call saved soon, as it stands then; neither waits nor fails."""
         ...
 
     async def flush(self) -> None:

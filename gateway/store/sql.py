@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from gateway.store import call_table, purses
 from gateway.store.accounts import Accounts, WebSessions
 from gateway.store.book import Book
 from gateway.store.call_texts import TextStore
-from gateway.store.calls import CallFilter, CallPage, CallRow
+from gateway.store.calls import CallFilter, CallPage, CallRow, Savable
 from gateway.store.caps import Caps
 from gateway.store.configuration import Configuration
 from gateway.store.database import Database
@@ -47,7 +46,9 @@ class SqlStore:
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
         self._prices = LoadedPrices(database, lambda: self._snapshots.prices_revision)
         journal = Journal(config.journal_file)
-        self._writer = CallWriter(database, journal, config.limits.unsaved_calls, tell)
+        self._writer = CallWriter(
+            database, journal, config.limits.unsaved_calls, tell, instance=config.gateway.name
+        )
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
         self.configuration = Configuration(book, Caps(config.tenants))
@@ -115,9 +116,9 @@ class SqlStore:
         async with self._database.writing() as connection:
             return await purses.exchange(connection, self._instance, holds, ended, workspace_ids)
 
-    def save_call(self, row: CallRow) -> None:
-        """Have this call saved soon; neither waits nor fails."""
-        self._writer.save(replace(row, instance=self._instance))
+    def save_call(self, call: Savable) -> None:
+        """Have this call saved soon, as it stands then; neither waits nor fails."""
+        self._writer.save(call)
 
     async def flush(self) -> None:
         """Wait until everything that was given to `save_call` is in the database or in the journal."""

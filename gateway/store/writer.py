@@ -8,12 +8,13 @@ back and has taken the journal too. So memory stays bounded, and a kill in the m
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from typing import Protocol
 
 from gateway.store.call_table import Saved, upsert
-from gateway.store.calls import CallRow
+from gateway.store.calls import Savable
 from gateway.store.database import Database
 from gateway.store.errors import StoreError, Unacceptable
 from gateway.store.journal import CHUNK, Journal
@@ -39,17 +40,28 @@ class Tell(Protocol):
     def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A call that is to be saved."""
+
+    order: int
+    call: Savable
+
+
 class CallWriter:
     """The one task that writes call records: `run` it, `save` to it from anywhere on the loop."""
 
-    def __init__(self, database: Database, journal: Journal, limit: int, tell: Tell) -> None:
-        """`limit` bounds the rows in memory."""
+    def __init__(
+        self, database: Database, journal: Journal, limit: int, tell: Tell, *, instance: str = ""
+    ) -> None:
+        """`limit` bounds the calls in memory; `instance` is written as the gateway that has them."""
         self._database = database
         self._journal = journal
         self._limit = limit
         self._tell = tell
+        self._instance = instance
         self._order = 0
-        self._pending: dict[str, Saved] = {}
+        self._pending: dict[str, _Waiting] = {}
         self._trouble = ""
         self._rows = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -58,9 +70,9 @@ class CallWriter:
         self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         "Rows `saved`, `journalled`, `replayed`, `rejected`, `lost`; `stalls` of the database."
 
-    def save(self, row: CallRow) -> None:
-        """Have this row written soon; a later row of the same call replaces it. Neither waits nor fails."""
-        self._keep(Saved(self.next_order(), row))
+    def save(self, call: Savable) -> None:
+        """Have this call written soon, as it stands then. Neither waits nor fails."""
+        self._keep(_Waiting(self.next_order(), call))
         self._quiet.clear()
         self._rows.set()
 
@@ -113,10 +125,11 @@ class CallWriter:
             self._tell("store.journal_torn", level="warning", lines=self._journal.torn)
             self._journal.torn = 0
 
-    def _keep(self, saved: Saved) -> None:
-        """Hold a row in memory, as the newest; the oldest gives way where even the journal is no help."""
-        self._pending.pop(saved.row.id, None)
-        self._pending[saved.row.id] = saved
+    def _keep(self, waiting: _Waiting) -> None:
+        """Hold a call in memory, as the newest; the oldest gives way where even the journal is no help."""
+        call_id = waiting.call.id
+        self._pending.pop(call_id, None)
+        self._pending[call_id] = waiting
         if len(self._pending) > self._limit:
             del self._pending[next(iter(self._pending))]
             self.counters["lost"] += 1
@@ -126,7 +139,10 @@ class CallWriter:
     def _take(self) -> list[Saved]:
         """The rows that have waited longest, at most a batch of them."""
         ids = list(islice(self._pending, CHUNK))
-        return [self._pending.pop(call_id) for call_id in ids]
+        return self._rows_of([self._pending.pop(call_id) for call_id in ids])
+
+    def _rows_of(self, waiting: Iterable[_Waiting]) -> list[Saved]:
+        return [Saved(one.order, one.call.row(), self._instance) for one in waiting]
 
     async def _write(self, batch: list[Saved]) -> None:
         """Into the database; or, where that takes too long, into the journal and from there."""
@@ -162,7 +178,7 @@ class CallWriter:
 
     async def _spill_during(self, attempt: asyncio.Task[None]) -> None:
         while not (await asyncio.wait({attempt}, timeout=SPILL_SECONDS))[0]:
-            rows = list(self._pending.values())
+            rows = self._rows_of(self._pending.values())
             self._pending.clear()
             await self._spill(rows)
 
@@ -177,8 +193,8 @@ class CallWriter:
                 "store.journal_failed", level="error", error=str(error), unsaved=self.unsaved + len(rows)
             )
             newer, self._pending = self._pending, {}
-            for saved in (*rows, *newer.values()):
-                self._keep(saved)
+            for waiting in (*(_Waiting(saved.order, saved.row) for saved in rows), *newer.values()):
+                self._keep(waiting)
         else:
             self.counters["journalled"] += len(rows)
             if not self._pending:
