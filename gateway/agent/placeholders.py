@@ -4,7 +4,7 @@ A secret in the path or a header is so kept apart from the URL, which logs show;
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from gateway.agent.protocol import CallStart
@@ -41,24 +41,26 @@ def placeholder_values(call: CallStart, secret: str | None) -> Mapping[str, str]
 
 def fill_url(template: str, values: Mapping[str, str]) -> str:
     """The URL with each value escaped, so that none can reach out of its place (RFC 3986 section 2.1)."""
-    return _fill(template, {name: quote(value, safe="") for name, value in values.items()})
+    return _fill(template, lambda value: quote(value, safe=""), values)
 
 
 def fill_headers(headers: Iterable[tuple[str, str]], values: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     """The headers with the values as they are; what no header can hold in them is escaped."""
-    sendable = {name: quote(value, safe=_VISIBLE) for name, value in values.items()}
-    return [(name, _fill(value, sendable)) for name, value in headers]
+    return [(name, _fill(value, lambda one: quote(one, safe=_VISIBLE), values)) for name, value in headers]
 
 
-def _fill(template: str, values: Mapping[str, str]) -> str:
+def _fill(template: str, escape: Callable[[str], str], values: Mapping[str, str]) -> str:
     if "{" not in template and "}" not in template:
         return template
-    return _PIECE.sub(lambda match: _filled(match, values), template)
+    return _PIECE.sub(lambda match: _filled(match, escape, values), template)
 
 
-def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
+def _filled(match: re.Match[str], escape: Callable[[str], str], values: Mapping[str, str]) -> str:
+    if match[0] in ("{{", "}}"):
+        return match[0][0]
     # What is unknown stays as it is: versions from before there were placeholders mean their braces so.
-    return match[0][0] if match[0] in ("{{", "}}") else values.get(match[1] or "", match[0])
+    value = values.get(match[1] or "")
+    return match[0] if value is None else escape(value)
 
 
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))

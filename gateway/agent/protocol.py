@@ -292,9 +292,12 @@ class Reticent:
         return []
 
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def text_frame(message: Mapping[str, object]) -> Frame:
     """A message of JSON, without a space that it can do without."""
-    return True, json.dumps(message, separators=(",", ":")).encode()
+    return True, _compact(message).encode()
 
 
 def bearer(secret: str | None) -> list[tuple[str, str]]:

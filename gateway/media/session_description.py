@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
 
@@ -78,9 +79,12 @@ _DIRECTIONS = {direction.value: direction for direction in Direction}
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address; None where the text is a name, or has a zone (`fe80::1%eth0`), void on the wire."""
     try:
-        return None if "%" in text else ip_address(text)
+        return None if "%" in text else _address(text)
     except ValueError:
         return None
+
+
+_address = lru_cache(1024)(ip_address)  # which fails for what is none: only addresses are kept
 
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from gateway.net.streams import StreamLimits, StreamPeers
@@ -308,6 +309,7 @@ class SipEndpoint:
             self._transmit(data, found[0], target)
 
 
+@lru_cache(1024)
 def is_literal(host: str) -> bool:
     """Whether `host` is an address that needs no look-up."""
     for family in (socket.AF_INET6, socket.AF_INET):

@@ -1,6 +1,7 @@
 """Which values stand behind an address: CIDR look-up whose cost does not grow with the number of networks."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -30,6 +31,7 @@ _Levels = Mapping[tuple[int, int], _Level[T]]
 "By version and shift, narrowest first."
 
 
+@lru_cache(4096)  # the same few peers send all messages; what is kept is an address, and short
 def parse_address(text: str) -> IPv4Address | IPv6Address:
     """An address literal, brackets and scope left out, IPv4-mapped IPv6 as IPv4; ValueError if it is none."""
     address = ip_address(text.strip("[]").partition("%")[0])

@@ -8,6 +8,7 @@ groups, which CPython before 3.11.5 matches wrongly. Failure is always a `Remote
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from gateway.sip.errors import RemoteProtocolError
@@ -191,6 +192,7 @@ def parse_host_port(text: str) -> tuple[str, int | None, str]:
     return _checked_host(host), port, text[match.end() :]
 
 
+@lru_cache(4096)  # what is kept is a host, so 255 characters at most
 def _checked_host(host: str) -> str:
     try:
         if host.startswith("["):

@@ -160,6 +160,10 @@ class Headers:
         self._typed[name] = (parse, value)
         return value
 
+    def know(self, name: str, parse: Callable[[list[str]], T], value: T) -> None:
+        """Spare `typed` the work: this is what `parse` makes of the field as it now stands."""
+        self._typed[name] = (parse, value)
+
     def replace_first(self, name: str, value: str) -> None:
         """Write another value over the first element of a comma-separated field that is there."""
         key = checked_name(name)
@@ -243,10 +247,6 @@ class Via:
     def param(self, name: str) -> str | None:
         """Return a parameter's value, "" when it has none, None when it is absent; name in lower case."""
         return find_param(self.params, name)
-
-    def with_param(self, name: str, value: str | None) -> Self:
-        """Return the same hop with one parameter set."""
-        return replace(self, params=set_param(self.params, name, value))
 
     @property
     def branch(self) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
-from gateway.sip.grammar import is_token, parse_number, split_lists
+from gateway.sip.grammar import is_token, parse_number, set_param, split_lists
 from gateway.sip.headers import CSeq, Headers, MediaType, NameAddr, Via, checked_name, checked_text
 from gateway.sip.reasons import REASONS
 from gateway.sip.uri import SipUri, Uri, parse_uri
@@ -332,8 +332,9 @@ def validate_request(request: Request) -> None:
     URI scheme or the extensions is for the user agent to say. Raises RemoteProtocolError.
     """
     headers = request.headers
+    fields = headers._fields
     for name in _SINGLE:
-        if len(headers.get_all(name)) > 1:
+        if len(fields.get(name, ())) > 1:
             raise RemoteProtocolError(f"{name}: more than one")
     _check_dialog_fields(request)
     if request.cseq.method != request.method:
@@ -412,13 +413,17 @@ def stamp_via(request: Request, host: str, port: int) -> None:
     `rport` asks for the port (RFC 3581 section 4). Raises RemoteProtocolError when the Via is malformed.
     """
     via = request.via
+    params = via.params
     wants_port = via.param("rport") is not None
     if via.host != host or wants_port:
-        via = via.with_param("received", host)
+        params = set_param(params, "received", host)
     if wants_port:
-        via = via.with_param("rport", str(port))
-    if via is not request.via:
-        request.headers.replace_first("Via", str(via))
+        params = set_param(params, "rport", str(port))
+    if params is not via.params:
+        stamped = Via(via.transport, via.host, via.port, params)
+        others = request.vias[1:]
+        request.headers.replace_first("Via", str(stamped))
+        request.headers.know("Via", _vias, [stamped, *others])
 
 
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")

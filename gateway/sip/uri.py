@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from gateway.sip.errors import RemoteProtocolError
@@ -26,6 +27,9 @@ _IS_HEADERS = re.compile(rf"{_HEADER}+={_HEADER}*(?:&{_HEADER}+={_HEADER}*)*").f
 _IS_TEL_NUMBER = re.compile(r"\+?+[0-9A-Fa-f*#\-.()]++").fullmatch
 _IS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+").fullmatch
 _IS_OPAQUE = re.compile(r"[!#-;=?-~]++").fullmatch
+
+_KNOWN_LENGTH = 256
+"Characters of a URI that is remembered: what is kept has a bound, whatever peers write."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,11 @@ Uri = SipUri | TelUri | OtherUri
 
 def parse_uri(text: str) -> Uri:
     """Parse an absolute URI; raises RemoteProtocolError saying what is wrong with it."""
+    # The messages of a call name the same few URIs over and over.
+    return _known_uri(text) if len(text) <= _KNOWN_LENGTH else _parse(text)
+
+
+def _parse(text: str) -> Uri:
     if " " in text or "\t" in text:
         raise RemoteProtocolError("white space in the URI")
     scheme, colon, rest = text.partition(":")
@@ -121,6 +130,9 @@ def parse_uri(text: str) -> Uri:
     if not colon or not _IS_SCHEME(scheme) or not _IS_OPAQUE(rest):
         raise RemoteProtocolError("malformed URI")
     return OtherUri(scheme, rest)
+
+
+_known_uri = lru_cache(1024)(_parse)
 
 
 def _parse_sip(scheme: str, rest: str) -> SipUri:

@@ -153,8 +153,7 @@ def test_a_via() -> None:
     via = Via.parse("SIP / 2.0 / udp   [2001:DB8::1] : 5070 ; Branch = z9hG4bK77;rport; received=[::1]")
     assert (via.transport, via.host, via.port) == ("UDP", "2001:db8::1", 5070)
     assert (via.branch, via.has_cookie, via.received, via.param("rport")) == ("z9hG4bK77", True, "::1", "")
-    answered = via.with_param("rport", "5070").with_param("received", "192.0.2.1")
-    assert str(answered) == ("SIP/2.0/UDP [2001:db8::1]:5070;Branch=z9hG4bK77;rport=5070;received=192.0.2.1")
+    assert str(via) == "SIP/2.0/UDP [2001:db8::1]:5070;Branch=z9hG4bK77;rport;received=[::1]"
 
 
 @pytest.mark.parametrize("branch", ["", ";branch=1", ";branch=z9hG4bK"])
