@@ -9,6 +9,7 @@ from gateway.store.book import Book
 from gateway.store.caps import Caps
 from gateway.store.decks import Decks
 from gateway.store.hooks import Webhooks
+from gateway.store.key_ring import KeyRing
 from gateway.store.keys import Keys
 from gateway.store.ledger import Change, history
 from gateway.store.numbers import Numbers
@@ -20,14 +21,15 @@ from gateway.store.workspaces import Workspaces
 class Configuration:
     """The configuration in the store. Every change names who makes it."""
 
-    def __init__(self, book: Book, caps: Caps) -> None:
+    def __init__(self, book: Book, caps: Caps, ring: KeyRing) -> None:
         self._book = book
         self._caps = caps
+        self._ring = ring
         self.workspaces = Workspaces(book)
         self.trunks = Trunks(book, caps)
         self.agents = Agents(book, caps)
         self.numbers = Numbers(book, caps)
-        self.keys = Keys(book, caps)
+        self.keys = Keys(book, caps, ring)
         self.webhooks = Webhooks(book, caps)
         self.decks = Decks(book)
         self.purchases = Purchases(book)
@@ -36,7 +38,7 @@ class Configuration:
     async def together(self, by: str) -> AsyncIterator["Configuration"]:
         """The same, but all that is done with it happens in one transaction, or not at all."""
         async with self._book.changing(by) as changing:
-            yield Configuration(replace(self._book, joined=changing), self._caps)
+            yield Configuration(replace(self._book, joined=changing), self._caps, self._ring)
 
     async def history(self, object_id: str, limit: int = 100) -> list[Change]:
         """Who changed an object, and how; newest first."""

@@ -1,40 +1,22 @@
 """API keys: who may use the API for a workspace. The database has a hash of each secret, never the secret."""
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.engine import RowMapping
 
 from gateway.routing.table import Workspace
 from gateway.store.book import Book
 from gateway.store.caps import Caps
 from gateway.store.errors import InvalidInput, NotFound
 from gateway.store.ids import new_id
+from gateway.store.key_ring import ApiKey, KeyRing, hashed, key_of
 from gateway.store.ledger import Entry, record
 from gateway.store.schema import api_keys
 
 SECRET_BYTES = 32
 MAX_NAME = 80
-USED_AGAIN = timedelta(minutes=1)
-"`last_used_at` is no more exact than this, so that most requests write nothing."
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key of a workspace, without its secret."""
-
-    id: str
-    "`key_…`"
-    workspace_id: str
-    name: str
-    created_by: str
-    created_at: datetime
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +25,14 @@ class Keys:
 
     book: Book
     caps: Caps
+    ring: KeyRing
 
     async def list_all(self, workspace_id: str | None = None) -> list[ApiKey]:
         """All keys, of one workspace or of all, oldest first; revoked ones too."""
         which = sa.true() if workspace_id is None else api_keys.c.workspace_id == workspace_id
         query = api_keys.select().where(which).order_by(api_keys.c.created_at, api_keys.c.id)
         async with self.book.database.reading() as connection:
-            return [_key_of(row) for row in (await connection.execute(query)).mappings()]
+            return [key_of(row) for row in (await connection.execute(query)).mappings()]
 
     async def add(self, workspace_id: str, name: str, by: str) -> tuple[ApiKey, str]:
         """Make a key; it, and its secret, which nobody can read again."""
@@ -62,9 +45,7 @@ class Keys:
             await self.caps.one_more_key(changing, workspace_id)
             key = ApiKey(new_id("key"), workspace_id, name, by, datetime.now(UTC))
             columns = {field: getattr(key, field) for field in ApiKey.__slots__}
-            await changing.connection.execute(
-                api_keys.insert().values(**columns, secret_hash=_hashed(secret))
-            )
+            await changing.connection.execute(api_keys.insert().values(**columns, secret_hash=hashed(secret)))
             entry = Entry(by, workspace_id, "key", key.id, "add", {}, {"name": name})
             changing.revision = await record(changing.connection, entry)
         return key, secret
@@ -86,35 +67,9 @@ class Keys:
                 shown = now.isoformat(timespec="seconds")
                 entry = Entry(by, row["workspace_id"], "key", key_id, "revoke", {}, {"revoked_at": shown})
                 changing.revision = await record(changing.connection, entry)
-                return replace(_key_of(row), revoked_at=now)
-        return _key_of(row)
+                return replace(key_of(row), revoked_at=now)
+        return key_of(row)
 
     async def opening(self, key_id: str, secret: str) -> ApiKey | None:
-        """The key that these two open, None where they open nothing; takes as long in either case."""
-        async with self.book.database.reading() as connection:
-            found = await connection.execute(api_keys.select().where(api_keys.c.id == key_id))
-            row = found.mappings().first()
-        fits = hmac.compare_digest(_hashed(secret), "" if row is None else row["secret_hash"])
-        if row is None or not fits or row["revoked_at"] is not None:
-            return None
-        key = _key_of(row)
-        await self._used(key)
-        return key
-
-    async def _used(self, key: ApiKey) -> None:
-        now = datetime.now(UTC)
-        if key.last_used_at is not None and now - key.last_used_at < USED_AGAIN:
-            return
-        async with self.book.database.writing() as connection:
-            await connection.execute(
-                api_keys.update().where(api_keys.c.id == key.id).values(last_used_at=now)
-            )
-
-
-def _hashed(secret: str) -> str:
-    # 256 random bits cannot be guessed however fast the hash is; a slow one would only slow us.
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _key_of(row: RowMapping) -> ApiKey:
-    return ApiKey(**{name: row[name] for name in ApiKey.__slots__})
+        """The key that these two open, None where they open nothing; see `KeyRing`."""
+        return await self.ring.opening(key_id, secret)

@@ -80,6 +80,7 @@ class Snapshots:
         "The revision up to which all news have been taken in."
         self._recent: deque[News] = deque(maxlen=REMEMBERED)
         self._checked_at = float("-inf")
+        self._asked_at = float("-inf")
         self._running: dict[tuple[object, ...], asyncio.Task[Any]] = {}
         self._poll: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -108,6 +109,12 @@ class Snapshots:
     @property
     def revision(self) -> int:
         """The configuration's revision as last seen, at most about `POLL_SECONDS` ago."""
+        return self._revision
+
+    async def fresh_revision(self) -> int:
+        """The revision, at most `FRESH_SECONDS` old; `StoreError` where the database does not say."""
+        if time.monotonic() - self._asked_at >= FRESH_SECONDS:
+            await self._once(("revision",), self._check_revision())
         return self._revision
 
     def changed(self, revision: int) -> None:
@@ -192,8 +199,9 @@ class Snapshots:
             task.exception()  # looked at, so that asyncio does not complain of one that nobody waited for
 
     async def _check_revision(self) -> None:
+        asked_at = time.monotonic()
         self.changed(await self._probe.revision())
-        self._checked_at = time.monotonic()
+        self._asked_at, self._checked_at = asked_at, time.monotonic()
 
     async def _keep_fresh(self) -> None:
         while True:

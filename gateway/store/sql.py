@@ -19,6 +19,7 @@ from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
+from gateway.store.key_ring import KeyRing
 from gateway.store.loaded_prices import LoadedPrices
 from gateway.store.number_list import NumberList
 from gateway.store.purses import Exchange, Hold
@@ -51,7 +52,8 @@ class SqlStore:
         )
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
-        self.configuration = Configuration(book, Caps(config.tenants))
+        ring = KeyRing(database, self._snapshots.fresh_revision)
+        self.configuration = Configuration(book, Caps(config.tenants), ring)
         self.wallets = Wallets(book)
         self.requests = Requests(database, config.gateway.name)
         self.texts = TextStore(database)
