@@ -178,6 +178,8 @@ class Gateway:
         age = timedelta(hours=self.config.http.request_hours)
         sweeping = asyncio.create_task(sweep(self.store.requests, age), name="requests-sweep")
         self._open.push_async_callback(_cancelled, sweeping)
+        forgetting = asyncio.create_task(self._recall.run(), name="recall-sweep")
+        self._open.push_async_callback(_cancelled, forgetting)
 
     async def _take_requests(self) -> None:
         """Last, since from here on the broker may give us a call to place."""

@@ -26,10 +26,12 @@ from scripts.benchmark.pages import PageFigures, Plan, measure_pages
 from scripts.benchmark.rules import RulesFigures, measure_rules
 from scripts.benchmark.setup import SetupFigures, setup_run
 from scripts.benchmark.sip import Dialler
+from scripts.benchmark.soak import SoakFigures, measure_soak
 from scripts.benchmark.under_test import CALLED, Process, agents, floor, gateway, settle
 
 SETUP_RATE = 200
 OUTBOUND_RATE = 100
+SOAK_RATE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ Figures = (
     MediaFigures
     | SetupFigures
     | OutboundFigures
+    | SoakFigures
     | RulesFigures
     | DialectFigures
     | PageFigures
@@ -70,7 +73,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        help="media, setup, outbound, rules, dialects, pages, beside, floods; default: the first three",
+        help="media, setup, outbound, rules, dialects, pages, beside, floods, soak; default: the first three",
     )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
@@ -82,6 +85,8 @@ def main() -> None:
         "--hold", type=float, default=0.5, help="seconds from the answer to the BYE, of set-up; 0: at once"
     )
     parser.add_argument("--outbound-rate", type=int, default=OUTBOUND_RATE, help="new calls out a second")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of a soak")
+    parser.add_argument("--soak-rate", type=int, default=SOAK_RATE, help="new calls a second of a soak")
     parser.add_argument("--rows", type=int, default=1_000_000, help="calls in the database of pages")
     parser.add_argument("--repeats", type=int, default=15, help="requests of each page")
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
@@ -119,6 +124,17 @@ def main() -> None:
             outbound = []
             if "outbound" in arguments.what:
                 outbound = measure_outbound(arguments, agent_port, tested, tell)
+            soaked: list[SoakFigures] = []
+            if "soak" in arguments.what:
+                soaked = measure_soak(
+                    arguments.dialects[0],
+                    arguments.minutes,
+                    arguments.soak_rate,
+                    arguments.hold,
+                    agent_port,
+                    tested,
+                    tell,
+                )
     results |= {"media": [asdict(row) for row in media], "setup": [asdict(row) for row in setup]}
     decided = measure_rules() if "rules" in arguments.what else []
     packets = measure_dialects() if "dialects" in arguments.what else []
@@ -132,10 +148,12 @@ def main() -> None:
     results["beside"] = [asdict(row) for row in beside]
     results["floods"] = [asdict(row) for row in floods]
     results["outbound"] = [asdict(row) for row in outbound]
+    results["soak"] = [asdict(row) for row in soaked]
     tables: tuple[tuple[str, str, dict[str, str], Sequence[Figures]], ...] = (
         ("Calls with audio both ways", "system", MEDIA_COLUMNS, media),
         ("Call set-up", "dialect", SETUP_COLUMNS, setup),
         ("Outbound calls", "dialect", OUTBOUND_COLUMNS, outbound),
+        ("Memory in a soak", "minute", SOAK_COLUMNS, soaked),
         ("Decisions about destinations", "destinations", RULES_COLUMNS, decided),
         ("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets),
         ("Calls beside API requests", "beside", BESIDE_COLUMNS, beside),
@@ -346,6 +364,12 @@ RULES_COLUMNS = {
     "p99_us": "\np99",
     "memory_mb": "MB",
 }
+SOAK_COLUMNS = {
+    "calls": "calls",
+    "failed": "failed",
+    "memory_mb": "MB",
+    "slope_kb_a_minute": "kB\na minute",
+}
 OUTBOUND_COLUMNS = {
     "rate": "calls/s",
     "calls": "calls",
@@ -363,12 +387,12 @@ def table_of(title: str, label: str, columns: dict[str, str], rows: Sequence[Fig
         table.add_column(head, justify="right")
     for row in rows:
         figures = asdict(row)
-        table.add_row(figures[label], *map(_shown, (figures[name] for name in columns)))
+        table.add_row(str(figures[label]), *map(_shown, (figures[name] for name in columns)))
     return table
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    return f"{value:g}" if isinstance(value, int | float) else "" if value is None else str(value)
 
 
 if __name__ == "__main__":

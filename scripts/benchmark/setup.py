@@ -80,6 +80,14 @@ class Callers:
         now = time.monotonic()
         self._open = [call for call in self._open if self._goes_on(call, now)]
 
+    @property
+    def failed(self) -> int:
+        """Calls that were refused, or were not answered within a while."""
+        late = time.monotonic() - self.hold - AFTER_SECONDS
+        return sum(
+            call.state != "ended" and (call.state == "refused" or call.began < late) for call in self.placed
+        )
+
     def finish(self) -> None:
         """Until all have hung up, within bounds."""
         end = time.monotonic() + self.hold + AFTER_SECONDS

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from gateway.api.call_shape import CallCreated, CallDetail
+from gateway.events.recall import KEPT_AFTER
 from gateway.sip.events import ByeReceived, Cancelled
 from gateway.store.calls import CallRow
 from tests.api.carrier import Carrier
@@ -254,7 +255,7 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
     assert await events(out.client, made["id"]) == heard, "the ending comes at once"
     assert await events(out.client, made["id"], **{"Last-Event-ID": str(len(heard) - 1)}) == heard[-1:]
     await out.house.store.flush()
-    out.house.gateway._recall._calls.clear()
+    out.house.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
     late = [event for _, event in await events(out.client, made["id"])]
     assert [late[0]["event"], late[-1]["event"]] == ["call.created", "call.ended"]
     assert late[-1]["reason"] == heard[-1][1]["reason"] == "user_disconnected"
