@@ -8,7 +8,7 @@ import typer
 from gateway.commands.assignments import confirmed
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.store.keys import ApiKey
+from gateway.store.key_ring import ApiKey
 
 app = typer.Typer(no_args_is_help=True, help="Who may use the API.")
 COLUMNS = ("name", "workspace_id", "created_by", "created_at", "last_used_at", "revoked_at", "id")

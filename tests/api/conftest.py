@@ -8,7 +8,7 @@ import pytest
 
 from gateway.net.tls import http_context
 from gateway.routing.table import NumberStatus, Workspace
-from gateway.store.keys import ApiKey
+from gateway.store.key_ring import ApiKey
 from tests.api.carrier import Carrier
 from tests.whole.conftest import House, Open, agents, open_house  # noqa: F401  fixtures
 
