@@ -53,7 +53,7 @@ from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
 from gateway.house_phone import HousePhone
-from gateway.listening import binding, client_tls, families, sip_settings
+from gateway.listening import binding, client_tls, families, reach, sip_settings
 from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
 from gateway.net.browser import upgrades
@@ -119,7 +119,8 @@ class Gateway:
         await self._start_link()
         await self._close_left_over()
         self.throttle = Throttle(config.agents.flood_seconds)
-        dialer = AgentDialer(config.agents, self.throttle)
+        self._reach = reach(config)
+        dialer = AgentDialer(config.agents, self.throttle, self._reach)
         self._open.push_async_callback(dialer.close)
         self.switchboard = Switchboard(config, self.store, self.bus, dialer)
         await self._start_recordings()
@@ -244,6 +245,7 @@ class Gateway:
             ),
             client_tls=client_tls(config.outbound),
             trace=self.switchboard.on_message,
+            reach=self._reach,
         )
         self.switchboard.endpoint, self.switchboard.gate = self.endpoint, gate
         self._open.push_async_callback(self.endpoint.stop)
@@ -257,6 +259,7 @@ class Gateway:
             self.endpoint,
             lambda told: Resolver(families=ours, told=told),
             config.provisioning.trial_seconds,
+            self._reach,
         )
         testing = config.provisioning.test_before_linking == "yes"
         self.linking = Linking(there, self.trials, self.bus.tell, testing=testing)
@@ -272,7 +275,9 @@ class Gateway:
         """Who is told of calls over HTTP, and the desk that tells them."""
         settings, there = self.config.webhooks, self.store.configuration
         sender = WebhookSender(
-            allow_private=settings.allow_private == "yes", timeout_seconds=settings.timeout_ms / 1000
+            allow_private=settings.allow_private == "yes",
+            timeout_seconds=settings.timeout_ms / 1000,
+            reach=self._reach,
         )
         self._open.push_async_callback(sender.close)
         parts = HookParts(
@@ -396,6 +401,7 @@ class Gateway:
             "agents_held": self.throttle.held,
             "agents_cut_off": self.throttle.cut_off,
             "sip_connections_refused": self.endpoint.streams.refused,
+            "sip_messages_not_allowed": self.endpoint.not_allowed,
             "webhooks_waiting": self.desk.waiting,
             "webhooks_delivered": self.desk.counters["delivered"],
             "webhooks_failed": self.desk.counters["failed"],

@@ -5,9 +5,10 @@ import ssl
 from collections.abc import Sequence
 
 from gateway import __version__
+from gateway.net.reach import Reach
 from gateway.net.sip import Binding
 from gateway.net.tls import client_context, server_context
-from gateway.settings import ListenerSettings, OutboundSettings, SipSettings
+from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
 from gateway.sip.settings import Settings
 
 
@@ -38,6 +39,11 @@ def binding(listener: ListenerSettings) -> Binding:
 def client_tls(outbound: OutboundSettings) -> ssl.SSLContext:
     """What we show, and trust, where we call out by TLS."""
     return client_context(outbound.ca, outbound.certificate, outbound.private_key)
+
+
+def reach(config: Config) -> Reach:
+    """Where tenants, carriers and agents may make us connect to."""
+    return Reach.of(config.security.allowed_networks, private=config.reaches_private)
 
 
 def sip_settings(sip: SipSettings) -> Settings:

@@ -373,12 +373,16 @@ class AgentsSettings(Section):
 
 
 class SecuritySettings(Section):
-    """`[security]`: the key that secrets in the database are encrypted with."""
+    """`[security]`: the key that secrets in the database are sealed with; where tenants may lead us."""
 
     key: Annotated[OptionalSecret, AfterValidator(lambda key: key and check_key(key))] = None
     "32 random bytes in URL-safe base64. Better kept in the environment than in this file."
     key_file: OptionalPath = None
     "File with the key. Empty: secret.key in gateway.data_dir, made at first start for its owner's eyes only."
+    allow_private: Literal["auto", "yes", "no"] = "auto"
+    "Whether runtimes, trunks and webhooks may lead anywhere: yes, no, or auto: yes in the demo only."
+    allowed_networks: Annotated[tuple[Network, ...], Field(max_length=1000)] = ()
+    "Networks beside the public one that they may lead into, such as 10.1.0.0/16 for one's own runtimes."
 
 
 class LimitsSettings(Section):
@@ -434,7 +438,7 @@ class WebhookSettings(Section):
     allow_http: Literal["yes", "no"] = "no"
     "Whether addresses may begin with http:// too: yes or no."
     allow_private: Literal["yes", "no"] = "no"
-    "Whether addresses may lead into private networks, such as the operator's own: yes or no."
+    "Whether webhooks may lead anywhere, whatever security.allow_private says: yes or no."
     log_days: Annotated[int, Field(ge=1, le=3650)] = 30
     "Days for which finished deliveries stay in the log."
 
@@ -484,6 +488,12 @@ class Config(Section):
         """The database's URL with its driver; the password in it shows only in `render_as_string(False)`."""
         text = self.store.url.get_secret_value()
         return parse_store_url(text or f"sqlite:///{self.gateway.data_dir / 'trunkline.db'}")
+
+    @property
+    def reaches_private(self) -> bool:
+        """Whether tenants may make us connect anywhere."""
+        chosen = self.security.allow_private
+        return self.demo.seed is not None if chosen == "auto" else chosen == "yes"
 
     @property
     def key_file(self) -> Path:

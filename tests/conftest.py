@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 import pytest
 import uvloop
 
-ONE_LOOP = frozenset({"api", "call", "commands", "providers", "provisioning", "store", "web"})
+ONE_LOOP = frozenset({"api", "call", "commands", "providers", "provisioning", "store", "tenants", "web"})
 "Folders whose subject is not the loop: SQL, HTTP and whole calls cost too much to have each of them twice."
 
 

@@ -7,14 +7,12 @@ from datetime import datetime
 from gateway.api.event_stream import STILL_HERE, next_event, server_sent
 from gateway.api.refusal import Answer, Declined
 from gateway.call.lookup import Lookup
-from gateway.events.bus import Event, EventBus
+from gateway.events.bus import PRIVATE, Event, EventBus
 from gateway.events.recall import ENDING, Recall
 from gateway.store.calls import CallRow
 
 LOOK_SECONDS = 1.0
 "How often the record of a call that runs on another gateway is looked at."
-PRIVATE = {"exc_info"}
-"Fields that say how the gateway is made: for its log alone."
 
 
 class CallStreams:

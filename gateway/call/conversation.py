@@ -59,7 +59,7 @@ class Conversation:
             await self._connect(self._version.runtime_url)
         except AgentUnreachable as error:
             url = shown(self._version.runtime_url)
-            self._tell("agent.unreachable", level="warning", url=url, why=str(error))
+            self._unreachable(url, error)
             if not await self._fall_back() and self._version.fallback_wav is None:
                 raise Refused(EndReason.AGENT_UNREACHABLE, f"{url}: {error}") from error
 
@@ -242,10 +242,15 @@ class Conversation:
             try:
                 await self._connect(url)
             except AgentUnreachable as error:
-                self._tell("agent.unreachable", level="warning", url=shown(url), why=str(error))
+                self._unreachable(shown(url), error)
             else:
                 return True
         return False
+
+    def _unreachable(self, url: str, error: AgentUnreachable) -> None:
+        # What it said may be an internal server's, if not ours: for the log, and for nobody's API.
+        said = {"said": error.said} if error.said else {}
+        self._tell("agent.unreachable", level="warning", url=url, why=str(error), **said)
 
     async def _last_words(self, how: AgentClosed) -> Ending:
         """The fallback WAV where there is one, then the end of a call whose agent is dead."""

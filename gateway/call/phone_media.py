@@ -24,6 +24,7 @@ from gateway.media.sdp import (
 from gateway.net.latch import Address, canonical, networks_of
 from gateway.net.rtp import RtpPort
 from gateway.settings import MediaSettings
+from gateway.sip.settings import anywhere
 
 Sink = Callable[[bytes], None]
 OnDigit = Callable[[str, int], None]
@@ -63,6 +64,7 @@ class PhoneMedia(_HotPhone):
         "_name",
         "_ours",
         "_payload_types",
+        "_reaches",
         "_receiver",
         "_rtcp",
         "_session_id",
@@ -89,12 +91,15 @@ class PhoneMedia(_HotPhone):
         *,
         sources: Sequence[str] = (),
         resolve: Resolve | None = None,
+        reaches: Callable[[str], bool] = anywhere,
     ) -> None:
         """`host` is the address that our SDP names; `sources` are the networks that the peer's trunk lists.
 
-        `resolve` looks up the host of the peer's SDP where that is a name.
+        `resolve` looks up the host of the peer's SDP where that is a name. `reaches` says which addresses of
+        it may be sent to: one that may not is most often behind a NAT, and is sent to when something has come.
         """
         self.port = port
+        self._reaches = reaches
         self.codec = codecs[0]
         "What we send: the trunk's first choice until something else was negotiated."
         self.format: AudioFormat = self.codec.format
@@ -373,14 +378,21 @@ class PhoneMedia(_HotPhone):
             self._name.on_found = lambda address: self._found(address, port, rtcp_port)
             host = self._name.address_of(host) or canonical(self._signalling)
         if host:
-            self.port.expect(host, port, (host, rtcp_port))
+            self._aim(host, port, rtcp_port)
+
+    def _aim(self, host: str, port: int, rtcp_port: int) -> None:
+        self.port.expect(host, port, (host, rtcp_port))
+        if not self._reaches(host):
+            self.port.withhold()
 
     def _found(self, address: str, port: int, rtcp_port: int) -> None:
         """The name in the SDP stands for this."""
         if self.port.expected is None:
-            self.port.expect(address, port, (address, rtcp_port))
-        else:
-            self.port.refine(address)
+            self._aim(address, port, rtcp_port)
+            return
+        self.port.refine(address)
+        if not self._reaches(address):
+            self.port.withhold()
 
     def _unknown(self, name: str, why: str) -> None:
         self.tell("call.media_unresolved", level="warning", host=name, why=why)

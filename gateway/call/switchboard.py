@@ -234,7 +234,11 @@ class Switchboard:
         except NoPortFree as error:
             raise Refused(EndReason.NO_PORT_FREE, str(error)) from error
         codecs = [CODECS[name] for name in names if name in CODECS]
-        family = AF_INET6 if ":" in listener.media_bind else AF_INET
+        family, allows = AF_INET6 if ":" in listener.media_bind else AF_INET, self.endpoint.reach.allows
+
+        def reaches(address: str) -> bool:
+            return allows(address) or (peer.heard and address == peer.host)
+
         return PhoneMedia(
             port,
             listener.media_advertised_host,
@@ -243,6 +247,7 @@ class Switchboard:
             now,
             sources=sources,
             resolve=lambda name: self.resolver.addresses(name, family),
+            reaches=reaches,
         )
 
     def target_of(self, route: OutboundRoute) -> Target:

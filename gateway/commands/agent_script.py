@@ -30,6 +30,7 @@ ADVICE = {
     Unreachable.DNS: "mend the host in the URL, or the DNS",
     Unreachable.REFUSED: "start the runtime, or mend the port",
     Unreachable.NETWORK: "see to routes and firewalls",
+    Unreachable.NOT_ALLOWED: "see to [security] allowed_networks",
     Unreachable.TIMEOUT: "see to firewalls; a runtime has to answer the upgrade at once",
     Unreachable.TLS: "mend the certificate, or give its authority by --ca",
     Unreachable.STATUS: "mend the path, the secret or the headers: the runtime refused the upgrade",
@@ -79,7 +80,8 @@ class Trial:
                 fill_url(version.runtime_url, values), fill_headers(version.headers, values), line
             )
         except AgentUnreachable as error:
-            self.findings.append(bad("connection", str(error), ADVICE[error.why]))
+            found = f"{error}: {error.said}" if error.said else str(error)
+            self.findings.append(bad("connection", found, ADVICE[error.why]))
             yield None, None
             return
         self._tell_connection(loop.time() - began)

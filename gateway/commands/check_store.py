@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from gateway.commands.check_recordings import check_recordings
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config
+from gateway.listening import reach
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus
 from gateway.store import StoreError, open_store
@@ -145,6 +146,9 @@ async def _check_runtime(label: str, url: str, config: Config, connect: bool) ->
     except OSError as error:
         return bad(label, f"{host} of {url}: {error.strerror}", "mend the URL in a new version, or the DNS")
     address = str(found[0][4][0])
+    if not any(reach(config).allows(str(entry[4][0])) for entry in found):
+        beyond = f"{url} leads to {address}, which is no public address: no call gets there"
+        return bad(label, beyond, "add its network to [security] allowed_networks")
     if not secure and not ip_address(address).is_private:
         found_out = f"{url}: speech and headers cross the internet in clear"
         return warn(label, found_out, f"make it {SECURE[parts.scheme]}://")

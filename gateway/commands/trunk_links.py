@@ -34,6 +34,7 @@ async def trials_of(config: Config) -> AsyncIterator[Trials]:
     """The connection test from ports of the command's own, at the addresses of the gateway's listeners."""
 
     # Imported here: the media path comes along with the telephone, and lists need not wait for it.
+    from gateway.listening import reach
     from gateway.net.dns import Resolver
     from gateway.net.sip import SipEndpoint
     from gateway.net.tls import client_context
@@ -52,6 +53,7 @@ async def trials_of(config: Config) -> AsyncIterator[Trials]:
         Resolver(families=families),
         ignore,
         client_tls=client_context(outbound.ca, outbound.certificate, outbound.private_key),
+        reach=reach(config),
     )
     await endpoint.start()
     try:
@@ -59,6 +61,7 @@ async def trials_of(config: Config) -> AsyncIterator[Trials]:
             endpoint,
             lambda told: Resolver(families=families, told=told),
             config.provisioning.trial_seconds,
+            endpoint.reach,
         )
     finally:
         await endpoint.stop()

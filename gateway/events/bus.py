@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FOLLOWER_BACKLOG = 1000
 "Events that a follower who does not read may leave with us; older ones are dropped and counted."
 
+PRIVATE = frozenset({"exc_info", "said"})
+"For the operator's log alone: how the gateway is made; what a server said that may be an internal one."
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from gateway.events.bus import Event
+from gateway.events.bus import PRIVATE, Event
 from gateway.net.mqtt import Publication
 
 UNKNOWN = "-"
@@ -83,7 +83,7 @@ class CallEvents:
         moment = event.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         head = {"event": event.name, "time": moment, "level": event.level, "gateway": self._topics.gateway}
         # A mistake of ours is told to the log with its traceback, and to others without.
-        fields = {name: value for name, value in event.fields.items() if name != "exc_info"}
+        fields = {name: value for name, value in event.fields.items() if name not in PRIVATE}
         body = {**head, "workspace_id": workspace_id, **fields}
         payload = dumps(body)
         if len(payload) > MAX_EVENT_BYTES:

@@ -24,6 +24,7 @@ from picows import WSUpgradeRequest, WSUpgradeResponse
 from gateway import __version__
 from gateway.net.bytestream import ByteStream
 from gateway.net.connection import Connection, OnClosed, OnMessage
+from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.throttle import Throttle
 from gateway.net.tls import agents_context
 from gateway.net.websocket import AgentConnection
@@ -44,7 +45,7 @@ KERNEL_UNSENT = 4096
 READ_BUFFER = 4096
 "Bytes of a connection's read buffer to begin with; it grows with what the runtime sends."
 LONGEST_EXCERPT = 200
-"Characters of a refusal's body that are shown."
+"Characters of a refusal's body that are kept."
 
 PORTS = {"ws": 80, "wss": 443, "tcp": 0, "tls": 0}
 "What a URL without a port means; 0: it has to have one."
@@ -66,6 +67,8 @@ class Unreachable(StrEnum):
     DNS = "dns"
     REFUSED = "refused"
     NETWORK = "network"
+    NOT_ALLOWED = "not_allowed"
+    "It leads to where nobody may make us connect to (`[security] allow_private`)."
     TIMEOUT = "timeout"
     TLS = "tls"
     STATUS = "status"
@@ -85,9 +88,11 @@ TRANSIENT_STATUSES = {502, 503, 504}
 class AgentUnreachable(Exception):
     """No connection to a runtime: `why` tells the kinds apart, the text is for people."""
 
-    def __init__(self, why: Unreachable, detail: str, status: int | None = None) -> None:
+    def __init__(self, why: Unreachable, detail: str, status: int | None = None, said: str = "") -> None:
         super().__init__(detail)
         self.why = why
+        self.said = said
+        "What it answered instead, its beginning: for the operator alone, since it may be anybody's server."
         self.status = status
         "The HTTP status, where `why` is STATUS."
 
@@ -100,9 +105,16 @@ class AgentUnreachable(Exception):
 class AgentDialer:
     """Opens the connections to runtimes, and sees to it that the open ones are alive."""
 
-    def __init__(self, settings: AgentsSettings | None = None, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self,
+        settings: AgentsSettings | None = None,
+        throttle: Throttle | None = None,
+        reach: Reach = ANYWHERE,
+    ) -> None:
+        """`reach` says where a URL may lead; one of the operator's own leads anywhere."""
         self._settings = settings or AgentsSettings()
         self._throttle = throttle or Throttle(self._settings.flood_seconds)
+        self._reach = reach
         attempts = self._settings.connect_attempts
         self._pauses = [self._settings.connect_pause * 2**n for n in range(attempts - 1)]
         # Made once: to read the authorities takes longer than all else in a call's set-up.
@@ -153,7 +165,7 @@ class AgentDialer:
         return connection
 
     async def _upgrade(self, request: "_Request", answer: "_Answer") -> AgentConnection:
-        sock = await _connect(request.host, request.port)
+        sock = await _connect(request.host, request.port, self._reach)
         try:
             _, connection = await picows.ws_connect(
                 answer,
@@ -181,7 +193,7 @@ class AgentDialer:
     async def _open_stream(
         self, request: "_Request", on_message: OnMessage, on_closed: OnClosed
     ) -> ByteStream:
-        sock = await _connect(request.host, request.port)
+        sock = await _connect(request.host, request.port, self._reach)
         secure = request.url.startswith("tls:")
         try:
             _, stream = await asyncio.get_running_loop().create_connection(
@@ -292,10 +304,14 @@ class _Answer:
         return AgentConnection(self.on_message, self.on_closed, self.max_message, chosen, self.throttle)
 
 
-async def _connect(host: str, port: int) -> socket.socket:
-    """A connected socket to the first address of the host that takes the connection."""
+async def _connect(host: str, port: int, reach: Reach) -> socket.socket:
+    """A connected socket to the first address of the host that may be reached and takes the connection."""
+    found = await _resolve(host, port)
+    allowed = [entry for entry in found if reach.allows(str(entry[4][0]))]
+    if found and not allowed:
+        raise AgentUnreachable(Unreachable.NOT_ALLOWED, f"{host} {NOT_PUBLIC}")
     failure = OSError("it has no address")
-    for family, kind, protocol, _, address in await _resolve(host, port):
+    for family, kind, protocol, _, address in allowed:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
@@ -349,12 +365,13 @@ def _explain(error: Exception, where: str) -> AgentUnreachable:
         return _refusal(error, error.response, where)
     why, phrase = next((why, phrase) for kind, why, phrase in _EXPLANATIONS if isinstance(error, kind))
     detail = " ".join(str(error).split())[:LONGEST_EXCERPT]
+    if isinstance(error, picows.WSError):
+        # It quotes what came, which need not be a runtime's.
+        return AgentUnreachable(why, f"{where}: {phrase}", said=detail)
     return AgentUnreachable(why, f"{where}: {phrase} ({detail})" if detail else f"{where}: {phrase}")
 
 
 def _refusal(error: picows.WSHandshakeError, response: WSUpgradeResponse, where: str) -> AgentUnreachable:
     said = " ".join((error.raw_body or b"").decode(errors="replace").split())[:LONGEST_EXCERPT]
     status = f"{where}: it answered the upgrade with {response.status.value} {response.status.phrase}"
-    return AgentUnreachable(
-        Unreachable.STATUS, f"{status}: {said}" if said else status, response.status.value
-    )
+    return AgentUnreachable(Unreachable.STATUS, status, response.status.value, said)

@@ -362,6 +362,11 @@ class RtpPort(_HotPort):
             self.remote = latch.expected
             self._expected_rtcp = self._rtcp_remote = None if rtcp is None else (host, rtcp[1])
 
+    def withhold(self) -> None:
+        """Send nothing until a source is learnt: the SDP's address is none that may be sent to."""
+        if self.latch.source is None:
+            self.remote = self._rtcp_remote = self._expected_rtcp = None
+
     @property
     def expected(self) -> Address | None:
         """Where the peer's SDP said that its RTP is."""

@@ -8,10 +8,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
+from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.streams import StreamLimits, StreamPeers
 from gateway.sip.events import Event, OptionsAnswered
 from gateway.sip.framing import Unframable
@@ -67,13 +68,16 @@ class SipEndpoint:
         client_tls: ssl.SSLContext | None = None,
         limits: StreamLimits = DEFAULT_LIMITS,
         trace: Trace | None = None,
+        reach: Reach = ANYWHERE,
     ) -> None:
+        """`reach` says where messages may go to that nobody was heard from."""
         self._bindings = bindings
+        self.reach = reach
         self._gatekeeper = gatekeeper
         self._token = token
         self._resolver = resolver
         self._on_event = on_event
-        self._settings = settings or Settings()
+        self._settings = replace(settings or Settings(), reaches=reach.allows)
         self._trace = trace
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -89,6 +93,8 @@ class SipEndpoint:
         )
         self.streams.in_use = lambda: self.user_agent.connections
         self.listeners: tuple[Listener, ...] = ()
+        self.not_allowed = 0
+        "Messages that were not sent, since they would have gone where nobody may make us send to."
         self.user_agent: UserAgent
 
     async def start(self) -> None:
@@ -231,7 +237,7 @@ class SipEndpoint:
                 data, source = one.recvfrom(MAX_DATAGRAM)
             except OSError:
                 return
-            self._receive(data, Target("UDP", plain_host(source[0]), source[1], listener))
+            self._receive(data, Target("UDP", plain_host(source[0]), source[1], listener, heard=True))
 
     def _send(self, data: bytes, target: Target) -> None:
         if target.connection is not None or (target.port is not None and is_literal(target.host)):
@@ -240,6 +246,10 @@ class SipEndpoint:
             self._resolve_and_send(data, target)
 
     def _transmit(self, data: bytes, target: Target, asked: Target) -> None:
+        if not target.heard and not self.reach.allows(target.host):
+            self.not_allowed += 1
+            self._fail(asked, f"{asked.host} {NOT_PUBLIC}")
+            return
         if self._trace is not None:
             self._trace(True, data, target)
         if target.transport == "UDP":
@@ -304,9 +314,10 @@ class SipEndpoint:
         now = self._loop.time()
         if len(self._resolved) > 1000:
             self._resolved = {name: kept for name, kept in self._resolved.items() if kept[0] > now}
-        self._resolved[target] = (now + RESOLUTION_SECONDS, found[0])
+        chosen = next((one for one in found if self.reach.allows(one.host)), found[0])
+        self._resolved[target] = (now + RESOLUTION_SECONDS, chosen)
         for data in waiting:
-            self._transmit(data, found[0], target)
+            self._transmit(data, chosen, target)
 
 
 @lru_cache(1024)

@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
             wire.abort()
             return
         host = str(peer[0]).partition("%")[0]
-        self.source = Target(self._sip_transport, host, peer[1], self._listener, self.number)
+        self.source = Target(self._sip_transport, host, peer[1], self._listener, self.number, heard=True)
         if not self._peers.admit(self):
             wire.abort()
 

@@ -1,33 +1,24 @@
-"""Posting to addresses that strangers gave us: only to public ones, and only to what was looked at.
+"""Posting to addresses that strangers gave us: to those that may be reached, and only to what was looked at.
 
-The name is resolved here, every address it has is checked, and the connection goes to one of these addresses:
-a name that points elsewhere a moment later cannot lead us into our own network.
+The name is resolved here, its addresses are checked, and the connection goes to one of these: a name that
+points elsewhere a moment later cannot lead us into our own network.
 """
 
 import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
 from gateway import __version__
+from gateway.net.reach import ANYWHERE, NotAllowed, Reach
 from gateway.net.tls import http_context
 
 USER_AGENT = f"Trunkline-Webhook/{__version__}"
 MAX_ANSWER = 4096
 "Bytes of an answer that are read; only its status counts."
-NAT64 = IPv6Network("64:ff9b::/96")
-"IPv4 addresses as seen from a network without (RFC 6052)."
-LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-"The same, for addresses that need not be public (RFC 8215)."
-NOT_PUBLIC = "leads to {address}, which is no public address"
-
-
-class NotAllowed(ValueError):
-    """An address that is not to be called; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +38,11 @@ class Outcome:
 class WebhookSender:
     """Posts bodies; `close` it at the end."""
 
-    def __init__(self, *, allow_private: bool, timeout_seconds: float) -> None:
-        """`allow_private` is for receivers on the operator's own network, and for tests."""
-        self._allow_private = allow_private
+    def __init__(
+        self, *, allow_private: bool = False, timeout_seconds: float, reach: Reach | None = None
+    ) -> None:
+        """`allow_private` lets webhooks alone lead anywhere; else `reach` decides."""
+        self._reach = ANYWHERE if allow_private else reach or Reach()
         self._seconds = timeout_seconds
         self._client = httpx2.AsyncClient(
             timeout=timeout_seconds,
@@ -79,7 +72,7 @@ class WebhookSender:
         parts = urlsplit(url)
         host = parts.hostname or ""
         address = await self._address_of(host, parts.port or (443 if parts.scheme == "https" else 80))
-        literal = f"[{address}]" if address.version == 6 else str(address)
+        literal = f"[{address}]" if ":" in address else address
         at = literal if parts.port is None else f"{literal}:{parts.port}"
         request = self._client.build_request(
             "POST",
@@ -106,27 +99,11 @@ class WebhookSender:
             await answer.aclose()
         return Outcome(status, "" if 200 <= status < 300 else f"answered {status}")
 
-    async def _address_of(self, host: str, port: int) -> IPv4Address | IPv6Address:
+    async def _address_of(self, host: str, port: int) -> str:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise NotAllowed(f"{host} has no address: {error.strerror or error}") from error
-        addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-        for address in addresses:
-            if not self._allow_private and not is_public(address):
-                raise NotAllowed(f"{host} {NOT_PUBLIC.format(address=address)}")
-        return addresses[0]
-
-
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one of the public network, also when it is one of IPv4 in the clothes of IPv6."""
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is not None:
-            return is_public(inner)
-        if address in NAT64:
-            return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
-        if address.teredo is not None or address in LOCAL_NAT64:
-            return False
-    return address.is_global and not address.is_multicast
+        except (OSError, ValueError) as error:
+            # ValueError: a name that cannot even be asked for, such as one with a label of 64 letters.
+            raise NotAllowed(f"{host} has no address: {getattr(error, 'strerror', None) or error}") from error
+        return self._reach.among(host, (str(entry[4][0]) for entry in found))[0]

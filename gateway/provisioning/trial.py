@@ -19,6 +19,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from gateway.net.dns import Resolver, Unresolvable
+from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.sip import SipEndpoint
 from gateway.routing.table import Trunk, TrunkAuthMode
 from gateway.sip.errors import LocalProtocolError
@@ -47,6 +48,7 @@ FIREWALL = (
     "check the address and port, that a firewall lets our packets out and theirs back in, and that the"
     " carrier has our signalling address"
 )
+BEYOND = "have the operator add the carrier's network to [security] allowed_networks, if it is to be reached"
 NOT_LISTED = "have the carrier put our signalling address on its list, or link with user name and password"
 WRONG_LOGIN = "check user name and password, and that the account at the carrier is enabled"
 CALL_IT = "place a test call: a carrier may ask only then"
@@ -137,9 +139,17 @@ class Trials:
     """Tests connections through the endpoint that calls use, so that what works here works for them."""
 
     def __init__(
-        self, endpoint: SipEndpoint, resolver: Callable[[Callable[[str], None]], Resolver], seconds: float
+        self,
+        endpoint: SipEndpoint,
+        resolver: Callable[[Callable[[str], None]], Resolver],
+        seconds: float,
+        reach: Reach = ANYWHERE,
     ) -> None:
-        """`resolver` makes one that tells its questions; `seconds` is how long each step waits."""
+        """`resolver` makes one that tells its questions; `seconds` is how long each step waits.
+
+        `reach` says which addresses may be tried, and told of.
+        """
+        self._reach_of = reach
         self._endpoint = endpoint
         self._resolver = resolver
         self._seconds = seconds
@@ -179,6 +189,10 @@ class Trials:
         except Unresolvable as error:
             asked = "; ".join([*questions, str(error)])
             report.add("resolve", "fail", host, asked, "check the name; the carrier's documents have it")
+            return []
+        found = [one for one in found if self._reach_of.allows(one.host)]
+        if not found:
+            report.add("resolve", "fail", host, NOT_PUBLIC, BEYOND)
             return []
         places = ", ".join(format_host_port(one.host, one.port) for one in found)
         report.add("resolve", "pass", host, "; ".join([*questions, f"so {places}"]))

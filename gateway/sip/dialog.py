@@ -489,7 +489,8 @@ class Dialog:
         return write
 
     def _next_hop(self) -> Target:
-        return self._core.pin(target_of(self._path.next_hop, self._heard_from), self._heard_from)
+        hop = target_of(self._path.next_hop, self._heard_from, self._core.settings.reaches)
+        return self._core.pin(hop, self._heard_from)
 
     def _authorization(self) -> Authorization:
         """Credentials only for whom they were meant: the peer that was called, where it answered from."""

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from gateway.sip.message import stamp_via
+from gateway.sip.settings import anywhere
 from gateway.sip.target import Target
 from gateway.sip.uri import SipUri, Uri
 
@@ -56,25 +57,30 @@ def _without_headers(uri: Uri) -> Uri:
     return replace(uri, headers=()) if isinstance(uri, SipUri) and uri.headers else uri
 
 
-def target_of(uri: Uri, heard_from: Target) -> Target:
+def target_of(uri: Uri, heard_from: Target, reaches: Callable[[str], bool] = anywhere) -> Target:
     """Where a request for `uri` goes, given where the dialog's peer was heard from.
 
     A URI that names no transport means the one that the dialog already uses: RFC 3263 says UDP, and
     peers on TCP that leave the parameter out are many. A private address given by a peer that has a
-    public one is on the other side of a NAT: the only way there is the way by which the peer came.
+    public one is on the other side of a NAT: the only way there is the way by which the peer came. So it is
+    to an address that may not be reached.
     """
-    if not isinstance(uri, SipUri) or _behind_nat(uri.host, heard_from.host):
+    if not isinstance(uri, SipUri):
+        return heard_from
+    host = _maddr(uri)
+    if host != heard_from.host and (_behind_nat(host, heard_from.host) or _is_beyond(host, reaches)):
         return heard_from
     transport = (uri.param("transport") or heard_from.transport).upper()
     if uri.secure:
         transport = "TLS"
-    same = transport == heard_from.transport and uri.host == heard_from.host
+    same = transport == heard_from.transport and host == heard_from.host
     return Target(
         transport,
-        _maddr(uri),
+        host,
         uri.port,
         heard_from.listener if transport == heard_from.transport else None,
         heard_from.connection if same and heard_from.reliable else None,
+        heard=heard_from.heard and host == heard_from.host,
     )
 
 
@@ -82,9 +88,11 @@ def _maddr(uri: SipUri) -> str:
     return (uri.param("maddr") or uri.host).strip("[]")
 
 
+def _is_beyond(host: str, reaches: Callable[[str], bool]) -> bool:
+    return _is_address(host) and not reaches(host)
+
+
 def _behind_nat(host: str, seen: str) -> bool:
-    if host == seen:
-        return False
     try:
         return ip_address(host).is_private and not ip_address(seen).is_private
     except ValueError:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+
+def anywhere(_host: str) -> bool:
+    """Every address may be sent to."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,9 @@ class Settings:
 
     retry_after: int = 30
     "What the 503 of a draining or overloaded user agent says."
+
+    reaches: Callable[[str], bool] = anywhere
+    "Whether an address that a peer names may be sent to."
 
 
 @dataclass(frozen=True, slots=True)

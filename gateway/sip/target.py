@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 RELIABLE: Final = frozenset({"TCP", "TLS"})
@@ -44,6 +44,9 @@ class Target:
     connection: int | None = None
     """Id of a stream connection; `None` on UDP, or for "open or reuse one". A connection that has
     closed since is no failure: the message then goes to `host` and `port` over a new one."""
+
+    heard: bool = field(default=False, compare=False)
+    "The host is one that a message came from; else somebody has only named it."
 
     @property
     def reliable(self) -> bool:

@@ -10,6 +10,7 @@ from gateway.net.tls import http_context
 from gateway.routing.table import NumberStatus, Workspace
 from gateway.store.key_ring import ApiKey
 from tests.api.carrier import Carrier
+from tests.call.world import World
 from tests.whole.conftest import House, Open, agents, open_house  # noqa: F401  fixtures
 
 # Fixtures are arguments by their names.
@@ -32,7 +33,7 @@ class Api:
         return client_of(self.house, key)
 
 
-def client_of(house: House, authorization: str = "") -> httpx2.AsyncClient:
+def client_of(house: House | World, authorization: str = "") -> httpx2.AsyncClient:
     """A client of a gateway's HTTP port."""
     headers = {"Authorization": authorization} if authorization else {}
     return httpx2.AsyncClient(

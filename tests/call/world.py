@@ -34,6 +34,7 @@ QUICK = {
     "MEDIA__QUARANTINE_SECONDS": "0",
     "AGENTS__CONNECT_ATTEMPTS": "1",
     "AGENTS__CONNECT_TIMEOUT": "3",
+    "SECURITY__ALLOW_PRIVATE": "yes",
 }
 "Settings that make a gateway quick to start and to give up."
 
