@@ -182,6 +182,10 @@ class MediaSettings(Section):
     "Milliseconds of a digit that we send."
     dtmf_gap_ms: Annotated[int, Field(ge=40, le=2000)] = 80
     "Milliseconds of pause between two digits that we send."
+    sound_folders: Annotated[tuple[Path, ...], Field(max_length=32)] = ()
+    "Folders of the WAV files that agents and numbers may name. Empty: sounds in gateway.data_dir."
+    max_sound_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = 10_485_760
+    "Bytes of the largest such file; a larger one is not played."
 
     @model_validator(mode="after")
     def _range_holds_a_pair(self) -> "MediaSettings":
@@ -504,6 +508,11 @@ class Config(Section):
     def recordings_folder(self) -> Path:
         """Where recordings are kept."""
         return self.recordings.folder or self.gateway.data_dir / "recordings"
+
+    @property
+    def sound_folders(self) -> tuple[Path, ...]:
+        """Where the sounds are that tenants may name."""
+        return self.media.sound_folders or (self.gateway.data_dir / "sounds",)
 
     @property
     def journal_file(self) -> Path:

@@ -414,12 +414,13 @@ def test_check_of_the_demo_is_fine(gateway: Gateway) -> None:
 
 def test_check_of_recordings(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An announcement that cannot be played means calls that are not recorded; room counts too."""
+    monkeypatch.setenv("TRUNKLINE_MEDIA__SOUND_FOLDERS", f'["{tmp_path}"]')
     notice = tmp_path / "notice.wav"
     answer(gateway("numbers", "set", FRONT_DESK, "recording=both", f"recording_announcement={notice}"))
     result = gateway("check")
     assert result.exit_code == 1
     ((level, found),) = findings(result)[f"number {FRONT_DESK}"]
-    assert (level, "No such file" in found) == ("fail", True)
+    assert (level, "no such file" in found) == ("fail", True)
     notice.write_bytes(wav_bytes(ULAW_8K, bytes(8000)))
     monkeypatch.setenv("TRUNKLINE_RECORDINGS__MIN_FREE_MB", "0")
     found_now = findings(gateway("check"))

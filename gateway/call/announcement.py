@@ -3,14 +3,12 @@
 import asyncio
 
 from gateway.call.phone import Media
-from gateway.media.audio import AudioFormat, converter
 from gateway.net.clock import MediaClock
 
 
-async def announce(phone: Media, clock: MediaClock, audio_format: AudioFormat, audio: bytes) -> None:
-    """Play audio to the phone to its end, before a bridge has begun to send; on hold it waits."""
-    convert = converter(audio_format, phone.format)
-    waiting = bytearray(audio if convert is None else convert(audio))
+async def announce(phone: Media, clock: MediaClock, audio: bytes) -> None:
+    """Play audio in the phone's format to its end, before a bridge has begun to send; on hold it waits."""
+    waiting = bytearray(audio)
     over = asyncio.Event()
 
     def tick(now: float) -> None:

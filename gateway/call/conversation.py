@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.agent.dialects import SIP
@@ -14,7 +13,8 @@ from gateway.call.bridge import Bridge
 from gateway.call.patch import Patch
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
-from gateway.media.audio import L16_8K, read_wav
+from gateway.call.sounds import NoSound, Sounds
+from gateway.media.audio import L16_8K
 from gateway.media.tones import RINGBACK_SECONDS, ringback
 from gateway.net.agent import AgentUnreachable
 from gateway.routing.table import AgentVersion
@@ -32,6 +32,7 @@ class Conversation:
         bridge: Bridge,
         dialer: Dialer,
         settings: AgentsSettings,
+        sounds: Sounds,
         tell: Tell,
     ) -> None:
         self._version = version
@@ -40,6 +41,7 @@ class Conversation:
         self._bridge = bridge
         self._dialer = dialer
         self._settings = settings
+        self._sounds = sounds
         self._tell = tell
         self.farewell: Callable[[AgentClosed], Ending] = _hung_up
         "What it means for the call that its agent has hung up."
@@ -260,9 +262,10 @@ class Conversation:
         return Ending(Status.FAILED, reason, "agent", how.detail, q850=41)
 
     async def _announce(self, file: str) -> None:
+        audio_format = self._bridge.phone.format
         try:
-            audio_format, audio = read_wav(await asyncio.to_thread(Path(file).read_bytes))
-        except (OSError, ValueError) as error:
+            audio = await self._sounds.play(file, audio_format)
+        except NoSound as error:
             self._tell("agent.fallback_wav", level="error", file=file, why=str(error))
             return
         self._tell("agent.fallback_wav", file=file)

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal, get_args
 
 from gateway.call.announcement import announce
 from gateway.call.bridge import Bridge
 from gateway.call.record import CallRecord, utc_now
+from gateway.call.sounds import NoSound, Sounds
 from gateway.call.tape import Tape
-from gateway.media.audio import AudioFormat, read_wav
 from gateway.net.clock import MediaClock
 from gateway.recordings.protocol import key_of
 from gateway.recordings.writer import Outcome, RecordingWriter, Reel
@@ -51,6 +50,7 @@ class CallRecording:
         bridge: Bridge,
         clock: MediaClock,
         writer: RecordingWriter,
+        sounds: Sounds,
         save: Callable[[CallRecord], None],
         tell: Tell,
     ) -> None:
@@ -60,6 +60,7 @@ class CallRecording:
         self._bridge = bridge
         self._clock = clock
         self._writer = writer
+        self._sounds = sounds
         self._save = save
         self._tell = tell
         self._tape: Tape | None = None
@@ -212,14 +213,14 @@ class CallRecording:
 
     async def _announce(self, file: str) -> None:
         try:
-            audio_format, audio = await asyncio.to_thread(_sound, file)
-        except (OSError, ValueError) as error:
+            audio = await self._sounds.play(file, self._bridge.phone.format)
+        except NoSound as error:
             # Who has to announce a recording must not record without.
             self._refuse(f"the announcement {file} cannot be played: {error}")
             return
         self._tell("recording.announced", file=file)
         self._announcing = True
-        await announce(self._bridge.phone, self._clock, audio_format, audio)
+        await announce(self._bridge.phone, self._clock, audio)
         self._announcing = False
 
     def _refuse(self, why: str) -> None:
@@ -228,7 +229,3 @@ class CallRecording:
         self._note("failed")
         self._bridge.recording_is(self.state)
         self._tell("recording.failed", level="error", why=why, seconds=0.0)
-
-
-def _sound(file: str) -> tuple[AudioFormat, bytes]:
-    return read_wav(Path(file).read_bytes())

@@ -25,6 +25,7 @@ from gateway.call.recording import Action, CallRecording, RecordingRefused
 from gateway.call.refusal import Refused, answer_for
 from gateway.call.sip_agent import Receives, SipAgentDialer, SipParts
 from gateway.call.sip_words import call_id_in, caller_in, dialled, first_line
+from gateway.call.sounds import Sounds
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
 from gateway.net.agent import AgentDialer
@@ -74,6 +75,7 @@ class Switchboard:
             config.media.quarantine_seconds,
             clock=self.clock,
         )
+        self.sounds = Sounds(config.sound_folders, config.media.max_sound_bytes)
         self.tell = bus.tell
         now = asyncio.get_running_loop().time
         self.meter = Meter(store, config.billing.grace_seconds, now, bus.tell)
@@ -150,6 +152,7 @@ class Switchboard:
         for task in self._tasks:
             task.cancel()
         await self.quiet()
+        self.sounds.close()
 
     async def quiet(self) -> None:
         """Wait until no call is left."""
@@ -304,7 +307,8 @@ class Switchboard:
         if call.patch is not None:
             return self._patched_conversation(call.patch, version, start, dialect, bridge, call)
         dialer = self._sip_dialer(call, route, start) if version.dialect.value == "sip" else self._dialer
-        return Conversation(version, start, dialect, bridge, dialer, self._config.agents, call.tell)
+        settings = self._config.agents
+        return Conversation(version, start, dialect, bridge, dialer, settings, self.sounds, call.tell)
 
     def _patched_conversation(
         self,
@@ -317,7 +321,7 @@ class Switchboard:
     ) -> Conversation:
         """The other call in the place of an agent."""
         conversation = Conversation(
-            version, start, dialect, bridge, patch.second, self._config.agents, call.tell
+            version, start, dialect, bridge, patch.second, self._config.agents, self.sounds, call.tell
         )
         conversation.farewell = lambda _: patch.first_ended()
         return conversation
@@ -340,7 +344,14 @@ class Switchboard:
     def recording(self, call: Call, route: Route, bridge: Bridge) -> CallRecording:
         """What the agent, or anybody else who may, does about a call's recording."""
         recording = CallRecording(
-            route.recording, call.record, bridge, self.clock, self.recordings, self.save, call.tell
+            route.recording,
+            call.record,
+            bridge,
+            self.clock,
+            self.recordings,
+            self.sounds,
+            self.save,
+            call.tell,
         )
 
         def ask(action: str) -> None:

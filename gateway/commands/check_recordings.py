@@ -1,11 +1,11 @@
 """Whether calls that are to be recorded will be, and for how long: announcements, room, retention."""
 
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
+from gateway.call.sounds import NoSound, Sounds
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config
-from gateway.media.audio import read_wav
+from gateway.media.audio import ULAW_8K
 from gateway.recordings.folder import FolderStore
 from gateway.routing.table import AgentVersion, PhoneNumber, RecordingMode, Workspace
 from gateway.store.configuration import Configuration
@@ -13,6 +13,7 @@ from gateway.store.configuration import Configuration
 
 async def check_recordings(there: Configuration, config: Config) -> AsyncIterator[Finding]:
     """Nothing where nobody is recorded."""
+    sounds = Sounds(config.sound_folders, config.media.max_sound_bytes)
     numbers, trunks = await there.numbers.list_all(), await there.trunks.list_all()
     versions = {
         f"agent {agent.name}/{version.number}": version
@@ -21,10 +22,10 @@ async def check_recordings(there: Configuration, config: Config) -> AsyncIterato
         if version.published_at is not None
     }
     for number in numbers:
-        for finding in _announcement(f"number {number.e164}", number):
+        for finding in _announcement(f"number {number.e164}", number, sounds):
             yield finding
     for label, version in versions.items():
-        for finding in _announcement(label, version):
+        for finding in _announcement(label, version, sounds):
             yield finding
     modes = [one.recording for group in (numbers, trunks, versions.values()) for one in group]
     if set(modes) - {None, RecordingMode.OFF}:
@@ -32,14 +33,14 @@ async def check_recordings(there: Configuration, config: Config) -> AsyncIterato
         yield _retention(config, await there.workspaces.list_all())
 
 
-def _announcement(label: str, of: PhoneNumber | AgentVersion) -> list[Finding]:
+def _announcement(label: str, of: PhoneNumber | AgentVersion, sounds: Sounds) -> list[Finding]:
     file = of.recording_announcement
     if file is None:
         return []
     try:
-        read_wav(Path(file).read_bytes())
-    except (OSError, ValueError) as error:
-        found = f"the announcement {file}: {error}; calls go on, and are not recorded"
+        sounds.read(file, ULAW_8K)
+    except NoSound as error:
+        found = f"the announcement {file}: {error.reason}; calls go on, and are not recorded"
         return [bad(label, found, "put a WAV file there: 16 bit PCM, μ-law or A-law")]
     return [ok(label, f"announces recordings by {file}")]
 

@@ -1,7 +1,6 @@
 """The data directory, the database, and whether what is configured in it can take calls."""
 
 import asyncio
-import os
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -11,10 +10,12 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
+from gateway.call.sounds import NoSound, Sounds
 from gateway.commands.check_recordings import check_recordings
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config
 from gateway.listening import reach
+from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus
 from gateway.store import StoreError, open_store
@@ -128,9 +129,12 @@ async def _check_version(
     label = f"agent {name}/{version.number}"
     for url in filter(None, (version.runtime_url, version.fallback_url)):
         yield await _check_runtime(label, url, config, connect)
-    if version.fallback_wav is not None and not os.access(version.fallback_wav, os.R_OK):
-        found = f"{version.fallback_wav} cannot be read"
-        yield bad(label, found, "put the file there, or make a version without it")
+    if version.fallback_wav is not None:
+        try:
+            Sounds(config.sound_folders, config.media.max_sound_bytes).read(version.fallback_wav, ULAW_8K)
+        except NoSound as error:
+            found = f"{version.fallback_wav}: {error.reason}"
+            yield bad(label, found, "put the file there, or make a version without it")
 
 
 SECURE = {"ws": "wss", "tcp": "tls"}

@@ -23,6 +23,7 @@ TRANSPORTS = ("UDP", "TCP", "TLS")
 UNCHOSEN_AUDIO = "ulaw_8k"
 "What a version has that never chose: where its dialect does not have it, the dialect's first is meant."
 MAX_NAME = 64
+MAX_PATH = 1024
 MAX_SOURCES = 1000
 MAX_HEADERS = 32
 MAX_PARAMETERS = 64
@@ -49,7 +50,7 @@ def checked_number(number: PhoneNumber) -> PhoneNumber:
     code, local = checked_e164("phone_number", number.e164)
     checked_nickname(number.nickname)
     _check_text("provider", number.provider, 1)
-    _check_announcement(number.recording_announcement)
+    _check_sound("recording_announcement", number.recording_announcement)
     _check_least("channel_limit", number.channel_limit, 1)
     for field in ("rental_expires_at", "renews_at"):
         moment = getattr(number, field)
@@ -146,17 +147,21 @@ def checked_version(version: AgentVersion) -> AgentVersion:
     _check_range("max_call_duration_sec", version.max_call_duration_sec, 60, 5400)
     _check_range("ring_duration_sec", version.ring_duration_sec, 1, 300)
     _check_headers(version)
-    _check_announcement(version.recording_announcement)
+    _check_sound("recording_announcement", version.recording_announcement)
+    _check_sound("fallback_wav", version.fallback_wav)
     if len(version.parameters) > MAX_PARAMETERS:
         right = f"should be at most {MAX_PARAMETERS}"
         raise InvalidInput("parameters", len(version.parameters), right)
     return version
 
 
-def _check_announcement(given: str | None) -> None:
-    """The file is read by the gateway, so it is looked for by `gateway check`, not here."""
-    if given is not None and (not given.lower().endswith(".wav") or _CONTROL.search(given)):
-        raise InvalidInput("recording_announcement", given, "should be the path of a WAV file")
+def _check_sound(field: str, given: str | None) -> None:
+    """The gateway reads the file, from its own folders, so `gateway check` looks for it, not this."""
+    if given is None:
+        return
+    if not given.lower().endswith(".wav") or _CONTROL.search(given) or len(given) > MAX_PATH:
+        right = "should be the path of a WAV file among the gateway's sounds"
+        raise InvalidInput(field, given[:MAX_PATH], right)
 
 
 def _check_runtime_url(field: str, given: str, version: AgentVersion) -> None:

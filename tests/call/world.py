@@ -1,6 +1,7 @@
 """A whole gateway in the test's own process, furnished, with its events kept."""
 
 import asyncio
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,7 @@ class World:
             "GATEWAY__DATA_DIR": folder,
             "MEDIA__PORT_MIN": first,
             "MEDIA__PORT_MAX": first + 199,
+            "MEDIA__SOUND_FOLDERS": json.dumps([str(folder.parent)]),
             **QUICK,
             **settings,
         }

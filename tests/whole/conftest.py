@@ -192,6 +192,7 @@ async def open_house(agents: Agents, tmp_path: Path) -> AsyncIterator[Open]:
             "TRUNKLINE_AGENTS__CONNECT_ATTEMPTS": "1",
             "TRUNKLINE_SIP__DRAIN_SECONDS": "0",
             "TRUNKLINE_SECURITY__ALLOW_PRIVATE": "yes",
+            "TRUNKLINE_MEDIA__SOUND_FOLDERS": json.dumps([str(tmp_path)]),
         }
         given = {f"TRUNKLINE_{name.upper()}": value for name, value in settings.items()}
         config = load_config(None, base | given)
