@@ -45,17 +45,23 @@ class Call:
         self._sip: SipLeg | None = None
         self._live: Callable[[], Awaitable[Ending]]
         self._invite: InviteReceived | None = None
+        self._challenged = False
         self._lease: Lease | None = None
         self.patch: Patch | None = None
         "What joins this call to the one that it was dialled for, in the place of an agent."
         self.route: Route | None = None
         "None until the call is routed."
+        self._untold: Callable[[], None] | None = None
+        "Tells, and records, that the call came in: once it is known to be more than the cause of a challenge."
 
     @classmethod
-    def inbound(cls, board: "Switchboard", record: CallRecord, invite: InviteReceived) -> "Call":
-        """A call that a carrier sends us."""
+    def inbound(
+        cls, board: "Switchboard", record: CallRecord, invite: InviteReceived, begun: Callable[["Call"], None]
+    ) -> "Call":
+        """A call that a carrier sends us; `begun` is called once it is known to be one."""
         call = cls(board, record)
         call._invite = invite
+        call._untold = lambda: begun(call)
         call._by_sip("caller").begin(invite.dialog)
         call._live = lambda: call._inbound(invite)
         return call
@@ -193,6 +199,8 @@ class Call:
     async def _inbound(self, invite: InviteReceived) -> Ending:
         """Decide, open both legs, answer, and carry the audio until somebody hangs up."""
         route = await self._board.route(invite)
+        self.record.routed(route)
+        self._begun()
         self._routed(route)
         with ExitStack() as stack:
             lease = stack.enter_context(self._board.lease(route))
@@ -362,11 +370,19 @@ class Call:
             self.phone.connected.set()
         self.tell("call.first_audio_in")
 
+    def _begun(self) -> None:
+        """Whatever becomes of it now, there was a call."""
+        tell, self._untold = self._untold, None
+        if tell is not None:
+            tell()
+
     def _refuse(self, refusal: Rejected | Refused) -> Ending:
         if isinstance(refusal, Rejected):
             self.record.rejected(refusal)
         if self._invite is not None:
-            self.sip.refuse(refusal, self._board.challenge(self._invite, refusal))
+            challenge = self._board.challenge(self._invite, refusal)
+            self._challenged = bool(challenge)
+            self.sip.refuse(refusal, challenge)
         return ending_of(refusal)
 
     def _drained(self) -> Ending:
@@ -385,6 +401,12 @@ class Call:
 
     def _close(self, ending: Ending) -> None:
         self._hang_up(ending)
+        if self._challenged:
+            # The INVITE that answers the challenge is the call; this one leaves nothing behind.
+            self.record.end(ending, {})
+            self._let_go()
+            return
+        self._begun()
         figures = self.phone.figures()
         if self._conversation is not None:
             figures["agent"] = self._conversation.figures()
@@ -405,5 +427,5 @@ class Call:
         Both legs have let go of it when they were closed. What goes round in a circle would stay in memory
         until the collector comes, and all other calls wait while that looks at everything there is.
         """
-        self._conversation = self.recording = None
+        self._conversation = self.recording = self._untold = None
         del self._live

@@ -386,17 +386,21 @@ class Switchboard:
         # The first two rungs went by before there was a call to keep them.
         record.step(False, "INVITE")
         record.step(True, "100 Trying")
-        call = Call.inbound(self, record, invite)
+        numbers = {"from": record.from_number, "to": record.to_number}
+
+        def begun(call: Call) -> None:
+            self.save(record)
+            call.tell(
+                "call.received",
+                direction="inbound",
+                **numbers,
+                source=f"{invite.source.host}:{invite.source.port}",
+                transport=invite.source.transport,
+                sip_call_id=record.sip_call_id,
+            )
+
+        call = Call.inbound(self, record, invite, begun)
         self._calls[invite.dialog] = self._by_call_id[request.call_id] = call
-        self.save(record)
-        call.tell(
-            "call.received",
-            direction="inbound",
-            **{"from": record.from_number, "to": record.to_number},
-            source=f"{invite.source.host}:{invite.source.port}",
-            transport=invite.source.transport,
-            sip_call_id=record.sip_call_id,
-        )
         self._run(call)
 
     def prepare(

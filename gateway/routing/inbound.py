@@ -111,8 +111,8 @@ def route_inbound(
     """
     trail = Trail()
     near = _by_source(trail, table, source, called)
+    trail.subject = _whose(table, called, near)
     proven = _by_credentials(trail, near, credentials)
-    trail.subject = _whose(proven)
     trunk, number = _by_number(trail, table, called, proven, near, credentials)
     trail.subject = Subject(number.workspace_id, trunk.id, number.id)
     number_is_ready(trail, number, now_utc)
@@ -166,13 +166,20 @@ def _by_credentials(trail: Trail, matched: tuple[Trunk, ...], credentials: Crede
     return proven
 
 
-def _whose(proven: tuple[Trunk, ...]) -> Subject:
-    """A call to a number that nobody has is still one of the trunk that it came by, if there is but one."""
-    workspaces = {trunk.workspace_id for trunk in proven}
-    return Subject(
-        workspace_id=workspaces.pop() if len(workspaces) == 1 else None,
-        trunk_id=proven[0].id if len(proven) == 1 else None,
-    )
+def _whose(table: RoutingTable, called: str, matched: tuple[Trunk, ...]) -> Subject:
+    """Whose call it is should it be refused: the number's, and never that of whoever lists the same carrier.
+
+    The number's workspace has to list the source too, or the operator. A call to a number that nobody has
+    belongs to the source's workspace, if there is but one.
+    """
+    dialled = readings_in_table(table, matched, called)
+    for _, number, trunk in dialled:
+        if trunk.workspace_id in (None, number.workspace_id):
+            return Subject(number.workspace_id, trunk.id, number.id)
+    workspaces = {trunk.workspace_id for trunk in matched}
+    if dialled or len(workspaces) > 1:
+        return Subject()
+    return Subject(workspaces.pop(), matched[0].id if len(matched) == 1 else None)
 
 
 def _satisfied(trunk: Trunk, credentials: Credentials) -> bool:
