@@ -305,7 +305,8 @@ class Gateway:
         app = application(self._routers(token))
         self._mount_dashboard(app)
         bounded = Bounds(app, http.max_body_bytes, self.bus.tell)
-        self.http = HttpServer(bounded, http.bind, http.port, upgrades(self.web_calls, self.throttle))
+        doors = upgrades(self.web_calls, self.throttle)
+        self.http = HttpServer(bounded, http.bind, http.port, doors, http.proxies)
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
 

@@ -209,6 +209,8 @@ class HttpSettings(Section):
     "IP address of the HTTP server."
     port: Port = 8080
     "Port of the HTTP server; 0 lets the system choose."
+    proxies: Annotated[tuple[Network, ...], Field(max_length=100)] = ()
+    "Proxies in front, as addresses or networks: they alone are believed in X-Forwarded-For and -Proto."
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     "Requests a minute that each API key may make; further ones get 429."
     max_body_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = 262_144

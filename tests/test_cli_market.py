@@ -22,6 +22,7 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
         "PROVISIONING__PROVIDER": "simulated",
         "PROVISIONING__PRICES": '{"US": "300"}',
         "PROVISIONING__TRIAL_SECONDS": "1",
+        "SECURITY__ALLOW_PRIVATE": "yes",
     }.items():
         monkeypatch.setenv(f"TRUNKLINE_{name}", value)
     return lambda *words, given=None: CliRunner().invoke(app, [str(word) for word in words], input=given)

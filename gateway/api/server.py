@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -54,9 +54,17 @@ class HttpServer:
     """Serves an app on one address: `start`, then `stop`."""
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, upgrades: Callable[..., asyncio.Protocol] | None = None
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        upgrades: Callable[..., asyncio.Protocol] | None = None,
+        proxies: Sequence[str] = (),
     ) -> None:
-        """`upgrades` makes the protocol of a connection that asks to become a WebSocket; None: no answer."""
+        """`upgrades` makes the protocol of a connection that asks to become a WebSocket; None: no answer.
+
+        `proxies` are the addresses and networks that are believed about whom they ask for.
+        """
         sockets: Any = upgrades or "none"
         self._host = host
         self._port = port
@@ -74,6 +82,9 @@ class HttpServer:
                 timeout_graceful_shutdown=int(STOP_SECONDS),
                 h11_max_incomplete_event_size=65_536,
                 server_header=False,
+                # Without any named, uvicorn would believe everybody on this machine.
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=list(proxies),
             )
         )
         self._task: asyncio.Task[None] | None = None

@@ -7,17 +7,24 @@ record to keep.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
+from gateway.call.throttle import Throttle
 from gateway.routing.inbound import Credentials, CredentialState, TrunkMatch, match_source
 from gateway.routing.table import Trunks
-from gateway.sip.digest import Authenticator, Stale, Verified
+from gateway.sip.digest import Authenticator, Stale, Verified, user_in
 from gateway.sip.message import Request
 from gateway.sip.screening import Admit, Deny, Ignore, Screening
 from gateway.sip.target import Target
 
 LINES_A_SECOND = 5
 "Log lines about unknown sources: a scan must not fill the disk."
+
+FREE_GUESSES, FREE_OF_SOURCE = 10, 100
+"Wrong credentials after which a user at an address, and the address, has to wait for the next."
+LONGEST_PAUSE = 60.0
+"Seconds. A carrier whose password was mended is let in again within this."
 
 OnUnknown = Callable[[Target, Request, int], None]
 "Told of a request from an unknown source, and of how many since the last time."
@@ -46,6 +53,7 @@ class TrunkGate:
         self._unknown = unknown
         self._on_unknown = on_unknown
         self._calls_per_second = calls_per_second
+        self._guesses = Throttle(LONGEST_PAUSE)
         self._due = 0.0
         self._told_at = 0.0
         self._untold = 0
@@ -88,16 +96,27 @@ class TrunkGate:
             if match.needs_credentials:
                 return Deny(401, "Unauthorized", self.challenge(source, now, stale=False))
             return Admit(Admission(Credentials()))
+        guesser = _guesser(source, header)
+        wait = self._guesses.wait(guesser, now)
+        if wait > 0:
+            return Deny(503, "Too Many Wrong Credentials", [("Retry-After", str(ceil(wait)))])
         outcome = self._authenticator.verify(
             header, request.method, request.uri, match.password_of, now, source.host
         )
         if isinstance(outcome, Stale):
             return Deny(401, "Unauthorized", self.challenge(source, now, stale=True))
-        if isinstance(outcome, Verified):
+        if isinstance(outcome, Verified) and outcome.same_uri:
+            self._guesses.succeeded(guesser[0][0])
             return Admit(Admission(Credentials(CredentialState.VERIFIED, outcome.username)))
+        self._guesses.failed(guesser, now)
         return Admit(Admission(Credentials(CredentialState.WRONG, outcome.username)))
 
     def challenge(self, source: Target, now: float, *, stale: bool) -> list[tuple[str, str]]:
         """The headers of a 401: one challenge an algorithm, in the order of the configuration."""
         challenges = self._authenticator.challenge(now, source.host, stale=stale)
         return [("WWW-Authenticate", str(challenge)) for challenge in challenges]
+
+
+def _guesser(source: Target, header: str) -> list[tuple[str, int]]:
+    """What wrong credentials are counted by; only who has had a nonce of ours there gets as far as that."""
+    return [(f"{source.host} {user_in(header)}", FREE_GUESSES), (source.host, FREE_OF_SOURCE)]

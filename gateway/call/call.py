@@ -52,7 +52,7 @@ class Call:
         self.route: Route | None = None
         "None until the call is routed."
         self._untold: Callable[[], None] | None = None
-        "Tells, and records, that the call came in: once it is known to be more than the cause of a challenge."
+        "Tells, and records, that the call came in: once it is known to be no mere cause of a challenge."
 
     @classmethod
     def inbound(

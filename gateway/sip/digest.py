@@ -11,6 +11,7 @@ from typing import Self
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.grammar import MAX_PARAMS, is_token, parse_quoted_or_token, quote, split_outside
+from gateway.sip.uri import SipUri, parse_uri
 
 _HASHES: dict[str, Callable[[bytes], str]] = {
     "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
@@ -18,6 +19,8 @@ _HASHES: dict[str, Callable[[bytes], str]] = {
 }
 "Strongest first. MD5 stays because trunks that know nothing else do."
 
+MAX_USER = 100
+"Characters by which users are told apart who guess."
 _SESSION = "-SESS"
 _QOPS = ("auth", "auth-int")
 _NONCE = struct.Struct(">QI16s")
@@ -121,6 +124,14 @@ class Credentials:
         if self.qop is not None:
             parts += [f"qop={self.qop}", f"nc={self.nc}"]
         return "Digest " + ", ".join(parts)
+
+
+def user_in(header: str) -> str:
+    """As whom credentials claim to be; empty where they cannot be read."""
+    try:
+        return Credentials.parse(header).username[:MAX_USER]
+    except RemoteProtocolError:
+        return ""
 
 
 def _parse_digest(text: str, *required: str) -> dict[str, str]:
@@ -237,13 +248,17 @@ class Verified:
 
     username: str
     same_uri: bool
-    """Whether they were made for this Request-URI. Proxies may have rewritten it on the way, so that a
-    difference alone is no failure (RFC 3261 section 22.4)."""
+    """Whether they were made for whom the Request-URI names. Proxies may have rewritten host and parameters
+    on the way (RFC 3261 section 22.4), so that these do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The credentials are right, but their nonce is old, used up or not ours: challenge with `stale`."""
+    """The nonce is old, used up or not ours: challenge with `stale` (RFC 7616 section 3.3).
+
+    Whether the proof was right is not looked at, but for one that is used up: who guesses needs a challenge
+    of ours for it, which goes only to where they are.
+    """
 
     username: str
 
@@ -316,13 +331,18 @@ class Authenticator:
         except RemoteProtocolError as error:
             return Wrong("", error.reason)
         username = credentials.username
-        password = lookup(username)
-        why = self._mismatch(credentials) or _refutation(credentials, password, method, body)
+        why = self._mismatch(credentials)
         if why is not None:
             return Wrong(username, why)
-        if not self._is_fresh(credentials, now, source):
+        moment = self._moment_of(credentials.nonce, source)
+        if moment is None or now - moment > self._lifetime:
             return Stale(username)
-        return Verified(username, credentials.uri == uri)
+        why = _refutation(credentials, lookup(username), method, body)
+        if why is not None:
+            return Wrong(username, why)
+        if not self._counts.use(credentials.nonce, moment, int(credentials.nc or "0", 16)):
+            return Stale(username)
+        return Verified(username, _same_party(credentials.uri, uri))
 
     def _mismatch(self, credentials: Credentials) -> str | None:
         """What in the credentials does not go with any challenge of ours."""
@@ -333,12 +353,6 @@ class Authenticator:
         if credentials.qop is not None and credentials.qop not in self._qop:
             return "a qop that was not offered"
         return None
-
-    def _is_fresh(self, credentials: Credentials, now: float, source: str) -> bool:
-        moment = self._moment_of(credentials.nonce, source)
-        if moment is None or now - moment > self._lifetime:
-            return False
-        return self._counts.use(credentials.nonce, moment, int(credentials.nc or "0", 16))
 
     def _moment_of(self, nonce: str, source: str) -> float | None:
         """When we issued the nonce to that source; None if we never did."""
@@ -351,6 +365,24 @@ class Authenticator:
 
     def _signature(self, moment: int, number: int, source: str) -> bytes:
         return hmac.digest(self._secret, f"{moment} {number} {self._realm} {source}".encode(), "sha256")[:16]
+
+
+def _same_party(one: str, other: str) -> bool:
+    """Whether two URIs name the same user, or are alike."""
+    return one == other or _party(one) == _party(other)
+
+
+def _party(text: str) -> str:
+    """The user of a SIP URI, or the number of a `tel`, without plus and parameters; else the text whole."""
+    try:
+        uri = parse_uri(text)
+    except RemoteProtocolError:
+        return text
+    if not isinstance(uri, SipUri):
+        return text.partition(":")[2].partition(";")[0].removeprefix("+")
+    if uri.user is None:
+        return text
+    return uri.unescaped_user.partition(";")[0].removeprefix("+")
 
 
 def _nonce_text(moment: int, number: int, signature: bytes) -> str:

@@ -4,17 +4,18 @@ import asyncio
 import secrets
 import time
 from datetime import timedelta
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gateway.call.throttle import Throttle
 from gateway.store.accounts import WebSession
 from gateway.web import guard
 from gateway.web.forms import Form, form_of, query_of
 from gateway.web.page import Page, Visit, post, safe_path, theme_of
-from gateway.web.throttle import Throttle
 
 if TYPE_CHECKING:
     from gateway.web.site import Site
@@ -132,7 +133,7 @@ class Login:
 
     def _keys(self, request: Request, form: Form) -> list[tuple[str, int]]:
         """What failures are counted by, with how many are free: the pair, the address, the name."""
-        source = request.client.host if request.client else ""
+        source = _network(request.client.host if request.client else "")
         name = form.text("name").lower()[:100] if form.text("how") != "key" else "an API key"
         return [(f"pair {source} {name}", 5), (f"source {source}", 30), (f"name {name}", 100)]
 
@@ -171,6 +172,15 @@ class Login:
             samesite="strict",
         )
         return response
+
+
+def _network(host: str) -> str:
+    """Who has one address of IPv6 has all of its /64."""
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
 
 
 async def leave(visit: Visit) -> Response:

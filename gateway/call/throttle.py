@@ -20,7 +20,8 @@ class _Failures:
 class Throttle:
     """Counts failures by key; time is an argument, in seconds of any clock that only grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wait: float = LONGEST_WAIT) -> None:
+        self._longest_wait = longest_wait
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait(self, keys: Sequence[tuple[str, int]], now: float) -> float:
@@ -47,5 +48,5 @@ class Throttle:
         if found is None or found.count < free:
             return 0.0
         # The exponent is bounded: a count in the thousands would be a number of that many bits.
-        pause = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(found.count - free, 16))
+        pause = min(self._longest_wait, FIRST_WAIT * 2.0 ** min(found.count - free, 16))
         return max(0.0, found.last + pause - now)

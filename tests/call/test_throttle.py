@@ -1,6 +1,6 @@
 """Guessing gets slower with each failure, and only for who guesses."""
 
-from gateway.web.throttle import FORGET_SECONDS, LONGEST_WAIT, REMEMBERED, Throttle
+from gateway.call.throttle import FORGET_SECONDS, LONGEST_WAIT, REMEMBERED, Throttle
 
 KEYS = [("pair", 3), ("source", 10)]
 
