@@ -76,6 +76,7 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.target import Target
 from gateway.store import CallRow, open_store
+from gateway.store.private import private_folder
 from gateway.web.dashboard import dashboard
 from gateway.web.parts import Parts
 
@@ -111,7 +112,7 @@ class Gateway:
     async def start(self) -> None:
         """Open the store, close what a killed run left behind, and take calls."""
         config = self.config
-        config.gateway.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(config.gateway.data_dir)
         self.bus.add(Metrics(self.registry).hear)
         self.bus.add(self._recall.hear)
         self.store = await open_store(config, self.bus.tell)

@@ -22,6 +22,7 @@ from gateway.store import StoreError, open_store
 from gateway.store.configuration import Configuration
 from gateway.store.database import HEAD, Database
 from gateway.store.journal import Journal
+from gateway.store.private import open_to_others
 
 CONNECT_SECONDS = 5.0
 
@@ -37,6 +38,12 @@ def check_data_dir(config: Config) -> Iterator[Finding]:
         yield bad("data_dir", f"{folder} cannot be written: {error.strerror}", f"chown or chmod {existing}")
         return
     yield ok("data_dir", str(folder) if folder.exists() else f"{folder} will be made")
+    if open_to_others(folder):
+        yield warn(
+            "data_dir",
+            f"{folder} can be read by others",
+            f"chmod 700 {folder}, as its owner's next start does",
+        )
     journal = Journal(config.journal_file)
     if not journal.is_empty:
         mend = "nothing: the next start, or the running gateway, takes them in"

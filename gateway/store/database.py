@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.store.errors import StoreError, Unacceptable
+from gateway.store.private import private_database
 
 HEAD = "0013"
 "The newest migration; a test holds it to `migrations/versions`."
@@ -72,8 +73,8 @@ class Database:
 
         Only one process migrates, others wait; `StoreError` where the database is newer than this program.
         """
-        if self.dialect == "sqlite" and self.url.database:
-            _make_folder(Path(self.url.database))
+        if self.dialect == "sqlite" and self.url.database not in (None, "", ":memory:"):
+            _make_room(Path(str(self.url.database)))
         found = await self.version()
         if found == HEAD:
             return found
@@ -192,11 +193,15 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _make_folder(file: Path) -> None:
+def _make_room(file: Path) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"the folder {file.parent} cannot be made: {error.strerror}") from None
+    try:
+        private_database(file)
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror}") from None
 
 
 def _version(connection: Connection) -> str | None:

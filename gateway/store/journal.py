@@ -69,7 +69,7 @@ class Journal:
 
 def _append(path: Path, rows: Iterable[Saved]) -> None:
     lines = b"".join(map(_line, rows))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:

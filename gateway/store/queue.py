@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.store.errors import StoreError
+from gateway.store.private import private_database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (id INTEGER PRIMARY KEY AUTOINCREMENT, item BLOB NOT NULL);
@@ -92,8 +93,8 @@ class DiskQueue:
             self._database = None
 
     def _connect(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.touch(mode=0o600)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_database(self._path)
         # Threads take turns, which is all that SQLite asks of them.
         self._database = sqlite3.connect(self._path, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")

@@ -71,7 +71,7 @@ def _make(key_file: Path) -> SecretBox:
     key = Fernet.generate_key()
     scratch = key_file.with_name(f".{key_file.name}.{os.getpid()}")
     try:
-        key_file.parent.mkdir(parents=True, exist_ok=True)
+        key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(key + b"\n")
