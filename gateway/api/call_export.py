@@ -6,9 +6,8 @@ import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-import orjson
-
 from gateway.api.call_shape import call_detail
+from gateway.events.legible import legible, legible_json
 from gateway.store.calls import MAX_PAGE, CallFilter, in_parts
 from gateway.store.protocol import Store
 
@@ -76,10 +75,10 @@ def _cell(row: Mapping[str, object], column: str) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return orjson.dumps(value, default=str).decode() if value else ""
-    text = str(value)
+        return legible_json(value) if value else ""
+    text = legible(str(value))
     # What begins so is a formula to a spreadsheet, and strangers choose what stands in From.
-    dangerous = text[:1] in "=-@\t\r" or (text[:1] == "+" and not text[1:].isdigit())
+    dangerous = text[:1] in "=-@" or (text[:1] == "+" and not text[1:].isdigit())
     return "'" + text if text and dangerous else text
 
 

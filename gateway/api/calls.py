@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -31,6 +30,7 @@ from gateway.api.refusal import Answer, Declined, Problem, invalid, not_found
 from gateway.call.lookup import Lookup
 from gateway.call.once import Once
 from gateway.call.switchboard import Switchboard
+from gateway.events.legible import legible_json
 from gateway.store import CallRow
 from gateway.store.agents import Agents
 from gateway.store.requests import MAX_KEY
@@ -178,4 +178,4 @@ async def found(lookup: Lookup, call_id: str, caller: Caller) -> CallRow:
 
 def json(content: object, status: int = 200) -> Response:
     """An answer in JSON."""
-    return Response(orjson.dumps(content, default=str), status, media_type="application/json")
+    return Response(legible_json(content), status, media_type="application/json")

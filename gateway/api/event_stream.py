@@ -2,9 +2,8 @@
 
 import asyncio
 
-import orjson
-
 from gateway.events.bus import Event, Follower
+from gateway.events.legible import legible_json
 
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
@@ -39,5 +38,5 @@ def server_sent(event: Event, number: int | None = None) -> bytes:
     """An event on the wire; `number` becomes its id, by which a follower can go on where it was cut off."""
     fields = {"event": event.name, "level": event.level, "time": event.time, **event.fields}
     numbered = b"" if number is None else b"id: %d\n" % number
-    data = orjson.dumps(fields, default=str)
+    data = legible_json(fields).encode()
     return b"%bevent: %b\ndata: %b\n\n" % (numbered, event.name.encode(), data)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.events.bus import Event, Sink
+from gateway.events.legible import legible
 from gateway.events.recall import ENDING
 
 OBVIOUS = {"call_id", "workspace_id", "direction"}
@@ -22,11 +23,12 @@ def line_sink(console: Console) -> Sink:
         nonlocal began
         if began is None:
             began = event.time
-            console.print(f"{event.call_id}, an interrupt hangs up", style="bold", highlight=False)
+            head = f"{legible(str(event.call_id))}, an interrupt hangs up"
+            console.print(head, style="bold", highlight=False)
         seconds = (event.time - began).total_seconds()
         name = event.name.removeprefix("call.")
         line = f"{seconds:6.1f} s  {name:<16}  {said(event)}".rstrip()
-        console.print(Text(line, style=STYLES.get(event.level, "")), soft_wrap=True)
+        console.print(Text(legible(line), style=STYLES.get(event.level, "")), soft_wrap=True)
 
     return show
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.config import ConfigError
+from gateway.events.legible import escaped_json, legible
 from gateway.store import InvalidInput, StoreError
 
 BAD_INPUT = 2
@@ -55,7 +56,7 @@ class Output:
         if self.is_json:
             _print_json(dict(row))
         else:
-            self._console.print(f"[green]✓[/green] {sentence}", highlight=False)
+            self._console.print(f"[green]✓[/green] {escaped(sentence)}", highlight=False)
 
     def lines(self, answer: Mapping[str, object], lines: Sequence[str]) -> None:
         """An answer that reads best as lines."""
@@ -63,7 +64,7 @@ class Output:
             _print_json(dict(answer))
         else:
             for line in lines:
-                self._console.print(line, highlight=False, markup=False)
+                self._console.print(legible(line), highlight=False, markup=False)
 
 
 @contextmanager
@@ -88,8 +89,8 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def escaped(text: str) -> str:
-    """Text as it is, nothing in it taken for markup."""
-    return text.replace("[", r"\[")
+    """Text as it is, nothing in it taken for markup, or obeyed by a terminal."""
+    return legible(text).replace("[", r"\[")
 
 
 def _cell(value: object) -> str:
@@ -109,4 +110,4 @@ def _item(value: object) -> str:
 
 
 def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(escaped_json(json.dumps(value, ensure_ascii=False, indent=2, default=str)) + "\n")

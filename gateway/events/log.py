@@ -3,10 +3,10 @@
 import sys
 from typing import TextIO
 
-import orjson
 import structlog
 
 from gateway.events.bus import Event, Sink
+from gateway.events.legible import legible_json, legible_lines, legible_values
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -38,7 +38,7 @@ def _line_of(event: Event) -> str:
     line["event"], line["level"] = event.name, event.level
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(None, event.level, line)
-    return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE).decode()
+    return legible_json(line) + "\n"
 
 
 def _moment(event: Event) -> str:
@@ -61,9 +61,23 @@ def _console_sink(least: int, out: TextIO) -> Sink:
 
 def _readable(colours: bool) -> list[structlog.typing.Processor]:
     renderer = structlog.dev.ConsoleRenderer(
-        colors=colours, timestamp_key="time", pad_event_to=20, sort_keys=False
+        colors=colours,
+        timestamp_key="time",
+        pad_event_to=20,
+        sort_keys=False,
+        exception_formatter=structlog.dev.plain_traceback,
     )
-    return [structlog.processors.add_log_level, _shorten, renderer]
+    trace = structlog.processors.format_exc_info
+    return [structlog.processors.add_log_level, _shorten, trace, _legible, renderer]
+
+
+def _legible(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What a terminal would obey is written out; the renderer's own colours come after."""
+    trace = event.pop("exception", None)
+    shown: structlog.typing.EventDict = legible_values(event)
+    if trace is not None:
+        shown["exception"] = legible_lines(str(trace))
+    return shown
 
 
 def _shorten(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -4,7 +4,9 @@ import csv
 import io
 from collections.abc import Iterable
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from gateway.events.legible import legible
+
+_FORMULA = ("=", "+", "-", "@")
 
 
 def line(cells: Iterable[object]) -> str:
@@ -16,7 +18,7 @@ def line(cells: Iterable[object]) -> str:
 
 def _cell(value: object) -> str:
     """A cell as text; what a spreadsheet would take for a formula is marked as text, a number is none."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else legible(str(value))
     if text.startswith(_FORMULA) and not text[1:].replace(".", "").isdecimal():
         return f"'{text}"
     return text

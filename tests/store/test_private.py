@@ -1,4 +1,4 @@
-"""What a gateway keeps is for its owner's eyes only, whatever the process's umask, and after an upgrade too."""
+"""What a gateway keeps is for its owner's eyes only, whatever the umask, and after an upgrade too."""
 
 import os
 import stat
@@ -40,7 +40,7 @@ async def test_a_database(tmp_path: Path) -> None:
 
 
 async def test_one_that_was_open(tmp_path: Path) -> None:
-    """A database of an earlier version is closed at the next start, with its journal; its folder by the gateway."""
+    """A database of an earlier version is closed at the next start, with its journal and folder."""
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
     for ending in ("", "-wal", "-shm"):
