@@ -126,7 +126,10 @@ def moment(value: object) -> datetime:
         found = found.replace(tzinfo=UTC)
     if found.tzinfo is None:
         raise ValueError("should have a time zone, such as 2027-01-31T12:00:00Z")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("should be in the years 1 to 9999, in UTC too") from None
 
 
 def listed(value: object) -> tuple[str, ...]:

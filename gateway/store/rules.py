@@ -128,7 +128,7 @@ def checked_host_port(field: str, given: str) -> tuple[str, int | None]:
     except ValueError:
         raise InvalidInput(field, given, right) from None
     clean = parts.netloc == given and "@" not in given and (port is None or 1 <= port <= 65535)
-    if not clean or not (_is_address(host) or _is_name(host)) or len(given) > 255:
+    if not clean or not (_is_address(host) or _is_name(host)) or len(given) > 255 or not _is_of_sip(given):
         raise InvalidInput(field, given, right)
     return host, port
 
@@ -298,6 +298,14 @@ def _check_range(field: str, given: int, least: int, most: int) -> None:
 
 def _is_name(text: str) -> bool:
     return all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
+
+
+def _is_of_sip(host_port: str) -> bool:
+    """Whether it can stand in a SIP URI: `127.1` is an address to some resolvers, and nothing to RFC 3261."""
+    try:
+        return isinstance(parse_uri(f"sip:{host_port}"), SipUri)
+    except RemoteProtocolError:
+        return False
 
 
 def _is_address(text: str) -> bool:

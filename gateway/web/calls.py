@@ -11,6 +11,7 @@ from gateway.call.record import EndReason, Status
 from gateway.routing.decision import Reason
 from gateway.routing.number import normalise
 from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor, in_parts
+from gateway.store.fields import moment
 from gateway.web import words
 from gateway.web.page import Page, Visit, get, post
 from gateway.web.sheet import line
@@ -78,7 +79,9 @@ async def table(visit: Visit) -> Response:
     """The page."""
     store = visit.site.parts.store
     asked = _asked(visit)
-    page = await store.list_calls(replace(asked.which, after=_cursor(visit.query.text("after"))))
+    page = await store.list_calls(
+        replace(asked.which, after=_cursor(visit.query.text("after"), asked.which.sort))
+    )
     labels = await store.number_list.labels(visit.workspace.id)
     agents = {label.agent_id: label.agent_name for label in labels.values()}
     return visit.page(
@@ -246,7 +249,8 @@ def _numbers(given: str) -> tuple[str, ...]:
 def _day(given: str, after: timedelta = timedelta()) -> datetime | None:
     try:
         return datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC) + after
-    except ValueError:
+    except (ValueError, OverflowError):
+        # OverflowError: the day after the last that there is, before which all calls are.
         return None
 
 
@@ -255,7 +259,8 @@ def _is_wrong(given: str) -> bool:
 
 
 def _milliseconds(seconds: str) -> int | None:
-    return int(seconds) * 1000 if seconds.isascii() and seconds.isdecimal() else None
+    """A length of time; one that no call can have, for one that is longer still."""
+    return int(seconds[:10]) * 1000 if seconds.isascii() and seconds.isdecimal() else None
 
 
 def _written(cursor: Cursor) -> str:
@@ -263,17 +268,18 @@ def _written(cursor: Cursor) -> str:
     return f"{value.isoformat() if isinstance(value, datetime) else value}~{cursor.id}"
 
 
-def _cursor(given: str) -> Cursor | None:
+def _cursor(given: str, sort: str) -> Cursor | None:
+    """Where a page that is sorted so ended; None for what such a page never ends with."""
     value, tilde, call_id = given.partition("~")
     if not tilde or len(given) > 200:
         return None
-    if value.isascii() and value.isdecimal():
-        return Cursor(min(int(value), 2**53), call_id)
+    if sort == "duration":
+        ended = value.isascii() and value.isdecimal()
+        return Cursor(min(int(value), 2**53), call_id) if ended else None
     try:
-        at = datetime.fromisoformat(value)
+        return Cursor(moment(value), call_id)
     except ValueError:
         return None
-    return Cursor(at, call_id) if at.tzinfo is not None else None
 
 
 PAGES: tuple[Page, ...] = (

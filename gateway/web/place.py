@@ -111,7 +111,7 @@ async def _request(visit: Visit, given: dict[str, str]) -> CallRequest:
 def _seconds(given: str) -> int | None:
     if not given:
         return None
-    if not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= MOST_SECONDS:
+    if len(given) > 10 or not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= MOST_SECONDS:
         raise InvalidInput("longest call", given, f"should be a number of seconds from 1 to {MOST_SECONDS}")
     return int(given)
 
