@@ -377,7 +377,8 @@ class Gateway:
 
     def _call_parts(self) -> CallParts:
         lookup = self._lookup()
-        self._streams = CallStreams(self.bus, self._recall, lookup, self.config.http.max_followers)
+        most, of_workspace = self.config.http.max_followers, self.config.http.max_followers_per_workspace
+        self._streams = CallStreams(self.bus, self._recall, lookup, most, of_workspace)
         return CallParts(
             once=Once(self.placing, self.store.requests, lookup),
             lookup=lookup,

@@ -217,6 +217,8 @@ class HttpSettings(Section):
     "Bytes of the largest request body; larger ones get 413."
     max_followers: Annotated[int, Field(ge=1, le=100_000)] = 200
     "Event streams that all API keys may hold open at once; further ones get 429."
+    max_followers_per_workspace: Annotated[int, Field(ge=1, le=100_000)] = 100
+    "How many of them the keys of one workspace may hold."
     request_hours: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0
     "Hours for which an Idempotency-Key stands for the call that was first asked for under it."
 
@@ -279,6 +281,8 @@ class WebCallsSettings(Section):
 
     max_calls: Annotated[int, Field(ge=0, le=100_000)] = 100
     "Web calls at once on this gateway, those whose browser has yet to come too; 0: none are taken."
+    max_calls_per_workspace: Annotated[int, Field(ge=1, le=100_000)] = 50
+    "How many of them one workspace may have."
     token_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 60.0
     "Seconds that a browser has to connect, once its call was asked for."
     origins: tuple[Annotated[str, Field(max_length=255, pattern=r"^https?://[^/\s]+$")], ...] = ()

@@ -1,6 +1,7 @@
 """One call's events as a stream: what has happened so far, then what happens, to its ending."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
@@ -18,23 +19,36 @@ LOOK_SECONDS = 1.0
 class CallStreams:
     """The streams that are open, bounded in number."""
 
-    def __init__(self, bus: EventBus, recall: Recall, lookup: Lookup, limit: int) -> None:
+    def __init__(
+        self, bus: EventBus, recall: Recall, lookup: Lookup, limit: int, limit_of_workspace: int
+    ) -> None:
         self._bus = bus
         self._recall = recall
         self._lookup = lookup
         self._limit = limit
-        self.open = 0
-        "Streams that somebody reads."
+        self._limit_of_workspace = limit_of_workspace
+        self._open_of: Counter[str | None] = Counter()
+        "Streams that somebody reads, by the workspace of their call."
 
     def stream(self, row: CallRow, after: int) -> AsyncIterator[bytes]:
         """A call's events without the first `after`; raises `Declined` where too many streams are open."""
+        taken, most = self._open_of[row.workspace_id], self._limit_of_workspace
         if self.open >= self._limit:
-            message = f"Too many event streams: {self._limit} are open"
+            taken, most = self.open, self._limit
+        if taken >= most:
+            message = f"Too many event streams: {most} are open"
             raise Declined(Answer(429, message, "too_many_streams", retry_after=5))
-        return self._counted(self._events(row), after)
+        return self._counted(row.workspace_id, self._events(row), after)
 
-    async def _counted(self, events: AsyncIterator[Event | None], after: int) -> AsyncIterator[bytes]:
-        self.open += 1
+    @property
+    def open(self) -> int:
+        """Streams that somebody reads."""
+        return self._open_of.total()
+
+    async def _counted(
+        self, workspace_id: str | None, events: AsyncIterator[Event | None], after: int
+    ) -> AsyncIterator[bytes]:
+        self._open_of[workspace_id] += 1
         try:
             number = 0
             yield b": following\n\n"
@@ -46,7 +60,9 @@ class CallStreams:
                 if number > after:
                     yield server_sent(event, number)
         finally:
-            self.open -= 1
+            self._open_of[workspace_id] -= 1
+            if not self._open_of[workspace_id]:
+                del self._open_of[workspace_id]
 
     async def _events(self, row: CallRow) -> AsyncIterator[Event | None]:
         with self._bus.follow(row.id) as follower:

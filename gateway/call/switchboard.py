@@ -222,7 +222,8 @@ class Switchboard:
 
     def lease_web(self, route: WebRoute) -> Lease:
         """The same for a web call, of which this gateway takes `web_calls.max_calls` at once."""
-        claims = claims_of_web_call(route.workspace, self._config.web_calls.max_calls)
+        web = self._config.web_calls
+        claims = claims_of_web_call(route.workspace, web.max_calls, web.max_calls_per_workspace)
         return self._limits.take(claims, None, route.decision, self.endpoint.now())
 
     def open_media(self, names: Sequence[str], peer: Target, sources: Sequence[str] = ()) -> PhoneMedia:

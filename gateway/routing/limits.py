@@ -27,6 +27,8 @@ class Scope(StrEnum):
     TRUNK = "trunk"
     WEB = "web call"
     "All web calls of this gateway."
+    WEB_OF_WORKSPACE = "workspace's web call"
+    "Those of one workspace, so that no tenant has them all."
 
 
 _REASONS = {
@@ -34,6 +36,7 @@ _REASONS = {
     Scope.NUMBER: Reason.NUMBER_CHANNEL_LIMIT,
     Scope.TRUNK: Reason.TRUNK_CHANNEL_LIMIT,
     Scope.WEB: Reason.WEB_CALL_LIMIT,
+    Scope.WEB_OF_WORKSPACE: Reason.WEB_CALL_LIMIT,
 }
 
 
@@ -56,9 +59,12 @@ def claims_of(workspace: Workspace, number: PhoneNumber, trunk: Trunk) -> tuple[
     )
 
 
-def claims_of_web_call(workspace: Workspace, most: int) -> tuple[Claim, ...]:
+def claims_of_web_call(
+    workspace: Workspace, most: int, most_of_workspace: int | None = None
+) -> tuple[Claim, ...]:
     """The places that a web call needs: its workspace's, and one of those that this gateway has for them."""
     return (
+        Claim(Scope.WEB_OF_WORKSPACE, workspace.id, most_of_workspace),
         Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit),
         Claim(Scope.WEB, "this gateway", most),
     )

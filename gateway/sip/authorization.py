@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from gateway.sip.digest import Challenge, answer, challenges_to_answer
@@ -11,9 +11,13 @@ from gateway.sip.digest import Challenge, answer, challenges_to_answer
 if TYPE_CHECKING:
     from gateway.sip.message import Request, Response
     from gateway.sip.settings import Login
+    from gateway.sip.target import Target
 
 MAX_ROUNDS = 4
 "Challenges that one request answers: a proxy's and the callee's, each with one stale nonce."
+
+MAX_ACCOUNTS = 10_000
+"Accounts whose realms are remembered; those that were taken longest ago make room."
 
 HEADERS = {
     401: ("WWW-Authenticate", "Authorization"),
@@ -24,12 +28,40 @@ HEADERS = {
 CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
+class KnownRealms:
+    """The realms in which each account has been taken, once it has: it answers to no other from then on.
+
+    A proxy on the way, or whoever can put an answer in its place, would learn enough by a challenge of its
+    own to guess the password at leisure.
+    """
+
+    def __init__(self, most: int = MAX_ACCOUNTS) -> None:
+        self._most = most
+        self._of: OrderedDict[tuple[str, str], frozenset[str]] = OrderedDict()
+
+    def of(self, peer: str, username: str) -> frozenset[str] | None:
+        """Of an account at a peer; None: it was not taken there yet."""
+        return self._of.get((peer, username))
+
+    def learn(self, peer: str, username: str, realms: Iterable[str]) -> None:
+        """The account was taken, in these."""
+        self._of.setdefault((peer, username), frozenset(realms))
+        self._of.move_to_end((peer, username))
+        while len(self._of) > self._most:
+            self._of.popitem(last=False)
+
+
 class Authorization:
     """What one request has learnt from its challenges; without a login, it meets none."""
 
-    __slots__ = ("_login", "_met", "_rounds", "_token", "_uses")
+    __slots__ = ("_known", "_login", "_met", "_peer", "_rounds", "_token", "_uses")
 
-    def __init__(self, login: Login | None, token: Callable[[], str]) -> None:
+    def __init__(
+        self, login: Login | None, token: Callable[[], str], known: KnownRealms, peer: Target
+    ) -> None:
+        """`peer` is whom the login is for, as it was dialled."""
+        self._known = known
+        self._peer = f"{peer.transport} {peer.host}:{peer.port}"
         self._login = login
         self._token = token
         self._met: dict[tuple[str, str], Challenge] = {}
@@ -51,12 +83,19 @@ class Authorization:
         self._rounds += 1
         challenging, answering = HEADERS[response.status]
         met = {}
+        known = None if self._login.realm else self._known.of(self._peer, self._login.username)
         for challenge in challenges_to_answer(response.headers.get_all(challenging), self._login.realm):
             key = (answering, challenge.realm)
-            if key not in self._met or challenge.stale:
+            ours = known is None or challenge.realm in known
+            if ours and (key not in self._met or challenge.stale):
                 met[key] = challenge
         self._met |= met
         return bool(met)
+
+    def accepted(self) -> None:
+        """The request was answered with 2xx: whose challenges it has met, the account belongs to."""
+        if self._login is not None and self._met:
+            self._known.learn(self._peer, self._login.username, self.realms)
 
     def headers_for(self, request: Request) -> list[tuple[str, str]]:
         """The credentials of a request that is about to be sent."""

@@ -152,6 +152,7 @@ class OutgoingInvite:
 
     def _first_success(self, response: Response, source: Target, now: float) -> None:
         self._dialog.confirm(response, source)
+        self._authorization.accepted()
         if self._cancelling:
             self._core.counters["cancel.crossed"] += 1
             self.phase = Phase.ANSWERED

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.sip.authorization import KnownRealms
 from gateway.sip.errors import LocalProtocolError
 from gateway.sip.grammar import format_host_port
 from gateway.sip.layer import TransactionLayer
@@ -31,6 +32,7 @@ class Core:
         self.layer = TransactionLayer(settings, self.counters)
         self.events: deque[Event] = deque()
         self.dialogs: dict[tuple[str, str], Dialog] = {}
+        self.realms = KnownRealms()
         self._listeners = {listener.name: listener for listener in listeners}
         self._salt = token().encode()
 

@@ -148,7 +148,8 @@ class Dialog:
         self._login = login
         self._authorization_hosts.add(self.peer.host)
         self._core.dialogs[self.key] = self
-        self._outgoing = OutgoingInvite(self._core, self, invitation, Authorization(login, self._core.token))
+        authorization = Authorization(login, self._core.token, self._core.realms, self.peer)
+        self._outgoing = OutgoingInvite(self._core, self, invitation, authorization)
         self._outgoing.send(now)
 
     # What it is.
@@ -495,7 +496,8 @@ class Dialog:
     def _authorization(self) -> Authorization:
         """Credentials only for whom they were meant: the peer that was called, where it answered from."""
         known = self._next_hop().host in self._authorization_hosts
-        return Authorization(self._login if known else None, self._core.token)
+        login = self._login if known else None
+        return Authorization(login, self._core.token, self._core.realms, self.peer)
 
     def _send_bye(self, now: float) -> None:
         self._bye_waits = False

@@ -43,6 +43,8 @@ class OutgoingRequest:
         if response.status < 200:
             return
         self.answered = True
+        if response.status < 300:
+            self._authorization.accepted()
         if self._authorization.takes(response):
             self.send(now)
         else:

@@ -242,7 +242,7 @@ class UserAgent:
             realms = authorization.realms
             core.emit(OptionsAnswered(call_id, asked, status, reason, outgoing.answered, realms))
 
-        authorization = Authorization(credentials, core.token)
+        authorization = Authorization(credentials, core.token, core.realms, asked)
         outgoing = OutgoingRequest(core, write, authorization, done)
         outgoing.send(now)
         return call_id

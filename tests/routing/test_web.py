@@ -1,5 +1,7 @@
 """Which version talks to a browser, and why not."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.routing.decision import Reason, Rejected
@@ -70,6 +72,17 @@ def test_why_not(request_: WebRequest, reason: Reason, message: str) -> None:
     assert refused.value.reason is reason
     assert message in refused.value.message
     assert refused.value.decision.checks[-1].outcome == "fail"
+
+
+def test_nobody_has_them_all() -> None:
+    """A workspace that has its share gets no more; what is left is another's."""
+    limits, decision = Limits(), route_web(TABLE, ask()).decision
+    for _ in range(2):
+        limits.take(claims_of_web_call(ACME, 3, 2), None, decision, 0.0)
+    with pytest.raises(Rejected) as full:
+        limits.take(claims_of_web_call(ACME, 3, 2), None, decision, 0.0)
+    assert full.value.reason is Reason.WEB_CALL_LIMIT
+    limits.take(claims_of_web_call(replace(ACME, id="org_2"), 3, 2), None, decision, 0.0)
 
 
 def test_it_takes_its_places() -> None:

@@ -499,6 +499,33 @@ class TestLogins:
         assert self.proves(third, "Proxy-Authorization")
         assert Credentials.parse(third.headers.get("Proxy-Authorization") or "").nc == "00000002"
 
+    def test_only_its_own_realm_once_it_was_taken(self, phone: Phone) -> None:
+        """The first call learns whose realm it is; another's challenge then gets no answer, in any way."""
+        login = Login("user", "secret")
+        _, invite = phone.called(credentials=login)
+        again = self.challenge(phone, invite)
+        assert again is not None
+        phone.send(phone.respond(again, 200, body=b"answer"))
+        for status in (401, 407):
+            _, invite = phone.called(credentials=login)
+            assert self.challenge(phone, invite, status, realm='"elsewhere"') is None
+        _, invite = phone.called(credentials=login)
+        assert self.challenge(phone, invite, nonce='"n9"') is not None
+
+    def test_what_was_refused_teaches_nothing(self, phone: Phone) -> None:
+        """A realm in which the account was not taken is forgotten with the call; others have their own."""
+        login = Login("user", "secret")
+        _, invite = phone.called(credentials=login)
+        again = self.challenge(phone, invite, realm='"elsewhere"')
+        assert again is not None
+        phone.send(phone.respond(again, 403))
+        _, invite = phone.called(credentials=login)
+        again = self.challenge(phone, invite)
+        assert again is not None
+        phone.send(phone.respond(again, 200, body=b"answer"))
+        _, invite = phone.called(credentials=Login("other", "secret"))
+        assert self.challenge(phone, invite, realm='"elsewhere"') is not None
+
     @pytest.mark.parametrize("login", [None, Login("user", "secret", "another realm")])
     def test_nobody_else_gets_the_password(self, phone: Phone, login: Login | None) -> None:
         """Without a login, or for another realm than the trunk names, 401 is the answer."""
