@@ -473,6 +473,8 @@ def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, drain, and return."""
     # One matrix product a frame is too small a job for BLAS threads (measured: twice the time with them).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Names are looked up in libuv's threads. It has four, which one tenant's slow name server would hold.
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "32")
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_main(config))
         # The process ends here: looking through its whole memory once more only makes its exit late.

@@ -412,6 +412,29 @@ def test_check_of_the_demo_is_fine(gateway: Gateway) -> None:
     assert found["agent Sample agent/1"] == [("ok", "ws://127.0.0.1:8765/native")]
 
 
+def test_check_of_where_tenants_lead(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo lets them lead anywhere, which is told; else its own runtime and carrier are out of reach."""
+    answer(gateway("numbers", "list"))
+    found = findings(gateway("check"))
+    assert found["allow_private"][0][0] == "warn"
+    assert "proxies" not in found
+    monkeypatch.setenv("TRUNKLINE_SECURITY__ALLOW_PRIVATE", "no")
+    monkeypatch.setenv("TRUNKLINE_WEB__PUBLIC_URL", "https://voice.example.com")
+    result = gateway("check")
+    assert result.exit_code == 1
+    found = findings(result)
+    assert [found[what][0][0] for what in ("agent Sample agent/1", "trunk Loopback", "proxies")] == [
+        "fail",
+        "fail",
+        "warn",
+    ]
+    monkeypatch.setenv("TRUNKLINE_SECURITY__ALLOWED_NETWORKS", '["127.0.0.0/8"]')
+    monkeypatch.setenv("TRUNKLINE_HTTP__PROXIES", '["127.0.0.1"]')
+    found = findings(gateway("check"))
+    assert found["agent Sample agent/1"][0][0] == "ok"
+    assert {"allow_private", "trunk Loopback", "proxies"} & found.keys() == set()
+
+
 def test_check_of_recordings(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An announcement that cannot be played means calls that are not recorded; room counts too."""
     monkeypatch.setenv("TRUNKLINE_MEDIA__SOUND_FOLDERS", f'["{tmp_path}"]')

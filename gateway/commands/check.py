@@ -55,6 +55,7 @@ async def gather(path: Path | None, environ: Mapping[str, str], *, connect: bool
     findings += _check_numbering(config)
     findings += check_sockets(config)
     findings += check_certificates(config)
+    findings += _check_trust(config)
     findings += check_data_dir(config)
     findings += [finding async for finding in check_store(config, connect=connect)]
     return findings
@@ -65,6 +66,16 @@ def _check_files(path: Path | None, config: Config) -> Iterator[Finding]:
         yield warn("configuration", f"{path} holds secrets and others can read it", f"chmod 600 {path}")
     if config.demo.seed is not None and not os.access(config.demo.seed, os.R_OK):
         yield bad("demo seed", f"{config.demo.seed} cannot be read", "mend [demo] seed, or leave it empty")
+
+
+def _check_trust(config: Config) -> Iterator[Finding]:
+    """What is believed, and where tenants may lead us, where that is more than it should be for some."""
+    if config.web.public_url and not config.http.proxies:
+        found = "web.public_url names a proxy, http.proxies none: whoever logs in is taken for the proxy"
+        yield warn("proxies", found, "set http.proxies to the proxy's address")
+    if config.reaches_private:
+        found = "whoever has a key can lead the gateway into private networks"
+        yield warn("allow_private", found, 'for tenants, set [security] allow_private = "no"')
 
 
 def _check_numbering(config: Config) -> Iterator[Finding]:

@@ -17,12 +17,13 @@ from gateway.config import Config
 from gateway.listening import reach
 from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
-from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus
+from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trunk
 from gateway.store import StoreError, open_store
 from gateway.store.configuration import Configuration
 from gateway.store.database import HEAD, Database
 from gateway.store.journal import Journal
 from gateway.store.private import open_to_others
+from gateway.store.rules import checked_host_port
 
 CONNECT_SECONDS = 5.0
 
@@ -105,12 +106,26 @@ async def _check_contents(there: Configuration, config: Config, connect: bool) -
         yield warn("trunks", "none that calls can come in by", "gateway trunks add NAME sources=192.0.2.0/24")
     else:
         yield ok("trunks", f"{len(callable_)} that calls can come in by")
+    for trunk in trunks:
+        for finding in _check_way_out(trunk, config):
+            yield finding
     yield await _check_numbers(there)
     for agent in await there.agents.list_all():
         for version in await there.agents.versions(agent.id):
             if version.published_at is not None:
                 async for finding in _check_version(agent.name, version, config, connect):
                     yield finding
+
+
+def _check_way_out(trunk: Trunk, config: Config) -> Iterator[Finding]:
+    """An address that a trunk names; a name is looked up with each call, and by `gateway trunks test`."""
+    if trunk.termination_uri is None:
+        return
+    host, _ = checked_host_port("termination_uri", trunk.termination_uri)
+    is_address = host[-1:].isdigit() or ":" in host
+    if is_address and not reach(config).allows(host):
+        found = f"{host} is no public address: no call goes out by it"
+        yield bad(f"trunk {trunk.name}", found, "add its network to [security] allowed_networks")
 
 
 async def _check_numbers(there: Configuration) -> Finding:
