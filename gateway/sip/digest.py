@@ -11,7 +11,7 @@ from typing import Self
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.grammar import MAX_PARAMS, is_token, parse_quoted_or_token, quote, split_outside
-from gateway.sip.uri import SipUri, parse_uri
+from gateway.sip.uri import SipUri, Uri, parse_uri
 
 _HASHES: dict[str, Callable[[bytes], str]] = {
     "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
@@ -367,22 +367,26 @@ class Authenticator:
         return hmac.digest(self._secret, f"{moment} {number} {self._realm} {source}".encode(), "sha256")[:16]
 
 
-def _same_party(one: str, other: str) -> bool:
-    """Whether two URIs name the same user, or are alike."""
-    return one == other or _party(one) == _party(other)
+def _same_party(claimed: str, called: str) -> bool:
+    """Whether credentials for one URI are good for a Request-URI: it names the same user, or the same server.
 
-
-def _party(text: str) -> str:
-    """The user of a SIP URI, or the number of a `tel`, without plus and parameters; else the text whole."""
+    Some peers (SIPp among them) name the server alone, which has to be the one that is asked then.
+    """
+    if claimed == called:
+        return True
     try:
-        uri = parse_uri(text)
+        theirs, ours = parse_uri(claimed), parse_uri(called)
     except RemoteProtocolError:
-        return text
-    if not isinstance(uri, SipUri):
-        return text.partition(":")[2].partition(";")[0].removeprefix("+")
-    if uri.user is None:
-        return text
-    return uri.unescaped_user.partition(";")[0].removeprefix("+")
+        return False
+    if isinstance(theirs, SipUri) and theirs.user is None:
+        return isinstance(ours, SipUri) and theirs.host.lower() == ours.host.lower()
+    return _party(theirs) == _party(ours)
+
+
+def _party(uri: Uri) -> str:
+    """The user of a SIP URI, or the number of a `tel`, without plus and parameters."""
+    name = uri.unescaped_user if isinstance(uri, SipUri) else str(uri).partition(":")[2]
+    return name.partition(";")[0].removeprefix("+")
 
 
 def _nonce_text(moment: int, number: int, signature: bytes) -> str:
