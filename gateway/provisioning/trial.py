@@ -190,14 +190,15 @@ class Trials:
             asked = "; ".join([*questions, str(error)])
             report.add("resolve", "fail", host, asked, "check the name; the carrier's documents have it")
             return []
-        found = [one for one in found if self._reach_of.allows(one.host)]
-        if not found:
+        allowed = [one for one in found if self._reach_of.allows(one.host)]
+        if not allowed:
             report.add("resolve", "fail", host, NOT_PUBLIC, BEYOND)
             return []
-        places = ", ".join(format_host_port(one.host, one.port) for one in found)
-        report.add("resolve", "pass", host, "; ".join([*questions, f"so {places}"]))
-        report.addresses = tuple(dict.fromkeys(one.host for one in found))
-        return found[:MAX_ADDRESSES]
+        places = ", ".join(format_host_port(one.host, one.port) for one in allowed)
+        told = questions if len(allowed) == len(found) else []
+        report.add("resolve", "pass", host, "; ".join([*told, f"so {places}"]))
+        report.addresses = tuple(dict.fromkeys(one.host for one in allowed))
+        return allowed[:MAX_ADDRESSES]
 
     async def _reach(self, report: Report, peer: Peer, targets: Sequence[Target]) -> OptionsAnswered | None:
         """The answer of the first address that has one."""
