@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from gateway.call.throttle import Throttle
+from gateway.call.guesses import Guesses
 from gateway.routing.inbound import Credentials, CredentialState, TrunkMatch, match_source
 from gateway.routing.table import Trunks
 from gateway.sip.digest import Authenticator, Stale, Verified, user_in
@@ -53,7 +53,7 @@ class TrunkGate:
         self._unknown = unknown
         self._on_unknown = on_unknown
         self._calls_per_second = calls_per_second
-        self._guesses = Throttle(LONGEST_PAUSE)
+        self._guesses = Guesses(LONGEST_PAUSE)
         self._due = 0.0
         self._told_at = 0.0
         self._untold = 0

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from gateway.net.dns import Resolver, Unresolvable
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
@@ -154,6 +155,8 @@ class Trials:
         self._resolver = resolver
         self._seconds = seconds
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        "One test of a workspace at a time, so that none has all the room."
 
     async def try_trunk(self, trunk: Trunk) -> Report:
         """Test a trunk that is there."""
@@ -163,11 +166,13 @@ class Trials:
                 "address", "fail", "none", "no calls go out by this trunk", "give it a termination_uri"
             )
             return report
-        return await self.try_peer(Peer(trunk.termination_uri, trunk.transport, login_of(trunk)))
+        peer = Peer(trunk.termination_uri, trunk.transport, login_of(trunk))
+        return await self.try_peer(peer, trunk.workspace_id or "")
 
-    async def try_peer(self, peer: Peer) -> Report:
+    async def try_peer(self, peer: Peer, workspace_id: str = "") -> Report:
         """Test what is not saved yet. Sends a handful of packets to where `peer` says, and nothing else."""
-        async with self._room:
+        turn = self._turns.setdefault(workspace_id, asyncio.Lock())
+        async with turn, self._room:
             report = Report()
             targets = await self._resolve(report, peer)
             answer = await self._reach(report, peer, targets) if targets else None

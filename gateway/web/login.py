@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gateway.call.throttle import Throttle
+from gateway.call.guesses import Guesses
 from gateway.store.accounts import WebSession
 from gateway.web import guard
 from gateway.web.forms import Form, form_of, query_of
@@ -39,7 +39,7 @@ class Login:
     def __init__(self, site: "Site") -> None:
         self.cookie = SESSION_COOKIE
         self._site = site
-        self._throttle = Throttle()
+        self._guesses = Guesses()
         self._turns = asyncio.Semaphore(TRIES_AT_ONCE)
         self._waiting = 0
 
@@ -67,17 +67,17 @@ class Login:
         if not self._is_ours(request, form):
             return await self._form(request, next_path, STALE, form, 403)
         keys = self._keys(request, form)
-        wait = self._throttle.wait(keys, time.monotonic())
+        wait = self._guesses.wait(keys, time.monotonic())
         if wait > 0 or self._waiting >= WAITING:
             problem = TOO_MANY.format(seconds=max(1, round(wait)))
             return await self._form(request, next_path, problem, form, 429)
         token = await self._token(form)
         if token is None:
-            self._throttle.failed(keys, time.monotonic())
+            self._guesses.failed(keys, time.monotonic())
             self._tell("web.login_failed", request, form, level="warning")
             problem = WRONG_KEY if form.text("how") == "key" else WRONG
             return await self._form(request, next_path, problem, form, 401)
-        self._throttle.succeeded(keys[0][0])
+        self._guesses.succeeded(keys[0][0])
         self._tell("web.logged_in", request, form)
         return self._welcome(token, next_path)
 

@@ -105,7 +105,7 @@ async def test_a_runtime_of_a_tenant(url: str) -> None:
     """No writing of a URL makes us knock at our own door, and the refusal does not say what is there."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         door.setblocking(False)
-        dialer = AgentDialer(AgentsSettings(connect_attempts=1), Reach())
+        dialer = AgentDialer(AgentsSettings(connect_attempts=1), reach=Reach())
         with pytest.raises(AgentUnreachable) as refused:
             await dialer.connect(url.format(port=door.getsockname()[1]), on_message=_take, on_closed=_closed)
         assert refused.value.why is Unreachable.NOT_ALLOWED

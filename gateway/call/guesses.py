@@ -17,7 +17,7 @@ class _Failures:
     last: float = 0.0
 
 
-class Throttle:
+class Guesses:
     """Counts failures by key; time is an argument, in seconds of any clock that only grows."""
 
     def __init__(self, longest_wait: float = LONGEST_WAIT) -> None:
