@@ -45,16 +45,6 @@ def check_reachable(text: str) -> str:
     return host
 
 
-def check_network(text: str) -> str:
-    """A network, written the usual way."""
-    try:
-        return str(ip_network(text))
-    except ValueError:
-        raise ValueError(
-            "should be an address or a network, such as 10.1.2.3, 10.1.0.0/16 or fd00::/8"
-        ) from None
-
-
 def check_store_url(secret: SecretStr) -> SecretStr:
     """A database URL, or nothing."""
     text = secret.get_secret_value()
@@ -121,7 +111,6 @@ def parse_store_url(text: str) -> URL:
 Address = Annotated[str, AfterValidator(check_address)]
 Network = Annotated[str, AfterValidator(check_network)]
 ReachableHost = Annotated[str, AfterValidator(check_reachable)]
-Network = Annotated[str, AfterValidator(check_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 OptionalPath = Annotated[Path | None, BeforeValidator(empty_is_none)]

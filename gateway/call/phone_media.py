@@ -96,7 +96,7 @@ class PhoneMedia(_HotPhone):
         """`host` is the address that our SDP names; `sources` are the networks that the peer's trunk lists.
 
         `resolve` looks up the host of the peer's SDP where that is a name. `reaches` says which addresses of
-        it may be sent to: one that may not is most often behind a NAT, and is sent to when something has come.
+        it may be sent to: one that may not is most often behind a NAT, and waits until something has come.
         """
         self.port = port
         self._reaches = reaches

@@ -364,8 +364,11 @@ class RtpPort(_HotPort):
 
     def withhold(self) -> None:
         """Send nothing until a source is learnt: the SDP's address is none that may be sent to."""
-        if self.latch.source is None:
-            self.remote = self._rtcp_remote = self._expected_rtcp = None
+        source = self.latch.source
+        if source is None:
+            self.remote = self._rtcp_remote = None
+        else:
+            self._rtcp_remote = (source[0], min(source[1] + 1, MAX_PORT))
 
     @property
     def expected(self) -> Address | None:
