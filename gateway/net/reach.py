@@ -7,6 +7,7 @@ about to use.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -73,14 +74,7 @@ class Reach:
 
     def allows(self, host: str) -> bool:
         """Whether an address may be connected to; what is no address in the usual writing may not."""
-        if self.private:
-            return True
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        bare = _unmapped(address)
-        return is_public(bare) or any(bare in network for network in self.networks)
+        return self.private or _is_open(host, self.networks)
 
     def among(self, host: str, addresses: Iterable[str]) -> list[str]:
         """Those addresses of a host that may be connected to, in their order; `NotAllowed` where none may."""
@@ -92,6 +86,16 @@ class Reach:
 
 ANYWHERE = Reach(private=True)
 "For what the operator alone says: commands, telephones of ours."
+
+
+@lru_cache(1024)
+def _is_open(host: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    bare = _unmapped(address)
+    return is_public(bare) or any(bare in network for network in networks)
 
 
 def is_public(address: Address) -> bool:
