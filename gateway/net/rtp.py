@@ -23,7 +23,7 @@ from gateway.net.latch import Address, Latch, Standing, canonical
 Receive = Callable[[bytes, float], None]
 "Called with one datagram and the loop's time."
 
-Readable = Callable[[float], None]
+Readable = Callable[[float], object]
 "Called with the loop's time when a datagram waits."
 
 MAX_PORT = 65_535
@@ -54,9 +54,6 @@ STOOD_STILL = 0.1
 
 LONGEST_WAIT = 60.0
 "Seconds that a datagram may have waited for us; one that says more was noted by another clock."
-
-MOST_ROUNDS = 64
-"Looks at all sockets in a row while we are late: whose peer is not certain yet gives one datagram a look."
 
 MOST_WAITING = 1024
 "Datagrams that are taken from a socket at once: more than a kernel keeps by default."
@@ -109,20 +106,20 @@ class Arrivals:
         self._clock = clock or MediaClock(_raise)
         self._clock.on_late = self.catch_up
 
-    def watch(self, one: socket.socket, readable: Readable) -> None:
-        """Call `readable` whenever a datagram waits."""
+    def watch(self, one: socket.socket, readable: Readable, waiting: Waiting | None = None) -> None:
+        """Call `readable` whenever a datagram waits; `waiting` takes all when it is us who are late."""
         if self._poll is None:
             self._poll = select.epoll()
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(self._poll.fileno(), self._arrived)
         number = one.fileno()
         self._readable.extend([None] * (number + 1 - len(self._readable)))
-        self._readable[number] = readable
+        self.change(one, readable, waiting)
         self._watched += 1
         self._poll.register(number, select.EPOLLIN)
 
     def change(self, one: socket.socket, readable: Readable, waiting: Waiting | None = None) -> None:
-        """Call another instead; `waiting` takes all that waits when it is us who are late."""
+        """Call others instead."""
         self._readable[one.fileno()] = readable
         self._waiting.pop(one.fileno(), None)
         if waiting is not None:
@@ -159,20 +156,13 @@ class Arrivals:
         if now - self._clock.due > STOOD_STILL:
             for number in list(self._waiting):
                 self._take_waiting(number, now)
-        for _ in range(MOST_ROUNDS):
-            ready = self._poll.poll(0) if self._poll is not None else []
-            for number, _ in ready:
-                if number in self._waiting:
-                    self._take_waiting(number, now)
-                else:
-                    self._read(number, now)
-            if not ready:
-                return
-
-    def _read(self, number: int, now: float) -> None:
-        read = self._readable[number]
-        if read is not None:
-            read(now)
+        # Once: to look again for what has come meanwhile, a packet at a time, would keep us late.
+        for number, _ in self._poll.poll(0):
+            read = self._readable[number]
+            if number in self._waiting:
+                self._take_waiting(number, now)
+            elif read is not None:
+                read(now)
 
     def _take_waiting(self, number: int, now: float) -> None:
         waiting = self._waiting.get(number)
@@ -338,7 +328,7 @@ class RtpPort(_HotPort):
         "Whether a first datagram from an unknown source is this call's media."
         self.goes_on: Callable[[bytes, float], bool] = goes_on_never
         "Whether a datagram goes on with the stream that was heard until now."
-        pool.arrivals.watch(rtp, self._learn)
+        pool.arrivals.watch(rtp, self._learn, self._learn_waiting)
         pool.arrivals.watch(rtcp, self._rtcp_readable)
 
     def expect(self, host: str, port: int, rtcp: Address | None = None) -> None:
@@ -448,12 +438,18 @@ class RtpPort(_HotPort):
         for data, at in waited:
             self.on_rtp(data, at)
 
-    def _learn(self, now: float) -> None:
-        """One datagram of whom we may be about to lock to."""
+    def _learn_waiting(self, now: float, epoch: float) -> None:
+        """All datagrams of whom we may be about to lock to, which have waited for us."""
+        for _ in range(MOST_WAITING):
+            if self._connected or not self._learn(now):
+                return
+
+    def _learn(self, now: float) -> bool:
+        """One datagram of whom we may be about to lock to; False where there is none."""
         try:
             data, ancillary, _, sender = self._rtp.recvmsg(MAX_DATAGRAM, _ROOM)
         except OSError:
-            return
+            return False
         at = came_at(ancillary, now, time.time() - time.monotonic())
         latch, address = self.latch, (sender[0], sender[1])
         before = latch.source
@@ -461,13 +457,14 @@ class RtpPort(_HotPort):
             media = self.accepts(data)
             if not media or not latch.hears(address, at, lambda: self.goes_on(data, at)):
                 self._refuse(address, now, media=media)
-                return
+                return True
             self._follow(before, address, now)
         else:
             latch.silent_since = None
         self.on_rtp(data, at)
         if latch.final or now >= self._listening_until:
             self._lock(address, now)
+        return True
 
     def _refuse(self, address: Address, now: float, *, media: bool) -> None:
         self.foreign += 1
@@ -519,7 +516,7 @@ class RtpPort(_HotPort):
         if self._connected:
             disconnect(self._rtp)
             self._connected = False
-            self._pool.arrivals.change(self._rtp, self._learn)
+            self._pool.arrivals.change(self._rtp, self._learn, self._learn_waiting)
 
     def _rtcp_readable(self, now: float) -> None:
         try:

@@ -143,6 +143,7 @@ def gateway(
         "TRUNKLINE_HTTP__REQUESTS_PER_MINUTE": "1000000",
         "TRUNKLINE_LOG__LEVEL": os.environ.get("BENCH_LOG_LEVEL", "info"),
         "TRUNKLINE_LOG__FORMAT": "json",
+        "TRUNKLINE_SECURITY__ALLOW_PRIVATE": "yes",  # the agents are on loopback
         "BENCH_SIP_PORT": str(port),
     }
     config = load_config(None, {k: v for k, v in environment.items() if k.startswith("TRUNK")})

@@ -48,7 +48,7 @@ def arrivals(name: str) -> list[tuple[float, bytes]]:
     return sorted(found, key=lambda one: one[0])
 
 
-def heard(name: str, *, max_wait_ms: int = 120, max_stall_ms: int = 200) -> Outcome:
+def heard(name: str, *, max_wait_ms: int = 120, max_stall_ms: int = 500) -> Outcome:
     """Play a trace to a receiver that is ticked every 20 ms."""
     out = bytearray()
     receiver = RtpReceiver(
