@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.description import Decision
 from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow
+from gateway.store.calls import CallRow, whole_seconds
 
 SHAPE = ConfigDict(use_attribute_docstrings=True)
 
@@ -162,7 +162,7 @@ def call_item(row: CallRow) -> dict[str, Any]:
         "createdAt": shown_time(row.created_at),
         "answeredAt": shown_time(row.answered_at),
         "endedAt": shown_time(row.ended_at),
-        "duration": -(-row.duration_ms // 1000),
+        "duration": whole_seconds(row.duration_ms),
         "duration_ms": row.duration_ms,
         "latency_ms": row.latency_ms,
         "end_reason": row.end_reason,

@@ -11,7 +11,7 @@ from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers
 from gateway.call.patch import Patch
 from gateway.call.phone import Party, Phone
-from gateway.call.record import CallRecord, Ending, EndReason, Route, Status, utc_now
+from gateway.call.record import CallRecord, Ending, EndReason, Route, Status
 from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, ending_of
 from gateway.call.sip_leg import SipLeg
@@ -277,7 +277,7 @@ class Call:
         self._rings()
 
     def _rings(self) -> None:
-        self.record.ringing_at = utc_now()
+        self.record.ringing_at = self.record.now()
         self.tell("call.ringing")
 
     def _dial(self, route: OutboundRoute, offer: bytes, headers: Headers) -> None:
@@ -292,7 +292,7 @@ class Call:
 
         def ringing(status: int, early: bool) -> None:
             if self.record.ringing_at is None:
-                self.record.ringing_at = utc_now()
+                self.record.ringing_at = self.record.now()
                 self.tell("call.ringing", sip_status=status, early_media=early)
             if early and route.version.early_media:
                 conversation.begin()
@@ -341,7 +341,7 @@ class Call:
 
     def _answered(self) -> None:
         """Time counts from here, and costs money, even where the agent is late."""
-        self.record.answered_at = utc_now()
+        self.record.answered_at = self.record.now()
         self._board.meter.answered(self.record.id)
         self._board.save(self.record)
         self.tell("call.answered", codec=self.phone.media.codec_name)
@@ -361,11 +361,11 @@ class Call:
             return Ending(Status.COMPLETED, EndReason.MAX_DURATION, "gateway", detail)
 
     def _first_word(self) -> None:
-        self.record.first_audio_out_at = utc_now()
+        self.record.first_audio_out_at = self.record.now()
         self.tell("call.first_audio_out")
 
     def _first_heard(self) -> None:
-        self.record.first_audio_in_at = utc_now()
+        self.record.first_audio_in_at = self.record.now()
         if self.record.answered_at is not None:
             self.phone.connected.set()
         self.tell("call.first_audio_in")

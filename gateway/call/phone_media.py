@@ -58,6 +58,7 @@ class PhoneMedia(_HotPhone):
 
     __slots__ = (
         "_capabilities",
+        "_epoch",
         "_host",
         "_meter",
         "_moves",
@@ -119,6 +120,8 @@ class PhoneMedia(_HotPhone):
         self._session_id = random.getrandbits(62)
         self._version = 0
         self._ours: SessionDescription | None = None
+        self._epoch = time.time() - now
+        "What the wall clock read when `now` was 0: RTCP's NTP times go on even where it is set meanwhile."
         self._waiting_since = now
         self._encode: Converter | None = None
         self._silence = self.format.silence(PTIME_MS)
@@ -257,7 +260,7 @@ class PhoneMedia(_HotPhone):
         """Once a second: look for a better source of audio, and report by RTCP where that is due."""
         self.port.look(now)
         if self._rtcp is not None and now >= self._rtcp.next_report_at:
-            self.port.send_rtcp(self._rtcp.report(now, time.time()))
+            self.port.send_rtcp(self._rtcp.report(now, self._epoch + now))
 
     def ignored(self, now: float) -> str:
         """Who alone sends what could be the peer's audio, and is not believed; empty where all is well."""
@@ -323,7 +326,7 @@ class PhoneMedia(_HotPhone):
     def close(self, now: float) -> None:
         """Say goodbye by RTCP and free the port."""
         if self._rtcp is not None:
-            self.port.send_rtcp(self._rtcp.bye(now, time.time()))
+            self.port.send_rtcp(self._rtcp.bye(now, self._epoch + now))
         self.port.close()
         self._name.forget()
         self._name.on_found, self._name.on_unknown = drop_found, drop_unknown

@@ -1,8 +1,9 @@
 """What a call leaves behind: its times, its decision, its media figures and its one ending."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.rating import Charge, Quote
 from gateway.routing.web import WebRoute
-from gateway.store.calls import CallRow
+from gateway.store.calls import CallRow, connected_ms
 
 PhoneRoute = InboundRoute | OutboundRoute
 "Where a call of a trunk goes: by which trunk, number and agent version."
@@ -112,7 +113,11 @@ MAX_STEPS = 100
 
 @dataclass(slots=True)
 class CallRecord:
-    """A call as the store keeps it, while it is being lived. Times are UTC."""
+    """A call as the store keeps it, while it is being lived.
+
+    Times are UTC, and those of one call lie apart as the monotonic clock says: only `created_at` is read off the
+    wall clock, which may be set meanwhile.
+    """
 
     id: str
     direction: str
@@ -158,6 +163,12 @@ class CallRecord:
     "`recording`, `saved` or `failed`; None: it was not recorded."
     recording: dict[str, object] | None = None
     "`docs/recording.md` lists the keys."
+    begun: float = field(default_factory=time.monotonic)
+    "The monotonic clock at `created_at`."
+
+    def now(self) -> datetime:
+        """This moment in the time of the call: as long after its beginning as the monotonic clock says."""
+        return self.created_at + timedelta(seconds=time.monotonic() - self.begun)
 
     def routed(self, route: Route) -> None:
         """Keep what the decision found."""
@@ -185,7 +196,7 @@ class CallRecord:
 
     def end(self, ending: Ending, media: dict[str, object]) -> None:
         """The call is over."""
-        self.ended_at = utc_now()
+        self.ended_at = self.now()
         self.ending = ending
         self.status = ending.status
         self.media = media
@@ -293,14 +304,12 @@ class CallRecord:
     @property
     def duration_ms(self) -> int:
         """Connected time in milliseconds; 0 for a call that was not answered."""
-        if self.answered_at is None or self.ended_at is None:
-            return 0
-        return max(0, round((self.ended_at - self.answered_at).total_seconds() * 1000))
+        return connected_ms(self.answered_at, self.ended_at)
 
     def step(self, sent: bool, line: str) -> None:
         """Remember a SIP message of this call, up to `MAX_STEPS`."""
         if len(self.ladder) < MAX_STEPS:
-            at = utc_now().isoformat(timespec="milliseconds")
+            at = self.now().isoformat(timespec="milliseconds")
             self.ladder.append({"at": at, "sent": sent, "line": line})
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from gateway.call.announcement import announce
 from gateway.call.bridge import Bridge
-from gateway.call.record import CallRecord, utc_now
+from gateway.call.record import CallRecord
 from gateway.call.sounds import NoSound, Sounds
 from gateway.call.tape import Tape
 from gateway.net.clock import MediaClock
@@ -117,7 +117,7 @@ class CallRecording:
         reel.on_gap = self._fell_behind
         reel.outcome.add_done_callback(self._over)
         self._facts = {
-            "started_at": utc_now().isoformat(timespec="milliseconds"),
+            "started_at": self._record.now().isoformat(timespec="milliseconds"),
             "by": by,
             "channels": 2,
             "sample_rate": reel.rate,

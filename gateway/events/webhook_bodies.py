@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow
+from gateway.store.calls import CallRow, whole_seconds
 
 ENVELOPED = ("call_initiated", "call_ended", "transfer_completed")
 FLAT = (
@@ -106,7 +106,7 @@ def _ended(told: Told) -> dict[str, Any]:
         "answered_at": _time(row.answered_at),
         "ended_at": _time(row.ended_at),
         "duration": row.duration_ms / 1000,
-        "duration_in_seconds": -(-row.duration_ms // 1000),
+        "duration_in_seconds": whole_seconds(row.duration_ms),
         "transcript": None if texts is None else texts.transcript,
         "summary": None if texts is None else texts.summary,
         "post_call_analysis": None if texts is None else texts.extracted,
@@ -130,7 +130,7 @@ def _flat(told: Told) -> dict[str, Any]:
         "summary": texts.summary if texts else None,
         "transcript": texts.transcript if texts else None,
         "extracted_data": texts.extracted if texts else None,
-        "duration": -(-row.duration_ms // 1000),
+        "duration": whole_seconds(row.duration_ms),
         "recording_url": told.recording_url,
         "agent_id": row.agent_id,
         "metadata": dict(row.metadata),

@@ -30,6 +30,7 @@ AT_ONCE = 16
 "Attempts under way at the same time."
 MAX_WAITING = 10_000
 "Events that wait to be filed while the database is away; the oldest give way, counted."
+LONGEST_PAUSE = 86_400.0
 BACK_OFF = 6.0
 "Each pause is so many times the one before."
 
@@ -65,6 +66,13 @@ class Parts:
     tell: Callable[..., None]
 
 
+def pause_before(attempt: int, retry_seconds: float) -> timedelta:
+    """How long the attempt after so many is waited for."""
+    if attempt == 0:
+        return timedelta(0)
+    return timedelta(seconds=min(retry_seconds * BACK_OFF ** (attempt - 1), LONGEST_PAUSE))
+
+
 class WebhookDesk:
     """Files what has to be told, and tells it: `hear` events, `run` it beside."""
 
@@ -76,6 +84,7 @@ class WebhookDesk:
         self._due = asyncio.Event()
         self._known: Sequence[Webhook] = ()
         self._known_at = float("-inf")
+        self._pauses = [pause_before(n, settings.retry_seconds) for n in range(settings.retries + 1)]
         self.counters: Counter[str] = Counter(delivered=0, failed=0, dropped=0)
         "Deliveries that were taken, or given up; events that found no place on the list."
 
@@ -172,7 +181,7 @@ class WebhookDesk:
     async def _deliver_all(self) -> None:
         while True:
             try:
-                due = await self._parts.webhooks.take(datetime.now(UTC), AT_ONCE)
+                due = await self._parts.webhooks.take(datetime.now(UTC), AT_ONCE, self._pauses)
                 if due:
                     hooks = {hook.id: hook for hook in await self._parts.webhooks.list_all()}
                     await asyncio.gather(*(self._deliver(one, hooks.get(one.webhook_id)) for one in due))
@@ -201,13 +210,13 @@ class WebhookDesk:
         now = datetime.now(UTC)
         given_up = not outcome.succeeded and delivery.attempts > self._settings.retries
         state = DeliveryState.DELIVERED if outcome.succeeded else DeliveryState.PENDING
-        pause = self._settings.retry_seconds * BACK_OFF ** (delivery.attempts - 1)
+        pause = pause_before(delivery.attempts, self._settings.retry_seconds)
         settled = replace(
             delivery,
             state=DeliveryState.FAILED if given_up else state,
             response_status=outcome.status,
             error_message=outcome.error[:500],
-            next_at=now + timedelta(seconds=min(pause, 86_400)),
+            next_at=now + pause,
             finished_at=now if outcome.succeeded or given_up else None,
         )
         await self._parts.webhooks.settle(settled)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, Protocol
 
 MAX_PAGE = 200
 "Most calls that one page can hold."
 PART = 25
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,23 @@ class CallPage:
     calls: tuple[CallRow, ...]
     next: Cursor | None
     "None: there are no more."
+
+
+def connected_ms(answered_at: datetime | None, ended_at: datetime | None) -> int:
+    """A call's length: from answer to end as both are shown, to the millisecond; 0 where it was not answered."""
+    if answered_at is None or ended_at is None:
+        return 0
+    return max(0, milliseconds(ended_at) - milliseconds(answered_at))
+
+
+def milliseconds(at: datetime) -> int:
+    """Whole milliseconds since 1970: what lies between two of them is dropped, as where times are written."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def whole_seconds(duration_ms: int) -> int:
+    """A call's length in whole seconds, a begun one counted: the one rounding, wherever seconds are whole."""
+    return -(-duration_ms // 1000)
 
 
 def in_parts(rows: Sequence[CallRow]) -> Iterator[Sequence[CallRow]]:

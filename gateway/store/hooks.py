@@ -1,7 +1,7 @@
 """Webhooks: where a workspace wants to be told of its calls, and every attempt to tell it."""
 
 import hmac
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,8 @@ from gateway.store.schema import deliveries, webhooks
 from gateway.store.seal import SecretBox
 
 MAX_PAGE = 200
+SKEW = timedelta(minutes=1)
+"How far apart the clocks of gateways that share a database may be."
 CLAIM = timedelta(minutes=5)
 "A delivery that was taken so long ago and has no outcome was taken by a gateway that died."
 
@@ -141,10 +143,20 @@ class Webhooks:
             async with self.book.database.writing() as connection:
                 await connection.execute(deliveries.insert(), [{**row, "claimed_at": None} for row in rows])
 
-    async def take(self, now: datetime, limit: int) -> list[Delivery]:
-        """Some that are due, for whoever asks alone, until `settle` or for `CLAIM`."""
+    async def take(self, now: datetime, limit: int, pauses: Sequence[timedelta] = ()) -> list[Delivery]:
+        """Some that are due, for whoever asks alone, until `settle` or for `CLAIM`.
+
+        `pauses` are those before the first attempt, the second and so on: what waits for longer than its pause
+        was put off before the clock was set back, and is due.
+        """
         free = deliveries.c.claimed_at.is_(None) | (deliveries.c.claimed_at < now - CLAIM)
-        due = deliveries.c.state == DeliveryState.PENDING.value, deliveries.c.next_at <= now, free
+        free |= deliveries.c.claimed_at > now + SKEW
+        at = deliveries.c.next_at
+        ripe = [at <= now] + [
+            (deliveries.c.attempts == attempts) & (at > now + pause + SKEW)
+            for attempts, pause in enumerate(pauses)
+        ]
+        due = deliveries.c.state == DeliveryState.PENDING.value, sa.or_(*ripe), free
         pick = sa.select(deliveries.c.id).where(*due).order_by(deliveries.c.next_at).limit(limit)
         async with self.book.database.writing() as connection:
             ids = list((await connection.execute(pick.with_for_update(skip_locked=True))).scalars())

@@ -7,10 +7,18 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 "Crockford's base 32, in lower case: no i, l, o, u to misread."
 
 
+_last = 0
+
+
 def new_id(prefix: str) -> str:
     """A fresh id such as `call_06bqk2…`: 48 bits of milliseconds, then 80 random bits.
 
-    Ids made later sort later (by the millisecond), so that new rows go to the end of every index.
+    Ids made later sort later (by the millisecond), so that new rows go to the end of every index; in one
+    process also where the clock is set back.
     """
+    global _last  # noqa: PLW0603 - one order for the ids of the whole process
     number = int(time.time() * 1000) << 80 | secrets.randbits(80)
+    if number >> 80 < _last >> 80:
+        number = _last + 1 + secrets.randbits(76)  # the clock was set back: still later than all before
+    _last = number
     return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

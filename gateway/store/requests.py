@@ -6,10 +6,11 @@ a killed gateway has left held, the next who asks takes over, with the same call
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import RowMapping
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -43,6 +44,8 @@ class Requests:
     database: Database
     holder: str
     "The name of this gateway."
+    at_work: set[tuple[str, str]] = field(default_factory=set)
+    "Requests that this process holds: no clock that is set takes them from it."
 
     async def reserve(self, workspace_id: str, key: str, body: bytes, call_id: str) -> Reservation:
         """Reserve a call id for a request, or find how far it has come.
@@ -66,31 +69,42 @@ class Requests:
             )
             added = await connection.execute(insert.on_conflict_do_nothing().returning(requests.c.call_id))
             if added.first() is not None:
+                self.at_work.add((workspace_id, key))
                 return Reservation(call_id, ours=True, done=False)
             found = requests.select().where(mine).with_for_update()
             row = (await connection.execute(found)).mappings().one()
             if row["body_hash"] != body_hash:
                 raise Conflict("Idempotency-Key", key, "was used for another request; take a fresh key")
-            if row["done"] or now - row["held_at"] < HELD_FOR:
+            if row["done"] or self._is_held(row, now):
                 return Reservation(row["call_id"], ours=False, done=row["done"])
             taking_over = requests.update().where(mine).values(holder=self.holder, held_at=now)
             await connection.execute(taking_over)
+            self.at_work.add((workspace_id, key))
         return Reservation(row["call_id"], ours=True, done=False)
+
+    def _is_held(self, row: RowMapping, now: datetime) -> bool:
+        if row["holder"] == self.holder and (row["workspace_id"], row["key"]) in self.at_work:
+            return True
+        # Held in what is the future here: the clock was set back, or another gateway's is ahead.
+        return abs(now - row["held_at"]) < HELD_FOR
 
     async def done(self, workspace_id: str, key: str) -> None:
         """The call was placed: from now on the key stands for it."""
+        self.at_work.discard((workspace_id, key))
         mine = (requests.c.workspace_id == workspace_id) & (requests.c.key == key)
         async with self.database.writing() as connection:
             await connection.execute(requests.update().where(mine).values(done=True))
 
     async def release(self, workspace_id: str, key: str) -> None:
         """The call was refused, and nothing was recorded: the key is free for another attempt."""
+        self.at_work.discard((workspace_id, key))
         mine = (requests.c.workspace_id == workspace_id) & (requests.c.key == key)
         async with self.database.writing() as connection:
             await connection.execute(requests.delete().where(mine, requests.c.done.is_(False)))
 
     async def let_go(self) -> int:
         """Give up what an earlier run of this gateway held; how many. For the start, before requests come."""
+        self.at_work.clear()
         past = datetime.fromtimestamp(0, UTC)
         left = (requests.c.holder == self.holder) & requests.c.done.is_(False)
         async with self.database.writing() as connection:

@@ -20,7 +20,7 @@ def ended(quote: Quote | None, connected: float | None, paid: float | None = Non
     record = CallRecord("call_1", "outbound", "", "+1", "+2", utc_now(), Status.SENT)
     record.quote, record.paid_seconds = quote, paid
     if connected is not None:
-        record.answered_at = utc_now() - timedelta(seconds=connected)
+        record.answered_at = utc_now().replace(microsecond=0) - timedelta(seconds=int(connected))
     record.end(OVER, {})
     if connected is not None:
         record.ended_at = record.answered_at and record.answered_at + timedelta(seconds=connected)
