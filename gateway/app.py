@@ -1,13 +1,10 @@
 """The gateway: builds its parts, starts, drains and stops. Alone here the concrete classes meet."""
 
 import asyncio
-import gc
 import os
 import secrets
-import signal
-import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +33,7 @@ from gateway.api.vendors import vendors
 from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
+from gateway.call.left_over import tell_of_left_over
 from gateway.call.lookup import Lookup
 from gateway.call.offers import Offers
 from gateway.call.once import Once, sweep
@@ -44,9 +42,8 @@ from gateway.call.sip_words import dialled
 from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
 from gateway.call.web_calls import WebCalls
-from gateway.events.bus import EventBus, Sink
+from gateway.events.bus import Event, EventBus, Sink
 from gateway.events.link import BrokerLink
-from gateway.events.log import log_sink
 from gateway.events.metrics import LiveFigures, Metrics
 from gateway.events.recall import Recall
 from gateway.events.subscribing import Subscribing
@@ -76,12 +73,19 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.target import Target
 from gateway.store import CallRow, open_store
+from gateway.store.closing import Left
+from gateway.store.database import Database
 from gateway.store.private import private_folder
+from gateway.store.tenure import NameFile, NameLost, Tenure
 from gateway.web.dashboard import dashboard
 from gateway.web.parts import Parts
 
 TOKEN_FILE = "operator.token"  # noqa: S105 - the name of a file
 "In the data directory: what `gateway tail` shows to be let in."
+FILE_SECONDS = 5.0
+"How long a gateway that stops waits for the webhooks of its last calls to be filed."
+HURRY_SECONDS = 1.0
+"How long one part may take over its closing after a second SIGTERM."
 TOKEN_LENGTH = 32
 "Characters below which a token is no secret."
 
@@ -106,19 +110,25 @@ class Gateway:
         self.link: BrokerLink | None = None
         self._open = AsyncExitStack()
         self._stop = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self.tenure: Tenure
         self._not_ready: str | None = "starting"
         self._telling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open the store, close what a killed run left behind, and take calls."""
+        """Have the name, open the store, close what a killed run left behind, and take calls.
+
+        `NameTaken` where another process has the gateway's name: then nothing was touched.
+        """
         config = self.config
         private_folder(config.gateway.data_dir)
         self.bus.add(Metrics(self.registry).hear)
         self.bus.add(self._recall.hear)
-        self.store = await open_store(config, self.bus.tell)
+        await self._take_name()
+        self.store = await open_store(config, self.bus.tell, fence=self.tenure.fence)
         self._open.push_async_callback(self.store.close)
         await self._start_link()
-        await self._close_left_over()
+        left = await self._close_left_over()
         self.throttle = Throttle(config.agents.flood_seconds)
         self._reach = reach(config)
         dialer = AgentDialer(config.agents, self.throttle, self._reach)
@@ -138,6 +148,7 @@ class Gateway:
         self._open.callback(self.switchboard.clock.stop)
         self._start_provisioning()
         self._start_webhooks()
+        self._tell_of(left)
         await self._start_http()
         self._start_sweeping()
         await self._take_requests()
@@ -152,22 +163,63 @@ class Gateway:
         )
 
     async def serve(self) -> None:
-        """Run until `stop` is called, then drain."""
+        """Run until `stop` is called, then drain. `NameLost` where another process took the name over."""
         await self._stop.wait()
         self._not_ready = "draining"
         seconds = self.config.sip.drain_seconds
         self.bus.tell("gateway.draining", calls=self.switchboard.active, seconds=seconds)
         leaving = [self.link.drain()] if self.link is not None else []
-        await asyncio.gather(*leaving, self.switchboard.drain(seconds))
+        await asyncio.gather(*leaving, self.switchboard.drain(seconds, self._at_once))
+        if self.tenure.is_lost:
+            raise NameLost(f"another process has the name “{self.tenure.name}” by now")
+        # Those who are told of calls have to know of the last ones, too.
+        await _within(FILE_SECONDS, self.desk.filed())
 
     def stop(self) -> None:
-        """Begin to drain; a second time changes nothing."""
+        """Begin to drain; a second time ends it: calls get their BYE at once."""
+        if self._stop.is_set():
+            self._at_once.set()
         self._stop.set()
 
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set from the first `stop` on."""
+        return self._stop
+
     async def close(self) -> None:
-        """Close every part, in the reverse order of its start."""
-        await self._open.aclose()
+        """Close every part, in the reverse order of its start; in a hurry none may take long over it."""
+        closing = asyncio.create_task(self._open.aclose())
+        hurry = asyncio.create_task(self._at_once.wait())
+        await asyncio.wait([closing, hurry], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        while not closing.done() and not (await asyncio.wait([closing], timeout=HURRY_SECONDS))[0]:
+            closing.cancel()  # the part that is being closed: the others have their turn
+        with suppress(asyncio.CancelledError):
+            await closing
         self.bus.tell("gateway.stopped")
+
+    async def _take_name(self) -> None:
+        """First of all: nothing of a gateway that runs already may be touched."""
+        name, file = self.config.gateway.name, NameFile(self.config.name_file)
+        self.tenure = Tenure(name, Database(self.config.store_url), file, self.bus.tell)
+        await self.tenure.take()
+        self._open.push_async_callback(self.tenure.give_up)
+        self.tenure.on_lost = self._name_lost
+        living = asyncio.create_task(self.tenure.run(), name="tenure")
+        self._open.push_async_callback(_cancelled, living)
+
+    def _name_lost(self) -> None:
+        """Another process has the calls of this one in its books: hang up, tell nobody, and end."""
+        self.bus.tell("gateway.name_lost", level="error", name=self.tenure.name, calls=self._running())
+        if self.link is not None:
+            self.link.mute()
+        if hasattr(self, "desk"):
+            self.bus.drop(self.desk.hear)
+        self.stop()
+        self.stop()
+
+    def _running(self) -> int:
+        return self.switchboard.active if hasattr(self, "switchboard") else 0
 
     async def _start_link(self) -> None:
         """Before there are calls, since their events go out by it, and closed after the last of them."""
@@ -192,14 +244,26 @@ class Gateway:
         self._open.push_async_callback(requests.close)
         await self.link.listen(requests.take)
 
-    async def _close_left_over(self) -> None:
-        from gateway.call.record import utc_now
-
-        left = await self.store.close_open_calls(self.config.gateway.name, utc_now())
-        for call_id in left:
-            detail = "the gateway was killed while this call was running"
-            self.bus.tell("call.closed_at_start", level="warning", call_id=call_id, detail=detail)
+    async def _close_left_over(self) -> Left:
+        left = await self.store.close_open_calls(self.tenure.died_ms)
+        for row in left.closed:
+            whose = {} if row.workspace_id is None else {"workspace_id": row.workspace_id}
+            self.bus.tell("call.closed_at_start", level="warning", call_id=row.id, detail=row.detail, **whose)
         await self.store.requests.let_go()
+        return left
+
+    def _tell_of(self, left: Left) -> None:
+        """What a killed run has told nobody of is told now, beside the first calls."""
+        for call_id in left.ended:  # webhooks that were filed by then are not filed twice
+            self.desk.hear(Event("call.ended", {"call_id": call_id}))
+        telling = tell_of_left_over(self.store, self.bus, self._told)
+        self._open.push_async_callback(_cancelled, asyncio.create_task(telling, name="left-over"))
+
+    async def _told(self) -> None:
+        """All who are told of calls have on disk what they were told."""
+        await self.desk.filed()
+        if self.link is not None:
+            await self.link.outbox.settled()
 
     async def _start_recordings(self) -> None:
         settings = self.config.recordings
@@ -390,7 +454,7 @@ class Gateway:
         )
 
     async def _ready(self) -> str | None:
-        return self._not_ready or await self.store.healthy()
+        return self._not_ready or self.tenure.unwritable or await self.store.healthy()
 
     def _gauges(self) -> dict[str, float]:
         board, agent = self.switchboard, self.endpoint.user_agent
@@ -409,6 +473,8 @@ class Gateway:
             "webhooks_delivered": self.desk.counters["delivered"],
             "webhooks_failed": self.desk.counters["failed"],
             "webhooks_dropped": self.desk.counters["dropped"],
+            **self.store.figures(),
+            "store_writable": self.tenure.unwritable is None,
             "mqtt_connected": self.link is not None and self.link.broker.is_connected,
             "mqtt_waiting": 0 if self.link is None else self.link.outbox.waiting,
             "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],
@@ -455,61 +521,12 @@ def operator_token(data_dir: Path) -> str:
     return token
 
 
+async def _within(seconds: float, work: Awaitable[None]) -> None:
+    """Wait for it, but no longer."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(work, seconds)
+
+
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where there is one (Linux), else the standard library's."""
-    if sys.platform == "linux":
-        import uvloop
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
-
-
-def run(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT, drain, and return."""
-    # One matrix product a frame is too small a job for BLAS threads (measured: twice the time with them).
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Names are looked up in libuv's threads. It has four, which one tenant's slow name server would hold.
-    os.environ.setdefault("UV_THREADPOOL_SIZE", "32")
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_main(config))
-        # The process ends here: looking through its whole memory once more only makes its exit late.
-        gc.freeze()
-
-
-async def _main(config: Config) -> None:
-    gateway = Gateway(config, log_sink(config.log.level, config.log.format))
-    stop_on_signals(gateway.stop)
-    try:
-        await gateway.start()
-        spare_the_collector()
-        await gateway.serve()
-    finally:
-        await gateway.close()
-
-
-COLLECT_AFTER = 2000, 10, 100
-"New objects until the collector looks at the youngest, and how many times until it looks at older ones."
-
-
-def spare_the_collector() -> None:
-    """For a process that does nothing but serve, once all is up: what lives now lives for long.
-
-    The collector need not look at it again. An ended call is freed without it (`Call._let_go`), so it may
-    come seldom: at 200 new calls a second its looking at everything there is took up to 100 ms, in which no
-    audio is sent.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-
-
-def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` on SIGTERM and SIGINT."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)

@@ -74,8 +74,8 @@ def serve(config: ConfigOption = None) -> None:
     """Take calls until SIGTERM, then drain and stop."""
     with mistakes_told():
         read = load_config(config, os.environ)
-        from gateway.app import run
         from gateway.net.tls import BadCertificate
+        from gateway.process import run
 
         try:
             run(read)
@@ -102,8 +102,8 @@ def demo(
         read = load_config(config, environ)
         import asyncio
 
-        from gateway.app import new_event_loop
         from gateway.demo import run_demo
+        from gateway.process import new_event_loop
 
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             raise typer.Exit(runner.run(run_demo(read, to, from_, out, once)))

@@ -18,11 +18,12 @@ from rich.panel import Panel
 from rich.table import Table
 
 from gateway.answering import AnsweringTelephone
-from gateway.app import Gateway, stop_on_signals
+from gateway.app import Gateway
 from gateway.call.placing import CallRequest
 from gateway.call.refusal import Refused
 from gateway.events.log import log_sink
 from gateway.media.audio import L16_8K, ULAW_8K, converter, wav_bytes
+from gateway.process import stop_on_signals
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.decision import Rejected
 from gateway.settings import Config

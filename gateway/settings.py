@@ -521,6 +521,11 @@ class Config(Section):
         return self.media.sound_folders or (self.gateway.data_dir / "sounds",)
 
     @property
+    def name_file(self) -> Path:
+        """What the process that has the gateway's name has locked."""
+        return self.gateway.data_dir / f"gateway-{self.gateway.name}.lock"
+
+    @property
     def journal_file(self) -> Path:
         """Where call records wait while the database is away."""
         return self.gateway.data_dir / f"calls-{self.gateway.name}.jsonl"

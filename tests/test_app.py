@@ -94,7 +94,7 @@ async def test_a_killed_gateway(build: Build, agent: Runtime, phone: Phone) -> N
     await killed.line()
     leg = phone.invite(killed.at(), NUMBER)
     await leg.answered()
-    await killed.gateway.store.flush()
+    await killed.die()
     call_id = killed.told("call.received")[0].call_id
     started = World(killed.config.gateway.data_dir, agent, {})
     await started.gateway.start()

@@ -12,7 +12,7 @@ from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.rating import Charge, Quote
 from gateway.routing.web import WebRoute
-from gateway.store.calls import CallRow, connected_ms
+from gateway.store.calls import CallRow, connected_ms, milliseconds
 
 PhoneRoute = InboundRoute | OutboundRoute
 "Where a call of a trunk goes: by which trunk, number and agent version."
@@ -115,8 +115,8 @@ MAX_STEPS = 100
 class CallRecord:
     """A call as the store keeps it, while it is being lived.
 
-    Times are UTC, and those of one call lie apart as the monotonic clock says: only `created_at` is read off the
-    wall clock, which may be set meanwhile.
+    Times are UTC, and those of one call lie apart as the monotonic clock says: only `created_at` is read off
+    the wall clock, which may be set meanwhile.
     """
 
     id: str
@@ -203,38 +203,8 @@ class CallRecord:
 
     def summary(self) -> dict[str, object]:
         """What the log says of a call that has ended: enough to understand it without the database."""
-        ending = self.ending
-        assert ending is not None, "a call that goes on has no summary"
-        heard, said = self._figures("in"), self._figures("out")
-        return {
-            "status": ending.status.value,
-            "reason": ending.reason.value,
-            "by": ending.by,
-            "detail": ending.detail,
-            "sip_status": ending.sip_status,
-            "type": self.type,
-            "direction": self.direction,
-            "refused": self.direction == "inbound" and self.answered_at is None and ending.by == "gateway",
-            "from": self.from_number,
-            "to": self.to_number,
-            "duration_ms": self.duration_ms,
-            "setup_seconds": _seconds(self.created_at, self.answered_at),
-            "first_word_seconds": _seconds(self.answered_at, self.first_audio_out_at),
-            "first_heard_seconds": _seconds(self.answered_at, self.first_audio_in_at),
-            "packets_in": heard.get("packets"),
-            "lost": heard.get("lost"),
-            "jitter_ms": heard.get("jitter_ms"),
-            "loss_in": heard.get("loss_percent"),
-            "loss_out": said.get("loss_percent"),
-            "mos_in": heard.get("mos"),
-            "mos_out": said.get("mos"),
-            "round_trip_ms": self.media.get("round_trip_ms"),
-            "decision": self.decision,
-        }
-
-    def _figures(self, direction: str) -> dict[str, object]:
-        figures = self.media.get(direction)
-        return figures if isinstance(figures, dict) else {}
+        assert self.ending is not None, "a call that goes on has no summary"
+        return summary_of(self.row())
 
     def row(self) -> CallRow:
         """The record as it stands, for the store."""
@@ -275,6 +245,7 @@ class CallRecord:
             batch_id=self.batch_id,
             recording_status=self.recording_status,
             recording=self.recording,
+            epoch_ms=milliseconds(self.created_at) - int(self.begun * 1000),
             **self._price(),
         )
 
@@ -298,6 +269,8 @@ class CallRecord:
             "currency": quote.currency,
             "rate": quote.per_minute,
             "rate_prefix": quote.prefix,
+            "increment": str(quote.increment),
+            "connection_fee": quote.connection_fee,
             "prepaid": self.prepaid,
         }
 
@@ -311,6 +284,41 @@ class CallRecord:
         if len(self.ladder) < MAX_STEPS:
             at = self.now().isoformat(timespec="milliseconds")
             self.ladder.append({"at": at, "sent": sent, "line": line})
+
+
+def summary_of(row: CallRow) -> dict[str, object]:
+    """What `call.ended` says of a call, whoever saw its end."""
+    heard, said = _figures(row, "in"), _figures(row, "out")
+    return {
+        "status": row.status,
+        "reason": row.end_reason,
+        "by": row.ended_by,
+        "detail": row.detail,
+        "sip_status": row.sip_status,
+        "type": row.type,
+        "direction": row.direction,
+        "refused": row.direction == "inbound" and row.answered_at is None and row.ended_by == "gateway",
+        "from": row.from_number,
+        "to": row.to_number,
+        "duration_ms": row.duration_ms,
+        "setup_seconds": _seconds(row.created_at, row.answered_at),
+        "first_word_seconds": _seconds(row.answered_at, row.first_audio_out_at),
+        "first_heard_seconds": _seconds(row.answered_at, row.first_audio_in_at),
+        "packets_in": heard.get("packets"),
+        "lost": heard.get("lost"),
+        "jitter_ms": heard.get("jitter_ms"),
+        "loss_in": heard.get("loss_percent"),
+        "loss_out": said.get("loss_percent"),
+        "mos_in": heard.get("mos"),
+        "mos_out": said.get("mos"),
+        "round_trip_ms": row.media.get("round_trip_ms"),
+        "decision": row.decision,
+    }
+
+
+def _figures(row: CallRow, direction: str) -> Mapping[str, object]:
+    figures = row.media.get(direction)
+    return figures if isinstance(figures, dict) else {}
 
 
 def _seconds(earlier: datetime | None, later: datetime | None) -> float | None:

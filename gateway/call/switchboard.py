@@ -54,6 +54,9 @@ from gateway.sip.target import Target
 from gateway.store import Store, StoreError
 from gateway.store.ids import new_id
 
+GOODBYE_SECONDS = 1.5
+"How long the answer to a BYE is waited for where the gateway stops: time for it to be sent a second time."
+
 
 class Switchboard:
     """Starts a call for each INVITE, hands it its dialog's events, and makes the parts that it asks for."""
@@ -137,15 +140,32 @@ class Switchboard:
         if call is not None:
             call.record.step(sent, first_line(data))
 
-    async def drain(self, seconds: float) -> None:
-        """Let running calls go on for so long, then end them with a BYE and a reason."""
+    async def drain(self, seconds: float, at_once: asyncio.Event) -> None:
+        """Let running calls go on for so long, or until `at_once`; then end them with a BYE and a reason.
+
+        Returns when every BYE is answered, or was repeated for `GOODBYE_SECONDS`.
+        """
         self.endpoint.user_agent.draining = True
         if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=seconds)
+            await self._quiet_or(at_once, seconds)
         for call in self._tasks.values():
             call.drain()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=5)
+        await self._goodbyes()
+
+    async def _quiet_or(self, at_once: asyncio.Event, seconds: float) -> None:
+        """Until no call is left, or there is a hurry, or the time is over."""
+        waiting = [asyncio.create_task(work) for work in (self.quiet(), at_once.wait())]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+    async def _goodbyes(self) -> None:
+        end = asyncio.get_running_loop().time() + GOODBYE_SECONDS
+        agent = self.endpoint.user_agent
+        while agent.dialog_count and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.02)
 
     async def close(self) -> None:
         """End what is still running, at once."""

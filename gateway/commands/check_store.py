@@ -24,6 +24,7 @@ from gateway.store.database import HEAD, Database
 from gateway.store.journal import Journal
 from gateway.store.private import open_to_others
 from gateway.store.rules import checked_host_port
+from gateway.store.tenure import BEAT_SECONDS, Holder, NameFile, row_of
 
 CONNECT_SECONDS = 5.0
 
@@ -55,9 +56,7 @@ async def check_store(config: Config, *, connect: bool) -> AsyncIterator[Finding
     """The database, and what is in it; with `connect`, agents' runtimes are dialled too."""
     finding, usable = await _check_database(config)
     yield finding
-    if config.store_url.get_backend_name() == "postgresql" and config.gateway.name == "trunkline":
-        found = "gateways that share a database close each other's records where they share a name"
-        yield warn("gateway name", found, "set gateway.name, different on each")
+    yield await _check_name(config, usable=usable)
     if not usable:
         return
     try:
@@ -74,6 +73,42 @@ async def check_store(config: Config, *, connect: bool) -> AsyncIterator[Finding
         yield bad("store", str(error), "bring back the key that the secrets were sealed with")
     finally:
         await store.close()
+
+
+async def _check_name(config: Config, *, usable: bool) -> Finding:
+    """Whether a start could have the gateway's name, or who has it; `usable`: the database can be asked."""
+    what, name = "gateway name", config.gateway.name
+    file = NameFile(config.name_file)
+    slip = await asyncio.to_thread(file.read)
+    if await asyncio.to_thread(file.is_held):
+        who = "a process" if slip is None else str(slip.holder)
+        return ok(what, f"“{name}” runs: {who}; a second start of it would be refused")
+    database = Database(config.store_url)
+    try:
+        found = await _living(database, name) if usable else None
+    except StoreError as error:
+        return bad(what, str(error), "see the sentence itself")
+    finally:
+        await database.close()
+    if found is not None:
+        mend = "stop that one, or give this one another gateway.name"
+        return bad(what, f"“{name}” is taken by {found}, which shares this database", mend)
+    if config.store_url.get_backend_name() == "postgresql" and name == "trunkline":
+        mend = "set gateway.name, different on each gateway that shares the database"
+        return warn(what, f"“{name}” is free; a second gateway of this name would not start", mend)
+    return ok(what, f"“{name}” is free")
+
+
+async def _living(database: Database, name: str) -> Holder | None:
+    """Who has the name and gives signs of life; None: nobody, or one that died."""
+    async with database.reading() as connection:
+        before = await row_of(connection, name)
+    if before is None:
+        return None
+    await asyncio.sleep(BEAT_SECONDS + 1)
+    async with database.reading() as connection:
+        after = await row_of(connection, name)
+    return None if after is None or after == before else after[0]
 
 
 async def _check_database(config: Config) -> tuple[Finding, bool]:

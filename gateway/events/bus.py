@@ -77,6 +77,11 @@ class EventBus:
         """Let one more sink hear all further events."""
         self._sinks.append(sink)
 
+    def drop(self, sink: Sink) -> None:
+        """Let a sink hear nothing more; one that never did is no mistake."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+
     def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         """Tell that something happened."""
         event = Event(name, fields, level)

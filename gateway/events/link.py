@@ -67,6 +67,10 @@ class BrokerLink:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.outbox.close()
 
+    def mute(self) -> None:
+        """Say nothing more of calls: they are another gateway's by now."""
+        self._bus.drop(self._hear)
+
     def _birth(self) -> Publication:
         return state(self.topics, self._state, version=__version__)
 

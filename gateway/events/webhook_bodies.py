@@ -26,12 +26,13 @@ FLAT = (
 EVENTS = (*ENVELOPED, *FLAT)
 "All that a webhook can ask for."
 
+ENDINGS = ("call_ended", "call.completed", "call.no_answer", "call.failed")
+"What a call's one ending is told by: each of them at most once a call and webhook."
 NOT_REACHED = frozenset({"did_not_pick", "busy", "no_answer"})
 
 TOLD_BY: Mapping[str, tuple[str, ...]] = {
     "call.routed": ("call_initiated",),
-    "call.ended": ("call_ended", "call.completed", "call.no_answer", "call.failed"),
-    "call.closed_at_start": ("call_ended", "call.failed"),
+    "call.ended": ENDINGS,
     "call.transferred": ("transfer_completed",),
     "call.transcript_posted": ("call.transcript_ready",),
     "call.extracted_posted": ("call.analysis_ready",),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from gateway.events.bus import Event
-from gateway.events.webhook_bodies import TOLD_BY, Told, body_of, events_of
+from gateway.events.webhook_bodies import ENDINGS, TOLD_BY, Told, body_of, events_of
 from gateway.net.webhook import Outcome, WebhookSender
 from gateway.settings import WebhookSettings
 from gateway.store.call_texts import TextStore
@@ -81,6 +81,8 @@ class WebhookDesk:
         self._parts = parts
         self._heard: deque[Event] = deque()
         self._came = asyncio.Event()
+        self._filed = asyncio.Event()
+        self._filed.set()
         self._due = asyncio.Event()
         self._known: Sequence[Webhook] = ()
         self._known_at = float("-inf")
@@ -106,7 +108,12 @@ class WebhookDesk:
             self._heard.popleft()
             self.counters["dropped"] += 1
         self._heard.append(event)
+        self._filed.clear()
         self._came.set()
+
+    async def filed(self) -> None:
+        """Wait until every event so far is in the database, as deliveries to be made."""
+        await self._filed.wait()
 
     def forget_known(self) -> None:
         """The webhooks have changed here: look again before the next event."""
@@ -131,6 +138,7 @@ class WebhookDesk:
                     await asyncio.sleep(LOOK_SECONDS)
                 else:
                     self._heard.popleft()
+            self._filed.set()
 
     async def _file(self, event: Event) -> None:
         """Make an event's deliveries, if anybody wants them."""
@@ -168,7 +176,7 @@ class WebhookDesk:
             for event, hooks in wanted
             for hook in hooks
         ]
-        await self._parts.webhooks.enqueue(new)
+        await self._parts.webhooks.enqueue(new, once=ENDINGS)
         self._due.set()
 
     async def _webhooks(self) -> Sequence[Webhook]:

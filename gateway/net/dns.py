@@ -61,7 +61,7 @@ class _Cache(dns.resolver.LRUCache):
     """dnspython's cache of answers, found ones and missing ones, with an upper bound for the time."""
 
     def get(self, key: dns.resolver.CacheKey) -> dns.resolver.Answer | None:
-        """An answer that is still good; one that is good for longer than any was kept before the clock was set."""
+        """An answer that is still good. One that is good for too long was kept before the clock was set."""
         found = super().get(key)
         if found is None or found.expiration <= time.time() + LONGEST_TTL_SECONDS:
             return found

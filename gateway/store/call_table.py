@@ -26,8 +26,6 @@ FIELDS = tuple(field.name for field in fields(CallRow))
 _fields = attrgetter(*FIELDS)
 BULKY = frozenset({"decision", "ladder", "media", "recording"})
 BRIEF = tuple(name for name in FIELDS if name not in BULKY)
-CLOSED = "failed"
-RESTARTED = "gateway_restarted"
 MAX_APART = 20
 "Values of one filter that get a query each; with more, one query that looks at all calls is cheaper."
 KEPT = ("saved", "recovered", "failed")
@@ -159,23 +157,6 @@ def _prepared(dialect: Dialect) -> _Prepared:
     )
 
 
-async def close_open(connection: AsyncConnection, instance: str, now: datetime, order: int) -> list[str]:
-    """End the records that this instance left open; their ids, oldest first."""
-    left = sa.select(calls.c.id).where(calls.c.instance == instance, calls.c.ended_at.is_(None))
-    ids = list((await connection.execute(left.order_by(calls.c.created_at, calls.c.id))).scalars())
-    ending = {
-        "status": CLOSED,
-        "end_reason": RESTARTED,
-        "ended_by": "gateway",
-        "detail": "The gateway was stopped in mid-call; the record was closed by its next start.",
-        "ended_at": now,
-        "saved": order,
-    }
-    open_ones = (calls.c.instance == instance, calls.c.ended_at.is_(None))
-    await connection.execute(calls.update().where(*open_ones).values(**ending))
-    return ids
-
-
 async def change_recording(
     connection: AsyncConnection, call_id: str, order: int, status: str, facts: Mapping[str, object]
 ) -> bool:
@@ -202,7 +183,7 @@ async def expired_recordings(
         keep = default_days if own_days is None else own_days
         if keep and len(expired) < limit:
             query = _kept(instance, workspace_id, now - timedelta(days=keep)).limit(limit - len(expired))
-            expired += [_call_of(row) for row in await connection.execute(query)]
+            expired += [call_of(row) for row in await connection.execute(query)]
     return expired
 
 
@@ -229,15 +210,16 @@ def _kept(instance: str, workspace_id: str, before: datetime) -> sa.Select[Any]:
 async def get_call(connection: AsyncConnection, call_id: str) -> CallRow | None:
     """One record, or None."""
     found = (await connection.execute(_select().where(calls.c.id == call_id))).first()
-    return None if found is None else _call_of(found)
+    return None if found is None else call_of(found)
 
 
 def _select(names: Sequence[str] = FIELDS) -> sa.Select[Any]:
-    """These columns in this order, for `_call_of`."""
+    """These columns in this order, for `call_of`."""
     return sa.select(*(calls.c[name] for name in names))
 
 
-def _call_of(row: sa.Row[Any], names: Sequence[str] = FIELDS) -> CallRow:
+def call_of(row: Sequence[Any], names: Sequence[str] = FIELDS) -> CallRow:
+    """A record out of these columns."""
     given = dict(zip(names, row, strict=True))
     if "ladder" in given:
         given["ladder"] = tuple(given["ladder"])
@@ -250,7 +232,7 @@ async def list_calls(connection: AsyncConnection, which: CallFilter) -> CallPage
         raise InvalidInput("limit", which.limit, f"should be from 1 to {MAX_PAGE}")
     rows = (await connection.execute(page_query(which))).all()
     names = _names(which)
-    page = tuple(_call_of(row, names) for row in rows[: which.limit])
+    page = tuple(call_of(row, names) for row in rows[: which.limit])
     if len(rows) <= which.limit:
         return CallPage(page, None)
     last = page[-1]

@@ -83,6 +83,13 @@ class CallRow:
     "The price comes out of the workspace's wallet."
     instance: str = ""
     "The gateway that has, or had, the call; the store fills it in."
+    epoch_ms: int | None = None
+    """What the call's own clock, in milliseconds since 1970, read when its gateway's monotonic clock stood at
+    0: by it the next start finds when a call ended whose end nobody saw."""
+    increment: str | None = None
+    "Billing increment of the rate, `60/60`."
+    connection_fee: Decimal | None = None
+    "Charged once for an answered call, beside the rate."
 
     def row(self) -> "CallRow":
         """Itself; see `Savable`."""
@@ -159,7 +166,7 @@ class CallPage:
 
 
 def connected_ms(answered_at: datetime | None, ended_at: datetime | None) -> int:
-    """A call's length: from answer to end as both are shown, to the millisecond; 0 where it was not answered."""
+    """A call's length: from answer to end, each as it is shown, to the millisecond; 0 without an answer."""
     if answered_at is None or ended_at is None:
         return 0
     return max(0, milliseconds(ended_at) - milliseconds(answered_at))

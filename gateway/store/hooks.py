@@ -1,7 +1,7 @@
 """Webhooks: where a workspace wants to be told of its calls, and every attempt to tell it."""
 
 import hmac
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.table import Secret, Workspace
 from gateway.store.book import Book
@@ -136,18 +137,28 @@ class Webhooks:
             entry = Entry(by, webhook.workspace_id, "webhook", webhook.id, "remove", _shown(webhook), {})
             changing.revision = await record(changing.connection, entry)
 
-    async def enqueue(self, new: Iterable[Delivery]) -> None:
-        """Keep deliveries that are to be made."""
-        rows = [{name: getattr(one, name) for name in Delivery.__slots__} for one in new]
-        if rows:
-            async with self.book.database.writing() as connection:
-                await connection.execute(deliveries.insert(), [{**row, "claimed_at": None} for row in rows])
+    async def enqueue(self, new: Sequence[Delivery], once: Collection[str] = ()) -> None:
+        """Keep deliveries that are to be made; of the events `once` no second one for the same call.
+
+        So whoever does not know whether an ending was told before a kill may tell it again.
+        """
+        if not new:
+            return
+        async with self.book.database.writing() as connection:
+            known = await _known(connection, {one.call_id for one in new if one.event in once})
+            rows = [
+                {**{name: getattr(one, name) for name in Delivery.__slots__}, "claimed_at": None}
+                for one in new
+                if one.event not in once or (one.webhook_id, one.call_id, one.event) not in known
+            ]
+            if rows:
+                await connection.execute(deliveries.insert(), rows)
 
     async def take(self, now: datetime, limit: int, pauses: Sequence[timedelta] = ()) -> list[Delivery]:
         """Some that are due, for whoever asks alone, until `settle` or for `CLAIM`.
 
-        `pauses` are those before the first attempt, the second and so on: what waits for longer than its pause
-        was put off before the clock was set back, and is due.
+        `pauses` are those before the first attempt, the second and so on: what waits for longer than its
+        pause was put off before the clock was set back, and is due.
         """
         free = deliveries.c.claimed_at.is_(None) | (deliveries.c.claimed_at < now - CLAIM)
         free |= deliveries.c.claimed_at > now + SKEW
@@ -212,6 +223,17 @@ class Webhooks:
         old = deliveries.c.finished_at < before
         async with self.book.database.writing() as connection:
             return (await connection.execute(deliveries.delete().where(old))).rowcount
+
+
+async def _known(
+    connection: AsyncConnection, call_ids: Collection[str | None]
+) -> set[tuple[str, str | None, str]]:
+    """What webhooks were told, or are being told, of these calls."""
+    if not call_ids:
+        return set()
+    query = sa.select(deliveries.c.webhook_id, deliveries.c.call_id, deliveries.c.event)
+    found = await connection.execute(query.where(deliveries.c.call_id.in_(call_ids)))
+    return {(row.webhook_id, row.call_id, row.event) for row in found}
 
 
 def wanting(all_of_them: Collection[Webhook], workspace_id: str, event: str) -> list[Webhook]:

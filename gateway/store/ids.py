@@ -16,7 +16,7 @@ def new_id(prefix: str) -> str:
     Ids made later sort later (by the millisecond), so that new rows go to the end of every index; in one
     process also where the clock is set back.
     """
-    global _last  # noqa: PLW0603 - one order for the ids of the whole process
+    global _last
     number = int(time.time() * 1000) << 80 | secrets.randbits(80)
     if number >> 80 < _last >> 80:
         number = _last + 1 + secrets.randbits(76)  # the clock was set back: still later than all before

@@ -31,6 +31,11 @@ class Journal:
         """Whether nothing waits to be replayed."""
         return not any(path.exists() and path.stat().st_size for path in (self._path, self._aside))
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait to be replayed."""
+        return sum(path.stat().st_size for path in (self._path, self._aside) if path.exists())
+
     def append(self, rows: Iterable[Saved]) -> None:
         """Write records at the end and see them to the disk; OSError where it does not take them."""
         _append(self._path, rows)

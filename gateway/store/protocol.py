@@ -7,6 +7,7 @@ from typing import Protocol
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
 from gateway.store.calls import CallFilter, CallPage, CallRow, Savable
+from gateway.store.closing import Left
 from gateway.store.purses import Exchange, Hold
 from gateway.store.tables import Calling
 
@@ -67,11 +68,20 @@ class Store(Protocol):
         """Wait until everything that was given to `save_call` is in the database or in the journal."""
         ...
 
-    async def close_open_calls(self, instance: str, now: datetime) -> list[str]:
-        """End the records that an earlier run of this instance left open; their ids, oldest first.
+    async def close_open_calls(self, died_ms: int | None) -> Left:
+        """End and charge the calls that an earlier run of this gateway left open.
 
-        They end with status `failed` and reason `gateway_restarted`.
+        They end with status `failed` and reason `gateway_restarted` at the run's last sign of life, `died_ms`
+        of its monotonic clock; None: it is not known, and what their records know has to do.
         """
+        ...
+
+    async def untold_calls(self) -> list[str]:
+        """Calls that were closed so, and of whose ending nobody was told yet; oldest first."""
+        ...
+
+    async def told(self, call_id: str) -> None:
+        """Whoever has to know of a call's ending does."""
         ...
 
     async def get_call(self, call_id: str) -> CallRow | None:

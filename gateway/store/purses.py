@@ -90,12 +90,13 @@ async def standing(
     not never.
     """
     settled = await _settled(connection, ended)
-    return Exchange(await _purses(connection, instance, workspace_ids), settled)
+    return Exchange(await purses_of(connection, instance, workspace_ids), settled)
 
 
-async def _purses(
+async def purses_of(
     connection: AsyncConnection, instance: str, workspace_ids: Collection[str]
 ) -> dict[str, Purse]:
+    """How these wallets stand to an instance: what its own calls have set aside is not taken off."""
     fresh = wallet_holds.c.at > datetime.now(UTC) - STALE
     query = sa.select(wallet_holds.c.workspace_id, wallet_holds.c.amount).where(
         wallet_holds.c.workspace_id.in_(workspace_ids), wallet_holds.c.instance != instance, fresh
@@ -125,20 +126,6 @@ async def settle(connection: AsyncConnection, rows: Iterable[CallRow]) -> None:
             due.setdefault(row.workspace_id, []).append(charge)
     for workspace_id in sorted(due):  # the same order everywhere, so that no two wait for each other
         await _charge(connection, workspace_id, due[workspace_id])
-
-
-async def charge_left_open(connection: AsyncConnection, instance: str, call_ids: Collection[str]) -> None:
-    """Charge calls that an instance left behind what they had come to when it died; let go of its holds."""
-    query = wallet_holds.select().where(wallet_holds.c.instance == instance)
-    left = {row["call_id"]: row for row in (await connection.execute(query)).mappings()}
-    for call_id in filter(left.__contains__, call_ids):
-        hold = left[call_id]
-        price, seconds = hold["price"], hold["billed_seconds"]
-        update = calls.update().where(calls.c.id == call_id).values(price=price, billed_seconds=seconds)
-        called = (await connection.execute(update.returning(calls.c.to_number))).scalar_one()
-        if price:
-            await _charge(connection, hold["workspace_id"], [Due(call_id, price, seconds, called)])
-    await connection.execute(wallet_holds.delete().where(wallet_holds.c.instance == instance))
 
 
 async def _charge(connection: AsyncConnection, workspace_id: str, due: Sequence[Due]) -> None:

@@ -86,7 +86,7 @@ class Requests:
         if row["holder"] == self.holder and (row["workspace_id"], row["key"]) in self.at_work:
             return True
         # Held in what is the future here: the clock was set back, or another gateway's is ahead.
-        return abs(now - row["held_at"]) < HELD_FOR
+        return bool(abs(now - row["held_at"]) < HELD_FOR)
 
     async def done(self, workspace_id: str, key: str) -> None:
         """The call was placed: from now on the key stands for it."""

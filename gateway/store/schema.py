@@ -350,8 +350,50 @@ calls = sa.Table(
     sa.Column("recording_status", sa.Text),
     sa.Column("recording", Json),
     sa.Column("prepaid", sa.Boolean, nullable=False),
+    sa.Column("epoch_ms", BigInt),
+    sa.Column("increment", sa.Text),
+    sa.Column("connection_fee", Money),
 )
 """`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
+
+gateways = sa.Table(
+    "gateways",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _text("token"),
+    _text("host"),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("beats", BigInt, nullable=False),
+    sa.Column("alive_ms", BigInt, nullable=False),
+    sa.Column("died_ms", BigInt),
+)
+"""Which process has a gateway's name (`tenure.Tenure`). `beats` counts its signs of life, `alive_ms` is its
+monotonic clock at the last one; `died_ms` that of an earlier run whose calls are not closed yet."""
+
+untold_calls = sa.Table(
+    "untold_calls", metadata, sa.Column("call_id", sa.Text, primary_key=True), _text("instance")
+)
+"Calls whose record a start has closed, and whose ending nobody was told of yet."
+
+refused_requests = sa.Table(
+    "refused_requests",
+    metadata,
+    _id(),
+    sa.Column("workspace_id", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    _text("type"),
+    _text("by"),
+    sa.Column("agent_id", sa.Text),
+    _text("from_number"),
+    _text("to_number"),
+    _text("reason"),
+    _text("message"),
+    sa.Column("decision", Json),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Index("ix_refused_requests_workspace_id_id", "workspace_id", "id"),
+)
+"Requests for calls that came to nothing, of which there is no call record; `count`: so often in a row."
 
 
 webhooks = sa.Table(
@@ -386,6 +428,7 @@ deliveries = sa.Table(
     sa.Column("finished_at", UtcTime),
     sa.Column("claimed_at", UtcTime),
     sa.Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
+    sa.Index("ix_webhook_deliveries_call_id", "call_id"),
     sa.Index("ix_webhook_deliveries_state_next_at", "state", "next_at"),
 )
 "`claimed_at`: when a gateway took it to try it, so that no other does at the same time."

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
 from gateway.settings import Config
-from gateway.store import call_table, purses
+from gateway.store import call_table, closing, purses
 from gateway.store.accounts import Accounts, WebSessions
 from gateway.store.book import Book
 from gateway.store.call_texts import TextStore
 from gateway.store.calls import CallFilter, CallPage, CallRow, Savable
 from gateway.store.caps import Caps
+from gateway.store.closing import Left
 from gateway.store.configuration import Configuration
 from gateway.store.database import Database
 from gateway.store.errors import StoreError
@@ -24,13 +25,13 @@ from gateway.store.loaded_prices import LoadedPrices
 from gateway.store.number_list import NumberList
 from gateway.store.purses import Exchange, Hold
 from gateway.store.requests import Requests
-from gateway.store.schema import meta
+from gateway.store.schema import meta, untold_calls
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
 from gateway.store.seed import seed
 from gateway.store.snapshot import Snapshots
 from gateway.store.tables import Calling
 from gateway.store.wallets import Wallets
-from gateway.store.writer import CallWriter, Tell
+from gateway.store.writer import CallWriter, Fence, Tell, no_fence
 
 CLOSE_SECONDS = 10.0
 "How long closing waits for the last records."
@@ -39,16 +40,24 @@ CLOSE_SECONDS = 10.0
 class SqlStore:
     """A store that is open; `open_store` makes it, `close` ends it."""
 
-    def __init__(self, config: Config, database: Database, box: SecretBox, tell: Tell) -> None:
+    def __init__(
+        self, config: Config, database: Database, box: SecretBox, tell: Tell, fence: Fence = no_fence
+    ) -> None:
+        self._fence = fence
         self.key_for = box.key_for
         "32 bytes for a purpose, from the key that the database's secrets are sealed with."
         self._instance = config.gateway.name
         self._database = database
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
         self._prices = LoadedPrices(database, lambda: self._snapshots.prices_revision)
-        journal = Journal(config.journal_file)
+        self._journal = Journal(config.journal_file)
         self._writer = CallWriter(
-            database, journal, config.limits.unsaved_calls, tell, instance=config.gateway.name
+            database,
+            self._journal,
+            config.limits.unsaved_calls,
+            tell,
+            instance=config.gateway.name,
+            fence=fence,
         )
         self._writing: asyncio.Task[None] | None = None
         book = Book(database, box, self._snapshots.changed)
@@ -116,6 +125,7 @@ class SqlStore:
     ) -> Exchange:
         """Tell what running calls hold, and learn how their wallets stand; see `Store.exchange`."""
         async with self._database.writing() as connection:
+            await self._fence(connection)
             return await purses.exchange(connection, self._instance, holds, ended, workspace_ids)
 
     def save_call(self, call: Savable) -> None:
@@ -126,12 +136,24 @@ class SqlStore:
         """Wait until everything that was given to `save_call` is in the database or in the journal."""
         await self._writer.flush()
 
-    async def close_open_calls(self, instance: str, now: datetime) -> list[str]:
-        """End the records that an earlier run of this instance left open; their ids, oldest first."""
+    async def close_open_calls(self, died_ms: int | None) -> Left:
+        """End and charge the calls that an earlier run left open; see `Store.close_open_calls`."""
         async with self._database.writing() as connection:
-            left = await call_table.close_open(connection, instance, now, self._writer.next_order())
-            await purses.charge_left_open(connection, instance, left)
-            return left
+            await self._fence(connection)
+            order = self._writer.next_order()
+            left = await closing.close_left_open(connection, self._instance, died_ms, order)
+        replayed = set(self._writer.replayed_endings) - {row.id for row in left.closed}
+        return replace(left, ended=tuple(sorted({*left.ended, *replayed})))
+
+    async def untold_calls(self) -> list[str]:
+        """Calls that were closed so, and of whose ending nobody was told yet; oldest first."""
+        async with self._database.reading() as connection:
+            return await closing.untold(connection, self._instance)
+
+    async def told(self, call_id: str) -> None:
+        """Whoever has to know of a call's ending does."""
+        async with self._database.writing() as connection:
+            await connection.execute(untold_calls.delete().where(untold_calls.c.call_id == call_id))
 
     async def get_call(self, call_id: str) -> CallRow | None:
         """One call, or None."""
@@ -147,6 +169,7 @@ class SqlStore:
         """Say what became of a recording after its call; False where there is no such call."""
         await self._writer.flush()
         async with self._database.writing() as connection:
+            await self._fence(connection)
             order = self._writer.next_order()
             return await call_table.change_recording(connection, call_id, order, status, facts)
 
@@ -164,7 +187,9 @@ class SqlStore:
             return await call_table.unfinished_recordings(connection, self._instance)
 
     async def healthy(self) -> str | None:
-        """None when the database answers within a second, else what is wrong."""
+        """None when the database answers within a second and records are safe, else what is wrong."""
+        if self._writer.trouble is not None:
+            return self._writer.trouble
         try:
             async with asyncio.timeout(1.0), self._database.reading() as connection:
                 await connection.execute(sa.select(1))
@@ -174,6 +199,18 @@ class SqlStore:
             return str(error)
         return None
 
+    def figures(self) -> dict[str, float]:
+        """How records fare on their way to the database, for the metrics."""
+        counted = ("saved", "journalled", "replayed", "rejected", "lost", "fenced")
+        return {
+            **{f"store_records_{name}": self._writer.counters[name] for name in counted},
+            "store_records_unsaved": self._writer.unsaved,
+            "store_stalls": self._writer.counters["stalls"],
+            "store_stalled": self._writer.stalled,
+            "store_journal_bytes": self._journal.size,
+            "store_journal_refusing": bool(self._writer.journal_trouble),
+        }
+
     @property
     def counters(self) -> dict[str, int]:
         """What the store has counted since its start, and `unsaved`, the rows that are in memory only."""
@@ -182,12 +219,17 @@ class SqlStore:
 
 
 async def open_store(
-    config: Config, tell: Tell = lambda _name, /, **_: None, *, serving: bool = True
+    config: Config,
+    tell: Tell = lambda _name, /, **_: None,
+    *,
+    serving: bool = True,
+    fence: Fence = no_fence,
 ) -> SqlStore:
     """The store of this configuration, migrated, its key checked; `StoreError` says why it cannot be had.
 
     `tell` hears of stalls and recoveries. Whoever only reads and changes the configuration needs no store
-    that is `serving`: it knows no trunks and saves no calls. `close` it in either case.
+    that is `serving`: it knows no trunks and saves no calls. What serves calls has the gateway's name, and is
+    fenced off when it has lost it (`Tenure.fence`). `close` it in either case.
     """
     database = Database(config.store_url)
     try:
@@ -198,7 +240,7 @@ async def open_store(
     except BaseException:
         await database.close()
         raise
-    store = SqlStore(config, database, box, tell)
+    store = SqlStore(config, database, box, tell, fence)
     try:
         if config.demo.seed is not None:
             await seed(store.configuration, config.demo.seed)

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gateway.store.call_table import Saved, upsert
 from gateway.store.calls import Savable
 from gateway.store.database import Database
 from gateway.store.errors import StoreError, Unacceptable
 from gateway.store.journal import CHUNK, Journal
 from gateway.store.purses import settle
+from gateway.store.tenure import NameLost
 
 PATIENCE_SECONDS = 1.0
 "How long rows stay in memory only, while the database is away."
@@ -27,9 +30,12 @@ SPILL_SECONDS = 0.1
 GATHER_SECONDS = 0.05
 """Pause after a batch. A transaction costs as much as all the rest of a short call's set-up, so at hundreds
 of calls a second many share one; a call alone is saved at once. A kill can cost the rows of this pause."""
+TOLD_SECONDS = 60.0
+"Between two lines in the log about a disk that refuses."
+MAX_REPLAYED = 10_000
 TOLD_EVERY = 1000
 "Lost rows for each line in the log: the disk is full as it is."
-COUNTED = ("saved", "journalled", "replayed", "rejected", "lost", "stalls")
+COUNTED = ("saved", "journalled", "replayed", "rejected", "lost", "fenced", "stalls")
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 "Pauses between attempts; the last one goes on."
 
@@ -38,6 +44,14 @@ class Tell(Protocol):
     """Tells an event to whoever logs and counts."""
 
     def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
+
+
+Fence = Callable[[AsyncConnection], Awaitable[None]]
+"Raises `NameLost` where this process may not write any more; see `Tenure.fence`."
+
+
+async def no_fence(_: AsyncConnection) -> None:
+    """For who needs no name to write: nothing to raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +66,38 @@ class CallWriter:
     """The one task that writes call records: `run` it, `save` to it from anywhere on the loop."""
 
     def __init__(
-        self, database: Database, journal: Journal, limit: int, tell: Tell, *, instance: str = ""
+        self,
+        database: Database,
+        journal: Journal,
+        limit: int,
+        tell: Tell,
+        *,
+        instance: str = "",
+        fence: Fence = no_fence,
     ) -> None:
         """`limit` bounds the calls in memory; `instance` is written as the gateway that has them."""
+        self._fence = fence
         self._database = database
         self._journal = journal
         self._limit = limit
         self._tell = tell
         self._instance = instance
         self._order = 0
+        self.replayed_endings: list[str] = []
+        "Calls of the last replay that have ended: a killed run may have told nobody of them."
         self._pending: dict[str, _Waiting] = {}
         self._trouble = ""
+        self.stalled = False
+        "The database does not take records; they go to the journal."
+        self.journal_trouble = ""
+        "Why the disk takes no records while the database does not either; empty: it does."
+        self._refusal_told_at = float("-inf")
         self._rows = asyncio.Event()
         self._urgent = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
-        "Rows `saved`, `journalled`, `replayed`, `rejected`, `lost`; `stalls` of the database."
+        "Rows `saved`, `journalled`, `replayed`, `rejected`, `lost`, `fenced` off; `stalls` of the database."
 
     def save(self, call: Savable) -> None:
         """Have this call written soon, as it stands then. Neither waits nor fails."""
@@ -85,6 +114,13 @@ class CallWriter:
     def unsaved(self) -> int:
         """Rows that are in memory only."""
         return len(self._pending)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why records are in neither place that outlives the process; None: they are in one of them."""
+        if not self.stalled or not self.journal_trouble:
+            return None
+        return f"call records are in memory only: {self._trouble}; {self.journal_trouble}"
 
     async def flush(self) -> None:
         """Wait until every row so far is in the database or in the journal."""
@@ -116,10 +152,13 @@ class CallWriter:
 
     async def replay(self) -> None:
         """Write what is in the journal to the database; `StoreError` where that is not possible now."""
+        self.replayed_endings = []
         while await asyncio.to_thread(self._journal.set_aside):
             for chunk in self._journal.chunks():
                 await self._insert(chunk)
                 self.counters["replayed"] += len(chunk)
+                ended = [saved.row.id for saved in chunk if saved.row.ended_at is not None]
+                self.replayed_endings += ended[: MAX_REPLAYED - len(self.replayed_endings)]
             await asyncio.to_thread(self._journal.forget)
         if self._journal.torn:
             self._tell("store.journal_torn", level="warning", lines=self._journal.torn)
@@ -164,6 +203,7 @@ class CallWriter:
         """Live without the database until it has taken the batch and the whole journal."""
         began = time.monotonic()
         self.counters["stalls"] += 1
+        self.stalled = True
         self._tell("store.stalled", level="error", error=self._trouble or "the database does not answer")
         await self._spill(batch)
         await self._spill_during(attempt)
@@ -172,6 +212,7 @@ class CallWriter:
             await self._spill_during(replay)
         finally:
             replay.cancel()
+        self.stalled, self.journal_trouble = False, ""
         self._tell(
             "store.recovered", seconds=round(time.monotonic() - began, 1), counters=dict(self.counters)
         )
@@ -189,16 +230,23 @@ class CallWriter:
         try:
             await asyncio.to_thread(self._journal.append, rows)
         except OSError as error:
-            self._tell(
-                "store.journal_failed", level="error", error=str(error), unsaved=self.unsaved + len(rows)
-            )
+            self._journal_refused(error, self.unsaved + len(rows))
             newer, self._pending = self._pending, {}
             for waiting in (*(_Waiting(saved.order, saved.row) for saved in rows), *newer.values()):
                 self._keep(waiting)
         else:
+            self.journal_trouble = ""
             self.counters["journalled"] += len(rows)
             if not self._pending:
                 self._quiet.set()
+
+    def _journal_refused(self, error: OSError, unsaved: int) -> None:
+        """Tried again ten times a second, told once a minute."""
+        self.journal_trouble = str(error)
+        now = time.monotonic()
+        if now - self._refusal_told_at >= TOLD_SECONDS:
+            self._refusal_told_at = now
+            self._tell("store.journal_failed", level="error", error=str(error), unsaved=unsaved)
 
     async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
         """Try until the database takes it."""
@@ -213,10 +261,13 @@ class CallWriter:
     async def _insert(self, batch: list[Saved]) -> None:
         try:
             async with self._database.writing() as connection:
+                await self._fence(connection)
                 await upsert(connection, batch)
                 await settle(connection, (saved.row for saved in batch))
         except Unacceptable as error:
             await self._single_out(batch, error)
+        except NameLost:
+            self.counters["fenced"] += len(batch)  # whoever has the name has closed these calls
         except StoreError:
             raise
         except Exception as error:  # whatever is wrong with one record must not stop the others

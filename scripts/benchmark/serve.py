@@ -4,9 +4,10 @@ import asyncio
 import os
 import sys
 
-from gateway.app import Gateway, new_event_loop, spare_the_collector, stop_on_signals
+from gateway.app import Gateway
 from gateway.config import load_config
 from gateway.events.log import log_sink
+from gateway.process import new_event_loop, spare_the_collector, stop_on_signals
 from gateway.settings import ListenerSettings
 from scripts.benchmark.watched import watched
 

@@ -405,7 +405,7 @@ async def test_draining(world: World, phone: Phone) -> None:
     leg = await phone.called()
     leg.ring()
     await world.hears("call.ringing")
-    draining = asyncio.create_task(world.gateway.switchboard.drain(0.2))
+    draining = asyncio.create_task(world.gateway.switchboard.drain(0.2, asyncio.Event()))
     await asyncio.sleep(0)
     with pytest.raises(Refused, match="draining"):
         await world.place()

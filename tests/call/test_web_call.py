@@ -296,7 +296,7 @@ async def test_a_drain(world: World, agent: Runtime) -> None:
     ticket = await ask(world)
     async with browser(port(world), ticket) as page:
         await begun(world, agent, page)
-        await world.gateway.switchboard.drain(0.2)
+        await world.gateway.switchboard.drain(0.2, asyncio.Event())
         assert (await page.message("end"))["reason"] == "gateway_drained"
         await asyncio.wait_for(page.gone(), 5)
     await world.ended("completed", "gateway_drained", "gateway")

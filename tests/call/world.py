@@ -156,6 +156,13 @@ class World:
         assert (row.status, row.end_reason, row.ended_by) == (status, reason, by), row.detail
         return row
 
+    async def die(self) -> None:
+        """To the next start it is killed: its last records are written, and its name is free."""
+        await self.gateway.store.flush()
+        tenure = self.gateway.tenure
+        await tenure._sign()
+        tenure._file.let_go()
+
     async def close(self) -> None:
         """End what is left, and check that nothing stays behind."""
         board = self.gateway.switchboard

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from gateway.settings import Config
 from gateway.store.calls import CallFilter, CallRow
 from gateway.store.errors import Conflict, InvalidInput
 from gateway.store.ids import new_id
 from gateway.store.protocol import Store
-from gateway.store.sql import SqlStore
+from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished
 
 T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -119,22 +120,29 @@ async def test_hundred_calls_at_once(store: SqlStore) -> None:
 # --- after a crash
 
 
-async def test_open_records_are_closed(store: SqlStore) -> None:
+async def test_open_records_are_closed(config: Config, store: SqlStore) -> None:
     """What a killed run of this gateway left open ends now, saying why; others' calls and ended ones stay."""
     left = replace(FULL, id="call_left", status="initiated", end_reason=None, ended_at=None)
     await save(
         store, replace(left, created_at=T0 + timedelta(seconds=1)), FULL, replace(left, id="call_before")
     )
-    assert await store.close_open_calls("another", T0) == []
-    now = T0 + timedelta(hours=1)
-    assert await store.close_open_calls("trunkline", now) == ["call_before", "call_left"]
+    another = await open_store(
+        config.model_copy(update={"gateway": config.gateway.model_copy(update={"name": "another"})})
+    )
+    assert (await another.close_open_calls(1000)).closed == ()
+    await another.close()
+    closed = (await store.close_open_calls(None)).closed
+    assert [row.id for row in closed] == ["call_before", "call_left"]
     found = await store.get_call("call_left")
-    assert found is not None
+    assert found == closed[1]
     assert (found.status, found.end_reason, found.ended_by) == ("failed", "gateway_restarted", "gateway")
-    assert found.ended_at == now
-    assert "closed by its next start" in found.detail
+    assert found.ended_at == FULL.first_audio_out_at, "the last that is known of it"
+    assert "the gateway was killed" in found.detail
     assert await store.get_call("call_full") == FULL
-    assert await store.close_open_calls("trunkline", now) == []
+    assert await store.untold_calls() == ["call_before", "call_left"]
+    assert (await store.close_open_calls(None)).closed == ()
+    await store.told("call_before")
+    assert await store.untold_calls() == ["call_left"]
 
 
 async def test_number_in_a_call_is_not_removed(store: SqlStore, furnished: Furnished) -> None:

@@ -1,12 +1,13 @@
 """What a wall clock that is set leaves alone."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gateway.store import ids, requests
+from gateway.store import requests
 from gateway.store.database import Database
 from gateway.store.hooks import Delivery, DeliveryState
 from gateway.store.ids import new_id
@@ -60,8 +61,8 @@ async def test_what_a_dead_gateway_held_is_taken_over(
 def test_ids_go_on_growing(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are the order of wallet entries and of pages."""
     before = new_id("x")
-    real = ids.time.time
-    monkeypatch.setattr(ids.time, "time", lambda: real() - HOUR)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - HOUR)
     after = [new_id("x") for _ in range(100)]
     assert [before, *after] == sorted([before, *after])
     assert len(set(after)) == 100

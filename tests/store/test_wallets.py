@@ -252,7 +252,7 @@ async def test_a_killed_gateways_calls_are_charged_what_they_had_come_to(
     holds = [hold(charged, "1.40", "0.70", 60), hold(unanswered, "0.70", "0", 0)]
     await store.exchange(holds, [], [furnished.workspace.id])
     for _ in range(2):
-        await store.close_open_calls(config.gateway.name, NOW)
+        await store.close_open_calls(None)
     assert await debits(store, furnished.workspace) == [(charged.id, rupees("-0.70"))]
     closed = await store.get_call(charged.id)
     assert closed is not None
@@ -278,7 +278,7 @@ async def test_a_final_record_from_the_journal_counts_before_the_restart_closes_
     Journal(config.journal_file).append([Saved(store._writer.next_order(), final)])
     restarted = await open_store(config)
     try:
-        assert await restarted.close_open_calls(config.gateway.name, NOW) == []
+        assert (await restarted.close_open_calls(None)).closed == ()
         assert await debits(restarted, furnished.workspace) == [(final.id, rupees("-1.40"))]
     finally:
         await restarted.close()
