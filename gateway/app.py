@@ -46,6 +46,7 @@ from gateway.events.bus import Event, EventBus, Sink
 from gateway.events.link import BrokerLink
 from gateway.events.metrics import LiveFigures, Metrics
 from gateway.events.recall import Recall
+from gateway.events.refusals import RefusalDesk
 from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
@@ -72,7 +73,7 @@ from gateway.sip.digest import Authenticator
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.target import Target
-from gateway.store import CallRow, open_store
+from gateway.store import CallRow, StoreError, open_store
 from gateway.store.closing import Left
 from gateway.store.database import Database
 from gateway.store.private import private_folder
@@ -149,6 +150,7 @@ class Gateway:
         self._start_provisioning()
         self._start_webhooks()
         self._tell_of(left)
+        self._keep_refusals()
         await self._start_http()
         self._start_sweeping()
         await self._take_requests()
@@ -258,6 +260,18 @@ class Gateway:
             self.desk.hear(Event("call.ended", {"call_id": call_id}))
         telling = tell_of_left_over(self.store, self.bus, self._told)
         self._open.push_async_callback(_cancelled, asyncio.create_task(telling, name="left-over"))
+
+    def _keep_refusals(self) -> None:
+        refusals = RefusalDesk(self.store.refusals)
+        self.bus.add(refusals.hear)
+        keeping = asyncio.create_task(refusals.run(), name="refusals")
+
+        async def close() -> None:
+            await _cancelled(keeping)
+            with suppress(StoreError):
+                await refusals.write()
+
+        self._open.push_async_callback(close)
 
     async def _told(self) -> None:
         """All who are told of calls have on disk what they were told."""

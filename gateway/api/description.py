@@ -92,6 +92,21 @@ class Decision(BaseModel):
     "What almost fitted."
 
 
+class Mending(BaseModel):
+    """How the same call can go through the next time."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    owner: str
+    "What to do, in a sentence."
+    page: str
+    "The page of the dashboard where that is done."
+    api: str
+    "The request that changes it or shows what is wrong; empty: nobody with a key can."
+    command: str
+    "The operator's command."
+
+
 class Problem(BaseModel):
     """One value of a request that is wrong."""
 
@@ -120,6 +135,8 @@ class Error(BaseModel):
     "What is wrong, for a program: one word a cause."
     decision: Decision | None = None
     "Where a call was refused: every check that was made."
+    mend: Mending | None = None
+    "Where a call was refused: what mends that."
     report: dict[str, Any] | None = None
     "Where a carrier or provider did not do its part: what was tried, step by step."
     problems: list[Problem] | None = None

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from gateway.call.record import EndReason
-from gateway.call.refusal import Refused
+from gateway.call.refusal import Refused, mend_for
 from gateway.provisioning.errors import Forbidden, Upstream
 from gateway.routing.decision import ReasonGroup, Rejected
+from gateway.routing.mending import Mend
 from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError, Unacceptable
 
 MAX_GIVEN = 200
@@ -82,6 +83,7 @@ class Answer:
     reason: str
     "A word for a program, as `reason`."
     decision: Mapping[str, object] | None = None
+    mend: Mend | None = None
     problems: Sequence[Problem] = ()
     report: Mapping[str, object] | None = None
     "What was tried at a carrier, step by step."
@@ -98,6 +100,8 @@ class Answer:
         }
         if self.decision is not None:
             said["decision"] = dict(self.decision)
+        if self.mend is not None:
+            said["mend"] = self.mend.as_dict()
         if self.report is not None:
             said["report"] = dict(self.report)
         if self.problems:
@@ -152,10 +156,12 @@ def answer_to(error: Exception) -> Answer:
         case Rejected():
             status = STATUSES[error.reason.group]
             decision = error.decision.as_dict()
-            return Answer(status, error.message, error.reason.value, decision, retry_after=error.retry_after)
+            mend, later = mend_for(error.reason), error.retry_after
+            return Answer(status, error.message, error.reason.value, decision, mend, retry_after=later)
         case Refused():
             status = 500 if error.reason is EndReason.INTERNAL_ERROR else 503
-            return Answer(status, error.detail, error.reason.value, retry_after=error.retry_after)
+            mend, later = mend_for(error.reason), error.retry_after
+            return Answer(status, error.detail, error.reason.value, mend=mend, retry_after=later)
         case RequestValidationError():
             return invalid(*map(_problem, error.errors())).answer
         case HTTPException():

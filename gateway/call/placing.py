@@ -13,6 +13,7 @@ from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
+from gateway.routing.decision import Rejected
 from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
@@ -75,8 +76,23 @@ class Placing:
         """Decide, take the places, record the call and begin to dial; the record is live from here on.
 
         `before` is awaited last, when nothing but the dialling is left; what it raises prevents that.
-        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`, with nothing recorded.
+        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`, with nothing recorded;
+        `call.refused` is all that is told.
         """
+        try:
+            return await self._place(request, before)
+        except (Rejected, Refused) as refusal:
+            route = request.route
+            self._board.tell_refused(
+                refusal,
+                workspace_id=route.workspace_id,
+                by=request.by,
+                agent_id=route.agent_id,
+                **{"from": route.from_number or "", "to": route.destination or ""},
+            )
+            raise
+
+    async def _place(self, request: CallRequest, before: Before | None) -> CallRecord:
         self._open_for_calls()
         route = await self.decide(request.route)
         self._open_for_calls()

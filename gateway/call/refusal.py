@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gateway.call.record import Ending, EndReason, Status
 from gateway.routing.decision import Reason, Rejected
+from gateway.routing.mending import MENDS, Mend
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,55 @@ RETRY_SECONDS: dict[EndReason | Reason, int] = {
 "How soon the same call may be tried again, where time helps and the refusal itself does not say."
 
 
+OTHER_MENDS: dict[EndReason, Mend] = {
+    EndReason.AGENT_UNREACHABLE: Mend(
+        "Start the agent’s runtime, or mend its address.",
+        "/agents",
+        "GET /v1/agents/{agent_id}/versions",
+        "gateway check --connect",
+    ),
+    EndReason.NO_COMMON_CODEC: Mend(
+        "Let the trunk have PCMU and PCMA, and the carrier offer one of them.",
+        "/trunks",
+        "",
+        "gateway trunks set TRUNK codecs=PCMU,PCMA",
+    ),
+    EndReason.BAD_SESSION: Mend(
+        "Ask the carrier: its session description makes no sense.", "/calls", "", "gateway calls show CALL"
+    ),
+    EndReason.NO_PORT_FREE: Mend(
+        "Wait for a call to end; the operator widens media.port_min to media.port_max.",
+        "/calls",
+        "GET /v1/calls",
+        "gateway check",
+    ),
+    EndReason.STORE_UNAVAILABLE: Mend(
+        "Try again; the operator looks after the database.", "/calls", "POST /v1/calls", "gateway check"
+    ),
+    EndReason.GATEWAY_DRAINED: Mend(
+        "Try again when the gateway is back.", "/calls", "POST /v1/calls", "gateway check"
+    ),
+    EndReason.SIP_TRUNK_UNREACHABLE: Mend(
+        "Have the trunk go by a transport that the gateway listens on.",
+        "/trunks",
+        "",
+        "gateway trunks set TRUNK transport=udp",
+    ),
+    EndReason.INTERNAL_ERROR: Mend(
+        "Report it: the log of the gateway has the details.", "/calls", "", "gateway tail CALL"
+    ),
+}
+"The same as `MENDS`, for what call control refuses."
+
+
+def mend_for(reason: EndReason | Reason | str) -> Mend | None:
+    """What mends a refusal; None for words that are none."""
+    return _BY_WORD.get(str(reason))
+
+
+_BY_WORD = {str(reason): mend for table in (MENDS, OTHER_MENDS) for reason, mend in table.items()}
+
+
 class Refused(Exception):
     """Call control refuses a call before its answer, for a reason that is not routing's."""
 
@@ -77,6 +127,22 @@ def ending_of(refusal: Rejected | Refused) -> Ending:
     answer = answer_for(refusal)
     detail = refusal.message if isinstance(refusal, Rejected) else refusal.detail
     return Ending(Status.FAILED, refusal.reason, "gateway", detail, answer.status, answer.q850)
+
+
+def told_of_refusal(refusal: Rejected | Refused) -> dict[str, object]:
+    """What `call.refused` says of a refusal: the reason, the check that failed, what mends it."""
+    decision = refusal.decision if isinstance(refusal, Rejected) else None
+    failed = [check for check in decision.checks if check.outcome == "fail"] if decision else []
+    mend = mend_for(refusal.reason)
+    return {
+        "reason": refusal.reason.value,
+        "detail": refusal.message if isinstance(refusal, Rejected) else refusal.detail,
+        "failed": {"check": failed[-1].name, "looked_at": failed[-1].looked_at, "found": failed[-1].found}
+        if failed
+        else None,
+        "mend": None if mend is None else mend.command,
+        "decision": None if decision is None else decision.as_dict(),
+    }
 
 
 def retry_headers(refusal: Rejected | Refused) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from gateway.call.patch import Patch
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, Status, utc_now
 from gateway.call.recording import Action, CallRecording, RecordingRefused
-from gateway.call.refusal import Refused, answer_for
+from gateway.call.refusal import Refused, answer_for, told_of_refusal
 from gateway.call.sip_agent import Receives, SipAgentDialer, SipParts
 from gateway.call.sip_words import call_id_in, caller_in, dialled, first_line
 from gateway.call.sounds import Sounds
@@ -392,6 +392,11 @@ class Switchboard:
     def save(self, record: CallRecord) -> None:
         """Have the record saved soon."""
         self._store.save_call(record)
+
+    def tell_refused(self, refusal: Rejected | Refused, **whose: object) -> None:
+        """A request for a call came to nothing: there is no record of it, but this."""
+        fields = {"type": "phone", **whose, **told_of_refusal(refusal)}
+        self.tell("call.refused", level="warning", **fields)
 
     def _start(self, invite: InviteReceived) -> None:
         request = invite.request

@@ -12,6 +12,7 @@ from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
 from gateway.net.browser import Entrance, Knock
+from gateway.routing.decision import Rejected
 from gateway.routing.web import WebRequest, WebRoute, route_web
 from gateway.settings import Config
 from gateway.store import Calling, Store, StoreError
@@ -67,8 +68,17 @@ class WebCalls:
     async def place(self, request: WebCallRequest) -> Ticket:
         """Decide, take the places, record the call, and expect its browser.
 
-        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`, with nothing recorded.
+        Raises `Rejected` (with `retry_after` where a limit is reached) or `Refused`, with nothing recorded;
+        `call.refused` is all that is told.
         """
+        try:
+            return await self._place(request)
+        except (Rejected, Refused) as refusal:
+            whose = {"workspace_id": request.route.workspace_id, "agent_id": request.route.agent_id}
+            self._board.tell_refused(refusal, type="web", by=request.by, **whose, **{"from": "", "to": ""})
+            raise
+
+    async def _place(self, request: WebCallRequest) -> Ticket:
         route = await self._decide(request.route)
         if self._board.draining:
             raise Refused(EndReason.GATEWAY_DRAINED, "the gateway is draining and takes no new calls")

@@ -149,6 +149,8 @@ def _show_refusal(said: Mapping[str, Any]) -> None:
         console.print(f"  {mark} {escaped('{name}: {looked_at} → {found}'.format_map(check))}")
     for miss in decision.get("near_misses", []):
         console.print(f"  ? {escaped(miss)}")
+    if mend := said.get("mend"):
+        console.print(f"  > {escaped(mend['owner'])} {escaped(mend['command'])}")
 
 
 def _follow(config: Config, call_id: str, who: Mapping[str, str], show: Sink) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.offers import offer_lines, offers_of
+from gateway.commands.offers import mend_lines, offer_lines, offers_of
 from gateway.commands.output import FAILED
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
 from gateway.routing.calling import OutboundRequest
@@ -48,7 +48,8 @@ def explain(
         _not_with("an inbound call", about_outbound)
         address = await _source(session, source, trunk)
         decision = await _decide(session, to, from_ or ANYBODY, address, username)
-        session.output.lines({**decision.as_dict(), "source": address}, decision.lines())
+        mend = mend_lines(decision.reason)
+        session.output.lines({**decision.as_dict(), "source": address}, [*decision.lines(), *mend])
         _fail_where_refused(decision.allowed)
 
     async def outbound_call(session: Session) -> None:

@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 from gateway.call.offers import Offers
+from gateway.call.refusal import mend_for
 from gateway.commands.session import Session
 from gateway.numbering import load_plan
+from gateway.routing.decision import Reason
 from gateway.routing.number import parse_e164
 from gateway.routing.quoting import Offer
 
@@ -24,8 +26,16 @@ async def offers_of(session: Session) -> Offers:
 def offer_lines(offer: Offer) -> list[str]:
     """The decision, then the price, for a person."""
     decided = [] if offer.decision is None else offer.decision.lines()
+    if offer.decision is not None:
+        decided += mend_lines(offer.decision.reason)
     priced = price_lines(offer)
     return [*decided, "", *priced] if decided and priced else decided + priced
+
+
+def mend_lines(reason: Reason | None) -> list[str]:
+    """What mends a refusal, for the operator."""
+    mend = None if reason is None else mend_for(reason)
+    return [] if mend is None else [f"> {mend.owner} {mend.command}"]
 
 
 def price_lines(offer: Offer) -> list[str]:

@@ -30,7 +30,9 @@ class Metrics:
             ["status", "reason", "by"],
             registry=registry,
         )
-        self._refused = Counter("trunkline_calls_refused", "Calls refused", ["reason"], registry=registry)
+        self._refused = Counter(
+            "trunkline_calls_refused", "Calls and requests for calls refused", ["reason"], registry=registry
+        )
         self._ignored = Counter(
             "trunkline_sip_ignored_sources", "INVITEs of unknown sources", registry=registry
         )
@@ -123,6 +125,8 @@ class Metrics:
                 self._received.inc()
             case "call.ended":
                 self._count_ending(fields)
+            case "call.refused":
+                self._refused.labels(str(fields["reason"])).inc()
             case "mqtt.request":
                 self._requests.labels(str(fields["status"])).inc()
             case "call.one_way":

@@ -24,6 +24,7 @@ from gateway.store.key_ring import KeyRing
 from gateway.store.loaded_prices import LoadedPrices
 from gateway.store.number_list import NumberList
 from gateway.store.purses import Exchange, Hold
+from gateway.store.refusals import Refusals
 from gateway.store.requests import Requests
 from gateway.store.schema import meta, untold_calls
 from gateway.store.seal import KEY_CHECK, SecretBox, load_key
@@ -66,6 +67,7 @@ class SqlStore:
         self.wallets = Wallets(book)
         self.requests = Requests(database, config.gateway.name)
         self.texts = TextStore(database)
+        self.refusals = Refusals(database)
         self.accounts = Accounts(database)
         self.web_sessions = WebSessions(database)
         self.number_list = NumberList(database, box)

@@ -7,6 +7,8 @@ import phonenumbers
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gateway.call.refusal import mend_for
+from gateway.store.calls import whole_seconds
 from gateway.web import words
 
 NONE = Markup('<span class="none">–</span>')
@@ -24,6 +26,7 @@ def environment() -> Environment:
     made.filters.update(
         number=number, moment=moment, day=day, span=span, money=money, shown=shown, badge=badge, clock=clock
     )
+    made.filters.update(length_of_call=length_of_call, mend=lambda reason: mend_for(reason or ""))
     made.globals.update(say=words.say)
     return made
 
@@ -75,6 +78,11 @@ def span(seconds: float | None) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def length_of_call(duration_ms: int) -> str:
+    """A call's length as everywhere: whole seconds, a begun one counted."""
+    return span(whole_seconds(duration_ms))
 
 
 SIGNS = {"INR": "₹", "EUR": "€", "GBP": "£", "USD": "$"}
