@@ -110,7 +110,7 @@ class CallQuery(BaseModel):
     agent_version_name: Annotated[str | None, Field(max_length=200)] = None
     "Calls of versions with this text in their name, which is the agent's and the number: `Front desk/3`."
     sentiment: Annotated[str | None, _only(*SENTIMENTS), _words(*SENTIMENTS)] = None
-    "`positive`, `neutral`, `negative`, `unknown`. The gateway judges no call: all are `unknown`."
+    "`positive`, `neutral`, `negative`, as the agent's runtime posted it; `unknown`: all other calls."
     start_date: Annotated[datetime | None, BeforeValidator(lambda text: text and _time(text))] = None
     "A day, or a time with its zone: calls from then on."
     end_date: Annotated[datetime | None, BeforeValidator(lambda text: text and _end(text))] = None
@@ -156,6 +156,7 @@ def call_filter(query: CallQuery, workspace_id: str, version_ids: tuple[str, ...
         to_numbers=_numbers(query.to),
         statuses=_values(query.status),
         end_reasons=_values(query.end_reason),
+        sentiments=_values(query.sentiment),
         direction=_one(query.call_direction),
         type=_one(query.type),
         created_from=query.start_date,
@@ -174,8 +175,6 @@ def call_filter(query: CallQuery, workspace_id: str, version_ids: tuple[str, ...
 
 def finds_nothing(query: CallQuery, version_ids: tuple[str, ...] | None) -> bool:
     """Whether no call can be meant, without asking: an empty list means any in the store."""
-    if query.sentiment and "unknown" not in _values(query.sentiment):
-        return True
     if version_ids is None:
         return False
     wanted = _values(query.agent_version_id)

@@ -53,7 +53,7 @@ class CallItem(BaseModel):
     ended_by: str | None
     "`caller`, `callee`, `agent`, `gateway` or `request`."
     sentiment: str
-    "`unknown` in lists; in `GET /v1/calls/{id}` what the runtime posted with the transcript."
+    "What the agent's runtime posted: `positive`, `neutral` or `negative`; else `unknown`."
     metadata: dict[str, Any]
     "What the request for the call said."
     notes: dict[str, Any]
@@ -202,8 +202,17 @@ def told_of(texts: CallTexts | None) -> dict[str, Any]:
     """What the runtime has posted about a call, as its detail shows it."""
     if texts is None:
         return {}
-    said = {"transcript": texts.transcript, "summary": texts.summary, "extracted_data": texts.extracted}
+    said: dict[str, Any] = {
+        "transcript": texts.transcript,
+        "summary": texts.summary,
+        "extracted_data": texts.extracted,
+    }
     return said | ({"sentiment": texts.sentiment} if texts.sentiment else {})
+
+
+def felt(texts: CallTexts | None) -> str:
+    """The caller's mood, as the runtime posted it."""
+    return (texts.sentiment if texts else None) or "unknown"
 
 
 def timeline(row: CallRow) -> list[Mapping[str, object]]:

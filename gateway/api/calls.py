@@ -20,6 +20,7 @@ from gateway.api.call_shape import (
     call_created,
     call_detail,
     call_item,
+    felt,
     told_of,
 )
 from gateway.api.description import answers, in_path
@@ -114,7 +115,10 @@ def calls(gate: KeyGate, parts: CallParts) -> APIRouter:
     async def list_calls(
         query: Annotated[CallQuery, Query()], caller: Annotated[Caller, Depends(gate)]
     ) -> Response:
-        """Calls, newest first; the root is an array. With `export=true`, a CSV file of up to 10 000 calls."""
+        """Calls, newest first; the root is an array. With `export=true`, a CSV file of up to 5 000 calls.
+
+        Without the columns `transcript` and `summary`, up to 10 000.
+        """
         versions = None
         if query.agent_version_name is not None:
             versions = await parts.agents.versions_named(query.agent_version_name, caller.workspace_id)
@@ -122,11 +126,12 @@ def calls(gate: KeyGate, parts: CallParts) -> APIRouter:
         nothing = finds_nothing(query, versions)
         columns = chosen_columns(query.columns)
         if query.export:
-            rows = exported(lookup.store, None if nothing else which, columns)
+            rows = exported(lookup.store, lookup.store.texts, None if nothing else which, columns)
             headers = {"Content-Disposition": 'attachment; filename="calls.csv"'}
             return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
         page = () if nothing else (await lookup.store.list_calls(which)).calls
-        return json([call_item(row) for row in page])
+        texts = await lookup.store.texts.of([row.id for row in page])
+        return json([call_item(row) | {"sentiment": felt(texts.get(row.id))} for row in page])
 
     @router.get("/{call_id}", response_model=CallDetail, responses=answers(400, 404))
     async def get_call(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from gateway.call.record import By, Ending, EndReason, Status
+from gateway.sip.digest import realms_in
 from gateway.sip.events import Refused
 
 Outcome = tuple[Status, EndReason]
@@ -70,6 +71,7 @@ GENERAL: Mapping[int, Outcome] = {
 }
 "What these mean where no cause says more; the rest by their class."
 
+CHALLENGES = {"www-authenticate", "proxy-authenticate"}
 _CAUSE = re.compile(r"(?i)\bQ\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})\b")
 
 
@@ -90,8 +92,11 @@ def meaning(status: int, cause: int | None) -> Outcome:
     return NETWORK if status >= 500 else UNKNOWN
 
 
-def ending_of_refused(event: Refused) -> Ending:
-    """The ending of a call that was not answered; what never reached the callee's side ended with us."""
+def ending_of_refused(event: Refused, username: str | None = None) -> Ending:
+    """The ending of a call that was not answered; what never reached the callee's side ended with us.
+
+    `username` is whom the trunk's challenges are answered as, None where they are not.
+    """
     if not event.headers:
         status, reason = TRUNK_UNREACHABLE
         detail = f"the trunk did not answer: {event.reason_phrase or 'no response'}"
@@ -99,7 +104,20 @@ def ending_of_refused(event: Refused) -> Ending:
     cause = q850_cause(event.reason_header)
     status, reason = meaning(event.status, cause)
     by: By = "callee" if status in {Status.BUSY, Status.DID_NOT_PICK} else "gateway"
-    return Ending(status, reason, by, _detail(event, cause), event.status, cause)
+    detail = _detail(event, cause)
+    if reason is EndReason.SIP_AUTH_FAILED:
+        detail = f"{detail}: {_login_refused(event, username)}"
+    return Ending(status, reason, by, detail, event.status, cause, is_answer=True)
+
+
+def _login_refused(event: Refused, username: str | None) -> str:
+    """As whom we came, and for which realm."""
+    challenges = [text for name, text in event.headers if name.lower() in CHALLENGES]
+    realms = ", ".join(f"“{realm[:80]}”" for realm in realms_in(challenges)[:3])
+    where = f"for realm {realms}" if realms else "and its challenge cannot be read"
+    if username is None:
+        return f"it asks for a login {where}, and the trunk has none here"
+    return f"user “{username}” is not let in {where}"
 
 
 def _detail(event: Refused, cause: int | None) -> str:

@@ -102,7 +102,9 @@ class Ending:
     detail: str
     "One sentence for a person."
     sip_status: int | None = None
-    "The final SIP status of a call that was not answered."
+    "What a carrier is answered whose call was not; what was answered to us, where `is_answer`."
+    is_answer: bool = False
+    "The status came from the trunk: none that stands for silence, or for our own giving up."
     q850: int | None = None
     "ITU-T Q.850 cause, for the `Reason` header (RFC 3326)."
 
@@ -227,7 +229,7 @@ class CallRecord:
             end_reason=None if ending is None else ending.reason.value,
             ended_by=None if ending is None else ending.by,
             detail="" if ending is None else ending.detail,
-            sip_status=None if ending is None else ending.sip_status,
+            sip_status=self.sip_status,
             q850=None if ending is None else ending.q850,
             decision=self.decision,
             ringing_at=self.ringing_at,
@@ -273,6 +275,14 @@ class CallRecord:
             "connection_fee": quote.connection_fee,
             "prepaid": self.prepaid,
         }
+
+    @property
+    def sip_status(self) -> int | None:
+        """The final answer that refused the INVITE: ours to a carrier, a trunk's to us; None: none was."""
+        ending = self.ending
+        if ending is None or self.answered_at is not None or self.type == "web":
+            return None
+        return ending.sip_status if self.direction == "inbound" or ending.is_answer else None
 
     @property
     def duration_ms(self) -> int:

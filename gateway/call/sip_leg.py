@@ -57,6 +57,8 @@ class SipLeg:
         "Called after each negotiation within the call."
         self.on_hold: Callable[[bool], None] = _no_hold
         "Called when the peer puts the call on hold, and when it takes it back."
+        self.username: str | None = None
+        "Whom the trunk's challenges are answered as."
         self._endpoint = endpoint
         self._end = end
         self._tell = tell
@@ -188,7 +190,7 @@ class SipLeg:
             case Answered(_, body, _):
                 self._picks_up(body)
             case InviteRefused():
-                self._end(ending_of_refused(event))
+                self._end(ending_of_refused(event, self.username))
             case AckMissing():
                 detail = "our 200 was never acknowledged"
                 self._end(Ending(Status.FAILED, EndReason.NEVER_ACKNOWLEDGED, "gateway", detail, 200, 102))

@@ -282,6 +282,7 @@ class Switchboard:
         """Send a call's INVITE by its trunk, and let the call have what becomes of it."""
         dialog = invite(self.endpoint.user_agent, route, offer, headers, self.endpoint.now())
         call.sip.begin(dialog)
+        call.sip.username = route.trunk.outbound_username
         call.record.sip_call_id = dialog.call_id
         self._calls[dialog] = self._by_call_id[dialog.call_id] = call
         self.endpoint.flush()

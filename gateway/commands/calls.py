@@ -11,7 +11,7 @@ from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import key_in
-from gateway.store.calls import MAX_PAGE, CallFilter, CallRow
+from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, whole_seconds
 from gateway.store.errors import NotFound, StoreError
 from gateway.store.fields import Field, listed, moment, parse_fields
 
@@ -62,7 +62,7 @@ def list_all(
 
 
 def _row(call: CallRow) -> Row:
-    return {**_plain(call), "seconds": round(call.duration_ms / 1000, 1)}
+    return {**_plain(call), "seconds": whole_seconds(call.duration_ms)}
 
 
 def _plain(call: CallRow) -> dict[str, object]:

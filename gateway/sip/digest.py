@@ -6,6 +6,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -194,6 +195,15 @@ def challenges_to_answer(values: Iterable[str], realm: str | None = None) -> lis
         if realm in {None, challenge.realm} and (rival is None or _strength(challenge) > _strength(rival)):
             chosen[challenge.realm] = challenge
     return list(chosen.values())
+
+
+def realms_in(values: Iterable[str]) -> list[str]:
+    """The realms of a response's challenges, each once; what cannot be read is passed over."""
+    realms: dict[str, None] = {}
+    for value in values:
+        with suppress(RemoteProtocolError):
+            realms[Challenge.parse(value).realm] = None
+    return list(realms)
 
 
 def _readable(value: str) -> Challenge | None:

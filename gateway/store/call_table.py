@@ -20,7 +20,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from gateway.store.calls import MAX_PAGE, CallFilter, CallPage, CallRow, Cursor
 from gateway.store.errors import InvalidInput
-from gateway.store.schema import calls, workspaces
+from gateway.store.schema import call_texts, calls, workspaces
 
 FIELDS = tuple(field.name for field in fields(CallRow))
 _fields = attrgetter(*FIELDS)
@@ -30,6 +30,7 @@ MAX_APART = 20
 "Values of one filter that get a query each; with more, one query that looks at all calls is cheaper."
 KEPT = ("saved", "recovered", "failed")
 "Statuses of recordings that may have something to be read."
+SENTIMENTS = ("positive", "neutral", "negative")
 REPLACEMENT = "\ufffd"
 
 
@@ -375,6 +376,19 @@ def _weak(which: CallFilter, name: str) -> sa.ColumnElement[Any]:
     return calls.c[name] if is_alone else unindexed_in_sqlite(calls.c[name])
 
 
+def _felt(sentiments: Sequence[str]) -> sa.ColumnElement[bool]:
+    """What runtimes have posted of the caller's mood; of most calls nothing."""
+
+    def posted(words: Sequence[str]) -> sa.ColumnElement[bool]:
+        mine = sa.select(call_texts.c.call_id).where(call_texts.c.call_id == calls.c.id)
+        return mine.where(call_texts.c.sentiment.in_(words)).exists()
+
+    known = [word for word in SENTIMENTS if word in sentiments]
+    if "unknown" not in sentiments:
+        return posted(known)
+    return sa.not_(posted([word for word in SENTIMENTS if word not in sentiments]))
+
+
 def _conditions(which: CallFilter) -> tuple[list[sa.ColumnElement[bool]], list[Alternative]]:
     """What has to hold, and the columns of which one of several values has to be there."""
     is_far_narrower = bool(which.batch_ids or which.trunk_ids or which.sip_call_id)
@@ -413,6 +427,8 @@ def _conditions(which: CallFilter) -> tuple[list[sa.ColumnElement[bool]], list[A
         conditions.append(calls.c.created_at < which.created_before)
     if which.open is not None:
         conditions.append(calls.c.ended_at.is_(None) if which.open else calls.c.ended_at.is_not(None))
+    if which.sentiments:
+        conditions.append(_felt(which.sentiments))
     return conditions, [
         (column, tuple(dict.fromkeys(values))) for column, values in several.items() if values
     ]

@@ -3,7 +3,7 @@
 Apart from the call's record, which the gateway alone writes, so that neither can overwrite the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +51,14 @@ class TextStore:
         async with self.database.writing() as connection:
             insert = _INSERT[connection.dialect.name](call_texts).values(**given)
             await connection.execute(insert.on_conflict_do_update(index_elements=["call_id"], set_=fresh))
+
+    async def of(self, call_ids: Collection[str]) -> dict[str, CallTexts]:
+        """What was posted about some calls, by their ids; those are missing of which nothing was."""
+        if not call_ids:
+            return {}
+        found = sa.select(call_texts).where(call_texts.c.call_id.in_(call_ids))
+        async with self.database.reading() as connection:
+            return {row["call_id"]: CallTexts(**row) for row in (await connection.execute(found)).mappings()}
 
     async def get(self, call_id: str) -> CallTexts | None:
         """What was posted about a call."""

@@ -133,6 +133,8 @@ class CallFilter:
     to_numbers: Sequence[str] = ()
     statuses: Sequence[str] = ()
     end_reasons: Sequence[str] = ()
+    sentiments: Sequence[str] = ()
+    "`positive`, `neutral`, `negative`, as runtimes have posted it; `unknown`: all others."
     direction: str | None = None
     type: str | None = None
     sip_call_id: str | None = None

@@ -13,12 +13,13 @@ _last = 0
 def new_id(prefix: str) -> str:
     """A fresh id such as `call_06bqk2…`: 48 bits of milliseconds, then 80 random bits.
 
-    Ids made later sort later (by the millisecond), so that new rows go to the end of every index; in one
-    process also where the clock is set back.
+    Ids made later sort later, so that new rows go to the end of every index: from process to process by the
+    millisecond, within one always, also where the clock is set back.
     """
     global _last
     number = int(time.time() * 1000) << 80 | secrets.randbits(80)
-    if number >> 80 < _last >> 80:
-        number = _last + 1 + secrets.randbits(76)  # the clock was set back: still later than all before
+    if number <= _last:
+        # Made in the same millisecond, or the clock was set back: still later than all before.
+        number = _last + 1 + secrets.randbits(76)
     _last = number
     return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

@@ -309,6 +309,10 @@ async def test_credentials_that_do_not_help(
     await world.place()
     row = await world.ended("failed", "sip_auth_failed", "gateway")
     assert row.sip_status == 401
+    said = (
+        "it asks for a login for realm “" if login is None else f"user “{login[0]}” is not let in for realm “"
+    )
+    assert said in row.detail
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])

@@ -25,8 +25,8 @@ SCENARIOS = {
     "callee_busy": ("busy", "user_busy", "callee", 486),
     "callee_declines": ("busy", "user_busy", "callee", 603),
     "trunk_is_down": ("failed", "network_failure", "gateway", 503),
-    "callee_rings_out": ("did_not_pick", "user_did_not_pick_up", "gateway", 487),
-    "callee_answers_too_late": ("did_not_pick", "user_did_not_pick_up", "gateway", 487),
+    "callee_rings_out": ("did_not_pick", "user_did_not_pick_up", "gateway", None),
+    "callee_answers_too_late": ("did_not_pick", "user_did_not_pick_up", "gateway", None),
 }
 
 
