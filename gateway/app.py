@@ -471,7 +471,7 @@ class Gateway:
         return self._not_ready or self.tenure.unwritable or await self.store.healthy()
 
     def _gauges(self) -> dict[str, float]:
-        board, agent = self.switchboard, self.endpoint.user_agent
+        board, agent, records = self.switchboard, self.endpoint.user_agent, self.store.counters
         return {
             "calls_active": board.active,
             "recordings_active": board.recordings.active,
@@ -487,7 +487,17 @@ class Gateway:
             "webhooks_delivered": self.desk.counters["delivered"],
             "webhooks_failed": self.desk.counters["failed"],
             "webhooks_dropped": self.desk.counters["dropped"],
-            **self.store.figures(),
+            "store_records_saved": records["saved"],
+            "store_records_journalled": records["journalled"],
+            "store_records_replayed": records["replayed"],
+            "store_records_rejected": records["rejected"],
+            "store_records_lost": records["lost"],
+            "store_records_fenced": records["fenced"],
+            "store_records_unsaved": records["unsaved"],
+            "store_stalls": records["stalls"],
+            "store_stalled": records["stalled"],
+            "store_journal_bytes": self.store.journal_bytes,
+            "store_journal_refusing": records["journal_refusing"],
             "store_writable": self.tenure.unwritable is None,
             "mqtt_connected": self.link is not None and self.link.broker.is_connected,
             "mqtt_waiting": 0 if self.link is None else self.link.outbox.waiting,

@@ -201,23 +201,17 @@ class SqlStore:
             return str(error)
         return None
 
-    def figures(self) -> dict[str, float]:
-        """How records fare on their way to the database, for the metrics."""
-        counted = ("saved", "journalled", "replayed", "rejected", "lost", "fenced")
-        return {
-            **{f"store_records_{name}": self._writer.counters[name] for name in counted},
-            "store_records_unsaved": self._writer.unsaved,
-            "store_stalls": self._writer.counters["stalls"],
-            "store_stalled": self._writer.stalled,
-            "store_journal_bytes": self._journal.size,
-            "store_journal_refusing": bool(self._writer.journal_trouble),
-        }
-
     @property
     def counters(self) -> dict[str, int]:
         """What the store has counted since its start, and `unsaved`, the rows that are in memory only."""
         counted = {**self._snapshots.counters, **self._prices.counters, **self._writer.counters}
-        return {**counted, "unsaved": self._writer.unsaved}
+        more = {"unsaved": self._writer.unsaved, "stalled": int(self._writer.stalled)}
+        return {**counted, **more, "journal_refusing": int(bool(self._writer.journal_trouble))}
+
+    @property
+    def journal_bytes(self) -> int:
+        """What waits on disk for the database."""
+        return self._journal.size
 
 
 async def open_store(
