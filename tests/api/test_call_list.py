@@ -2,13 +2,15 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gateway.api.call_export import COLUMNS
+from gateway.api.call_export import COLUMNS, most_rows
 from gateway.api.call_shape import CallItem
+from gateway.store.call_texts import CallTexts
 from gateway.store.calls import CallRow
 from tests.api.conftest import Api
 
@@ -53,6 +55,17 @@ async def listed(api: Api) -> Api:
         store.save_call(CallRow(**fields))
     store.save_call(row(9, workspace_id="org_other"))
     await store.flush()
+    await store.texts.put(
+        CallTexts(
+            "call_2",
+            "org_test",
+            transcript=[{"role": "user", "content": "Hello", "start": 0.1, "end": 0.5}],
+            summary="=a greeting",
+            sentiment="positive",
+            extracted={"name": "Anna"},
+        )
+    )
+    await store.texts.put(CallTexts("call_4", "org_test", summary="A complaint", sentiment="negative"))
     return api
 
 
@@ -83,8 +96,14 @@ FILTERS = [
     ("agent_version_name=ECHO", "4"),
     ("agent_version_name=nobody", ""),
     ("agent_version_name=echo&agent_version_id=ver_other", ""),
-    ("sentiment=unknown", "43210"),
-    ("sentiment=positive", ""),
+    ("sentiment=unknown", "310"),
+    ("sentiment=positive", "2"),
+    ("sentiment=positive,negative", "42"),
+    ("sentiment=unknown,negative", "4310"),
+    ("sentiment=neutral", ""),
+    ("sentiment=positive&type=web&limit=1", "2"),
+    ("sentiment=unknown&status=busy,failed&limit=1&page=2", "0"),
+    ("sentiment=unknown,positive&duration=asc", "0123"),
     ("start_date=2027-01-31T14:00:00Z", "432"),
     ("start_date=2027-01-31T15:00:00%2B01:00", "432"),
     ("end_date=2027-01-31T13:00:00Z", "10"),
@@ -158,5 +177,21 @@ async def test_export(listed: Api) -> None:
     assert rows[0]["from_number"] == "+442079460018"
     chosen = await listed.client.get("/v1/calls?export=true&columns=status,id&status=busy")
     assert chosen.text == "status,id\r\nbusy,call_0\r\n"
-    nothing = await listed.client.get("/v1/calls?export=true&columns=id&sentiment=negative")
+    nothing = await listed.client.get("/v1/calls?export=true&columns=id&sentiment=neutral")
     assert nothing.text == "id\r\n"
+
+
+async def test_what_was_said_is_exported(listed: Api) -> None:
+    """Transcript and fields as JSON, the summary as it is and no formula; the list says the sentiment."""
+    answer = await listed.client.get("/v1/calls?export=true&created_at=asc")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [each["sentiment"] for each in rows] == ["unknown", "unknown", "positive", "unknown", "negative"]
+    assert [each["summary"] for each in rows] == ["", "", "'=a greeting", "", "A complaint"]
+    (turn,) = json.loads(rows[2]["transcript"])
+    assert turn == {"role": "user", "content": "Hello", "start": 0.1, "end": 0.5}
+    assert json.loads(rows[2]["extracted_data"]) == {"name": "Anna"}
+    assert rows[0]["transcript"] == rows[0]["extracted_data"] == ""
+    found = (await listed.client.get("/v1/calls?created_at=asc")).json()
+    assert [each["sentiment"] for each in found] == [each["sentiment"] for each in rows]
+    assert most_rows(COLUMNS) == most_rows(("id", "summary")) == most_rows(("transcript",)) == 5000
+    assert most_rows(("id", "sentiment")) == 10_000

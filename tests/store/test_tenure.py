@@ -185,6 +185,29 @@ async def test_of_two_that_wait_one_has_the_name(make: Make) -> None:
         await one.give_up()
 
 
+async def test_a_database_that_takes_nothing_is_known(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beats find it out, whether or not there are calls."""
+    monkeypatch.setattr(module, "UNWRITABLE_SECONDS", 0.3)
+    one = make()
+    await one.take()
+    assert one.unwritable is None
+    living = asyncio.create_task(one.run())
+    await asyncio.sleep(0.5)
+    assert one.unwritable is None
+
+    def writing() -> object:
+        raise StoreError("disk I/O error")
+
+    monkeypatch.setattr(one._database, "writing", writing)
+    async with asyncio.timeout(5):
+        while one.unwritable is None:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.05)
+    assert one.unwritable == "nothing can be written: disk I/O error"
+    monkeypatch.undo()
+    living.cancel()
+    await one.give_up()
+
+
 def test_a_disk_that_takes_no_file_is_said(tmp_path: Path) -> None:
     """With the path."""
     (tmp_path / "data").write_text("")

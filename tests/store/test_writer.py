@@ -25,6 +25,7 @@ from gateway.store.database import Database
 from gateway.store.errors import StoreError, Unacceptable
 from gateway.store.journal import Journal
 from gateway.store.sql import open_store
+from gateway.store.tenure import NameLost
 from gateway.store.writer import CallWriter
 from tests.store.test_calls import FULL
 
@@ -182,6 +183,46 @@ async def test_memory_stays_bounded(bench: Bench) -> None:
     await asyncio.wait_for(bench.writer.flush(), 5)
     await bench.until("store.recovered")
     assert await bench.status("call_last") == "initiated"
+
+
+async def test_a_disk_that_refuses_is_told_once_a_minute(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is tried; the gateway is not ready as long as records are in memory only."""
+    bench.trouble = bench.refuse
+    bench.path.mkdir()  # so that the journal cannot be written
+    assert bench.writer.trouble is None
+    bench.writer.save(row("call_1"))
+    await bench.until("store.journal_failed")
+    await asyncio.sleep(0.2)
+    assert bench.names().count("store.journal_failed") == 1
+    assert bench.writer.trouble == (
+        f"call records are in memory only: the database is away; [Errno 21] Is a directory: '{bench.path}'"
+    )
+    monkeypatch.setattr(writer_module, "TOLD_SECONDS", 0.05)
+    await asyncio.sleep(0.2)
+    assert 2 <= bench.names().count("store.journal_failed") <= 5
+    bench.path.rmdir()
+    await asyncio.wait_for(bench.writer.flush(), 5)
+    assert bench.writer.stalled
+    assert bench.writer.trouble is None, "it is on disk"
+    bench.trouble = None
+    await bench.until("store.recovered")
+    assert not bench.writer.stalled
+
+
+async def test_who_lost_the_name_writes_nothing(bench: Bench) -> None:
+    """Its rows are counted and dropped: another process has closed these calls."""
+
+    async def fence(_: object) -> None:
+        raise NameLost("gone")
+
+    bench.writer._fence = fence
+    bench.writer.save(row("call_1"))
+    await asyncio.wait_for(bench.writer.flush(), 5)
+    assert bench.writer.counters["fenced"] == 1
+    assert await bench.status("call_1") is None
+    assert bench.names() == []
 
 
 async def test_many_rows_are_journalled_before_the_patience_is_over(
