@@ -55,7 +55,7 @@ COLUMNS = (
     "notes",
 )
 "Every column there is, in the order of a file that names none."
-NOTHING: Mapping[str, object] = {"transcript": None, "summary": None, "extracted_data": None}
+NOTHING: dict[str, object] = {"transcript": None, "summary": None, "extracted_data": None}
 
 
 def chosen_columns(given: str | None) -> Sequence[str]:

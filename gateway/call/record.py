@@ -103,10 +103,10 @@ class Ending:
     "One sentence for a person."
     sip_status: int | None = None
     "What a carrier is answered whose call was not; what was answered to us, where `is_answer`."
-    is_answer: bool = False
-    "The status came from the trunk: none that stands for silence, or for our own giving up."
     q850: int | None = None
     "ITU-T Q.850 cause, for the `Reason` header (RFC 3326)."
+    is_answer: bool = False
+    "The status came from the trunk: none that stands for silence, or for our own giving up."
 
 
 MAX_STEPS = 100

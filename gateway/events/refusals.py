@@ -40,8 +40,10 @@ class RefusalDesk:
         if event.name != "call.refused" or not isinstance(workspace_id, str):
             return
         found = _of(event, workspace_id)
-        key = (workspace_id, found.type, found.by, str(found.agent_id), found.from_number, found.to_number)
-        key += (found.reason,)
+        key = (
+            *(workspace_id, found.type, found.by, str(found.agent_id)),
+            *(found.from_number, found.to_number, found.reason),
+        )
         known = self._waiting.get(key)
         if known is not None:
             self._waiting[key] = replace(known, count=known.count + 1)
