@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -67,6 +68,7 @@ from gateway.provisioning.linking import Linking
 from gateway.provisioning.trial import Trials
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
+from gateway.recordings.retention import Retention
 from gateway.recordings.writer import RecordingWriter
 from gateway.settings import Config
 from gateway.sip.digest import Authenticator
@@ -291,8 +293,15 @@ class Gateway:
         writer.start()
         self._open.push_async_callback(writer.close)
         self.switchboard.recordings = writer
-        sweeping = asyncio.get_running_loop().create_task(self.keeping.run(), name="recordings-sweep")
-        self._open.push_async_callback(_cancelled, sweeping)
+        began, at = datetime.now(UTC), time.monotonic()
+
+        def now() -> datetime:
+            """As the start saw the time, and on from there: a clock that jumps ahead deletes nothing."""
+            return began + timedelta(seconds=time.monotonic() - at)
+
+        retention = Retention(self.store, self.keeping, self.config.store.keep_calls_days, self.bus.tell)
+        for work, name in ((self.keeping.run(now), "recordings-sweep"), (retention.run(now), "calls-sweep")):
+            self._open.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
 
     async def _start_sip(self) -> None:
         config = self.config

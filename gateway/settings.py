@@ -301,6 +301,8 @@ class StoreSettings(Section):
 
     url: Annotated[SecretStr, AfterValidator(check_store_url)] = SecretStr("")
     "Where the database is. Empty: the SQLite file trunkline.db in gateway.data_dir."
+    keep_calls_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    "Days after which records of calls go, with what was posted about them and their recordings. 0: never."
 
 
 class MqttSettings(Section):

@@ -145,6 +145,7 @@ async def _check_contents(there: Configuration, config: Config, connect: bool) -
         for finding in _check_way_out(trunk, config):
             yield finding
     yield await _check_numbers(there)
+    yield _check_retention(config)
     for agent in await there.agents.list_all():
         for version in await there.agents.versions(agent.id):
             if version.published_at is not None:
@@ -161,6 +162,12 @@ def _check_way_out(trunk: Trunk, config: Config) -> Iterator[Finding]:
     if is_address and not reach(config).allows(host):
         found = f"{host} is no public address: no call goes out by it"
         yield bad(f"trunk {trunk.name}", found, "add its network to [security] allowed_networks")
+
+
+def _check_retention(config: Config) -> Finding:
+    days = config.store.keep_calls_days
+    kept = f"deleted after {days} days" if days else "kept for ever (store.keep_calls_days = 0)"
+    return ok("call records", f"{kept}, with what was posted about them")
 
 
 async def _check_numbers(there: Configuration) -> Finding:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gateway.recordings.protocol import RecordingStore, checked_key
 from gateway.recordings.recovery import Recovered, recover
@@ -41,11 +41,11 @@ class Keeping:
             await self._store.change_recording(call_id, "failed", {"why": why})
             self._tell("recording.failed", level="error", call_id=call_id, why=why, seconds=0.0)
 
-    async def run(self) -> None:
+    async def run(self, now: Callable[[], datetime]) -> None:
         """Delete what is older than its workspace allows, now and every hour."""
         while True:
             try:
-                await self.sweep(datetime.now(UTC))
+                await self.sweep(now())
             except (OSError, StoreError) as error:
                 self._tell("recording.sweep_failed", level="error", why=str(error))
             await asyncio.sleep(SWEEP_SECONDS)

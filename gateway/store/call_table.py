@@ -188,6 +188,21 @@ async def expired_recordings(
     return expired
 
 
+async def expired(connection: AsyncConnection, instance: str, before: datetime, limit: int) -> list[CallRow]:
+    """Ended calls of one gateway that began before a moment, oldest first."""
+    query = _select().where(
+        calls.c.created_at < before, calls.c.instance == instance, calls.c.ended_at.is_not(None)
+    )
+    oldest = query.order_by(calls.c.created_at, calls.c.id).limit(limit)
+    return [call_of(row) for row in await connection.execute(oldest)]
+
+
+async def forget(connection: AsyncConnection, call_ids: Sequence[str]) -> None:
+    """Delete records, and what was posted about their calls."""
+    await connection.execute(call_texts.delete().where(call_texts.c.call_id.in_(call_ids)))
+    await connection.execute(calls.delete().where(calls.c.id.in_(call_ids)))
+
+
 async def unfinished_recordings(connection: AsyncConnection, instance: str) -> list[str]:
     """The calls of a gateway whose recordings never came to an end; their ids, oldest first."""
     left = sa.select(calls.c.id).where(calls.c.recording_status == "recording", calls.c.instance == instance)

@@ -183,6 +183,17 @@ class SqlStore:
         async with self._database.reading() as connection:
             return await call_table.expired_recordings(connection, self._instance, default_days, now, limit)
 
+    async def expired_calls(self, before: datetime, limit: int) -> list[CallRow]:
+        """Ended calls of this gateway that began before a moment, oldest first."""
+        async with self._database.reading() as connection:
+            return await call_table.expired(connection, self._instance, before, limit)
+
+    async def forget_calls(self, rows: Collection[CallRow]) -> None:
+        """Delete the records of ended calls, and what was posted about them; wallets keep their entries."""
+        async with self._database.writing() as connection:
+            await self._fence(connection)
+            await call_table.forget(connection, [row.id for row in rows])
+
     async def unfinished_recordings(self) -> list[str]:
         """The calls of this gateway whose recordings never came to an end, for `change_recording`."""
         async with self._database.reading() as connection:

@@ -198,6 +198,7 @@ class Tenure:
             await self._take_row()
         except BaseException:
             self._file.let_go()
+            await self._database.close()
             raise
 
     async def run(self) -> None:
