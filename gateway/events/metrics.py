@@ -142,10 +142,8 @@ class Metrics:
                 self._recorded.inc(_number(fields, "seconds"))
             case "recording.gap":
                 self._gaps.inc()
-            case "agent.connected":
-                self._agents.labels("connected").inc()
-            case "agent.unreachable":
-                self._agents.labels("unreachable").inc()
+            case "agent.connected" | "agent.unreachable":
+                self._agents.labels(event.name.partition(".")[2]).inc()
 
     def _count_ending(self, fields: Mapping[str, object]) -> None:
         reason = str(fields["reason"])
