@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.events.bus import Event
+from gateway.events.legible import legible
 from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
 from gateway.store.refusals import Refusals, RefusedRequest
@@ -110,5 +111,4 @@ def _of(event: Event, workspace_id: str) -> RefusedRequest:
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     """Short, and in characters that a database and a page take."""
-    text = str(fields.get(name) or "")[:LONGEST]
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return legible(str(fields.get(name) or "")[:LONGEST])[:LONGEST]
