@@ -211,6 +211,11 @@ class PhoneMedia(_HotPhone):
         )
 
     @property
+    def agreed(self) -> bool:
+        """Whether an offer has ever had its answer."""
+        return self._receiver is not None
+
+    @property
     def pressing(self) -> bool:
         """HOT: whether `send_digit` is due in the place of `send`."""
         return self._sender is not None and self._sender.digits_waiting

@@ -68,6 +68,8 @@ class SipLeg:
         self._answer = b""
         self._early_answer = False
         self._held = False
+        self._told_kept = False
+        "The log knows that an answer could not be used, and the session is the one before."
 
     @property
     def dialog(self) -> Dialog:
@@ -237,9 +239,27 @@ class SipLeg:
     def _acknowledged(self, body: bytes) -> None:
         if self._offer_is_ours:
             self._offer_is_ours = False
-            if not self._apply(body):
+            if self.media.agreed:
+                self._take_answer(body)
+            elif not self._apply(body):
                 return
         self.connected.set()
+
+    def _take_answer(self, answer: bytes) -> None:
+        """The answer to an offer within the call: where it cannot be used, the session goes on as it was.
+
+        As if no re-INVITE had been issued, as RFC 3261 section 14.1 has it of a failed one: an offer without
+        an answer changes nothing, and is no reason to hang up on people who talk.
+        """
+        try:
+            self.media.take_answer(answer, self._endpoint.now())
+        except ValueError as error:
+            if not self._told_kept:
+                self._told_kept = True
+                why = f"the answer to our offer: {error}" if answer else "no answer to our offer came"
+                self._tell("call.session_kept", level="warning", why=why)
+        else:
+            self._retuned()
 
     def _apply(self, answer: bytes) -> bool:
         try:
@@ -254,11 +274,11 @@ class SipLeg:
     def _reinvited(self, offer: bytes) -> None:
         """Answer a change of the session: hold, resume, another address (RFC 3264 section 8)."""
         now = self._endpoint.now()
+        self._offer_is_ours = not offer
         try:
             if offer:
                 self.dialog.accept(now, self.media.answer(offer, now))
             else:
-                self._offer_is_ours = True
                 self.dialog.accept(now, self.media.offer())
         except NotAcceptable:
             # The session goes on as it was (RFC 3261 section 14.2).
@@ -270,7 +290,7 @@ class SipLeg:
 
     def _reinvite_answered(self, status: int, body: bytes) -> None:
         if 200 <= status < 300:
-            self._apply(body)
+            self._take_answer(body)
 
     def _retuned(self) -> None:
         self.on_retune()

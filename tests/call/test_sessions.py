@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gateway.media.audio import L16_8K, AudioFormat, converter
+from gateway.sip.dialog import Dialog
 from gateway.sip.events import ByeReceived
 from tests.call.conftest import Build, MakePhone
 from tests.call.phone import Leg, Phone, Sound, babble, media_address, sdp, until
@@ -176,15 +177,43 @@ async def test_delayed_offer_without_an_answer(world: World, phone: Phone) -> No
 
 
 async def test_reinvite_without_an_offer(world: World, agent: Runtime, phone: Phone) -> None:
-    """A re-INVITE without SDP gets our offer; its ACK brings the answer."""
+    """A re-INVITE without SDP gets our offer; an ACK without an answer leaves the session as it was."""
     leg, talk = await connected(world, agent, phone)
-    answer = await leg.reinvite(b"")
-    assert answer.status == 200
-    assert b"m=audio" in answer.body
+    for _ in range(2):
+        answer = await leg.reinvite(b"")
+        assert answer.status == 200
+        assert b"m=audio" in answer.body
+    await world.hears("call.session_kept")
+    before = len(talk.audio)
+    await talk.say(babble(200))
+    await until(lambda: babble(200) in phone.sound.heard())
+    await talk.until(lambda: len(talk.audio) > before + 1600)
+    assert (await leg.reinvite(sdp(phone.sound.port, direction="sendonly", version=2))).status == 200
+    await talk.message("hold")
     leg.bye()
-    row = await world.record()
-    assert row.end_reason in {"bad_session", "user_disconnected"}
-    await talk.gone()
+    await world.ended("completed", "user_disconnected", "caller")
+    assert len(world.told("call.session_kept")) == 1
+
+
+@pytest.mark.parametrize("answer", [b"v=0\r\nnonsense\r\n", sdp(9, payload_types="9"), sdp(0)])
+async def test_an_answer_in_the_call_that_cannot_be_used(
+    world: World, agent: Runtime, phone: Phone, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """What is nonsense, has no codec of ours or no stream changes nothing; a good one does."""
+    leg, talk = await connected(world, agent, phone)
+    acknowledge = Dialog.acknowledgement_of
+    for body in (answer, sdp(phone.sound.port, direction="sendonly", version=2)):
+        monkeypatch.setattr(
+            Dialog,
+            "acknowledgement_of",
+            lambda dialog, invite, *_, body=body: acknowledge(dialog, invite, body, "application/sdp"),
+        )
+        assert (await leg.reinvite(b"")).status == 200
+        await world.hears("call.session_kept")
+    await talk.message("hold")
+    leg.bye()
+    await world.ended("completed", "user_disconnected", "caller")
+    assert len(world.told("call.session_kept")) == 1
 
 
 async def test_packets_of_thirty_milliseconds(world: World, agent: Runtime, phone: Phone) -> None:
