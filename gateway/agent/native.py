@@ -96,9 +96,13 @@ class NativeDialect:
         """`mark` with `played` true."""
         return [text_frame({"type": "mark", "name": name, "played": True})]
 
+    def mark_passed(self, name: str) -> list[Frame]:
+        """`mark` with `played` false."""
+        return [text_frame({"type": "mark", "name": name, "played": False})]
+
     def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
         """`mark` with `played` false for each mark dropped, then `cleared` with the audio that was."""
-        marks = [text_frame({"type": "mark", "name": name, "played": False}) for name in names]
+        marks = [frame for name in names for frame in self.mark_passed(name)]
         return [*marks, text_frame({"type": "cleared", "ms": dropped_ms})]
 
     def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:

@@ -190,6 +190,9 @@ class Dialect(Protocol):
     def mark_played(self, name: str) -> list[Frame]:
         """The last sample before this mark has left."""
 
+    def mark_passed(self, name: str) -> list[Frame]:
+        """The time of the audio before this mark has gone by unheard: on hold, or behind a stall."""
+
     def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
         """A `Clear` was obeyed: these marks were dropped, in order, with so much audio."""
 
@@ -246,6 +249,10 @@ class Reticent:
     def answered(self) -> list[Frame]:
         """Nothing."""
         return []
+
+    def mark_passed(self: Dialect, name: str) -> list[Frame]:
+        """As if it was heard: it is what an agent waits for that goes on when its words are over."""
+        return self.mark_played(name)
 
     def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
         """Nothing: the end of the connection says it."""

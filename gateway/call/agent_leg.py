@@ -172,6 +172,10 @@ class AgentLeg(_HotLeg):
         """The last sample before this mark has left in an RTP packet."""
         self._say(self.dialect.mark_played(name))
 
+    def mark_passed(self, name: str) -> None:
+        """The time of the audio before this mark has gone by, and nobody heard it."""
+        self._say(self.dialect.mark_passed(name))
+
     def cleared(self, names: Sequence[str], dropped_ms: int) -> None:
         """The agent's queue was dropped, with these marks in it."""
         self._say(self.dialect.cleared(names, dropped_ms))

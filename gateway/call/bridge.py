@@ -13,7 +13,7 @@ from gateway.call.phone import Media
 from gateway.call.phone_media import Sink, drop
 from gateway.call.tape import Tape
 from gateway.media.audio import AudioFormat, Converter, converter, in_whole_samples
-from gateway.media.pace import Pace, Seam
+from gateway.media.pace import LOOK_MS, Pace, Seam
 from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
 
@@ -48,6 +48,7 @@ class Bridge(_HotBridge):
         "_format",
         "_heard",
         "_listening",
+        "_look_beat",
         "_pace",
         "_ptime_ms",
         "_recorded",
@@ -58,6 +59,7 @@ class Bridge(_HotBridge):
         "on_first_word",
         "on_record",
         "on_transfer",
+        "passed",
         "shortened",
     )
 
@@ -89,8 +91,11 @@ class Bridge(_HotBridge):
         "Closes gaps while the agent streams in real time."
         self._sewing = False
         self.shortened = 0
-        "Bytes taken out of the queue, because the clock of an agent that streams is fast."
+        "Bytes taken out of the queue, where nobody misses them, because they waited for too long."
+        self.passed = 0
+        "Bytes that nobody heard, because their time had gone by: on hold, or behind a long stall."
         self._beat: Beat | None = None
+        self._look_beat: Beat | None = None
         self._ptime_ms = phone.ptime_ms
         self._frame_bytes = phone.frame_bytes
         self._format = phone.format
@@ -174,12 +179,16 @@ class Bridge(_HotBridge):
             self.shortened += self._pace.begin(self.playout, self.phone.format)
             self._ptime_ms = self.phone.ptime_ms
             self._beat = self._clock.join(self._tick, self._ptime_ms)
+            self._look_beat = self._clock.join(self._look, LOOK_MS)
 
     def stop(self) -> None:
         """Stop sending."""
         if self._beat is not None:
             self._clock.leave(self._beat)
             self._beat = None
+        if self._look_beat is not None:
+            self._clock.leave(self._look_beat)
+            self._look_beat = None
 
     async def played_out(self) -> None:
         """Wait until all that is queued has left for the phone."""
@@ -220,13 +229,8 @@ class Bridge(_HotBridge):
     def pause(self, paused: bool) -> None:
         """Keep what is queued and send silence, or go on where it stopped."""
         self._paused = paused
-
-    def keep_pace(self) -> None:
-        """Once a second: hold an agent that streams to our clock, where nobody hears it."""
-        pace, playout = self._pace, self.playout
-        pace.second(playout.written, playout.queued)
-        self._sewing = pace.steady
-        self.shortened += pace.shorten(playout, self.phone.format)
+        # What waits because the agent wants it to is not late.
+        self._pace.forget()
 
     def abandon(self) -> None:
         """The phone is gone: tell the agent of each mark that was not reached, and of what nobody heard."""
@@ -314,6 +318,27 @@ class Bridge(_HotBridge):
             self.stop()
             self.on_error(error)
 
+    def _look(self, now: float) -> None:
+        """Hold an agent that streams to real time."""
+        if self._paused:
+            return
+        pace, playout, phone = self._pace, self.playout, self.phone
+        pace.look(now, playout.came, playout.queued, playout.underruns, heard=phone.may_send)
+        self._sewing = pace.steady
+        if pace.elapsed:
+            self._pass_over(*pace.pass_over(playout, phone.format))
+        elif pace.excess:
+            self.shortened += pace.shorten(playout, phone.format)
+
+    def _pass_over(self, names: Sequence[str], size: int) -> None:
+        """The time of so much of the agent's audio has gone by, with these marks in it."""
+        self.passed += size
+        if self._agent is not None:
+            for name in names:
+                self._agent.mark_passed(name)
+        if self._draining and self.playout.empty:
+            self._drained.set()
+
     def _send_frame(self) -> bytes | None:
         """HOT: returns what was sent, None for silence."""
         frame = None
@@ -326,7 +351,7 @@ class Bridge(_HotBridge):
             frame = playout.read()
             self._flowing = frame is not None
         self._fresh = False
-        if self._sewing and not self._paused:
+        if self._sewing and not self._paused and (frame is not None or not playout.ended):
             frame = self.seam.sewn(frame, self._frame_bytes)
         self.phone.send(frame)
         if frame is not None:

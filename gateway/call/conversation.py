@@ -151,6 +151,7 @@ class Conversation:
             "dropped_ms": playout.dropped_ms,
             "underruns": playout.underruns,
             "shortened_ms": self._bridge.shortened // per_ms,
+            "elapsed_ms": self._bridge.passed // per_ms,
             "lengthened_ms": self._bridge.seam.made_up // per_ms,
         }
         if agent is not None:

@@ -42,7 +42,6 @@ class MediaWatch:
         # Who has not acknowledged the answer is dealt with by the time that it has for that.
         if not self._phone.connected.is_set():
             return
-        self._bridge.keep_pace()
         self._measure()
         self._suspect(now)
         self._warn(now)

@@ -16,7 +16,7 @@ from gateway.call.record import Ending, EndReason, Status
 from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.media.audio import Converter, converter
-from gateway.media.pace import Pace
+from gateway.media.pace import LOOK_MS, Pace
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentUnreachable, Unreachable
 from gateway.net.clock import Beat, MediaClock
@@ -215,7 +215,11 @@ class SipAgent:
 
     def _start(self, media: PhoneMedia) -> None:
         clock = self._parts.clock
-        self._beats = [clock.join(self._tick, media.ptime_ms), clock.join(self._sweep, SWEEP_MS)]
+        self._beats = [
+            clock.join(self._tick, media.ptime_ms),
+            clock.join(self._look, LOOK_MS),
+            clock.join(self._sweep, SWEEP_MS),
+        ]
 
     def _stop(self) -> None:
         for beat in self._beats:
@@ -255,14 +259,22 @@ class SipAgent:
             self.close()
             self._parts.on_error(error)
 
-    def _sweep(self, now: float) -> None:
-        """Once a second: RTCP, what waits for too long, and whether the agent still sends."""
-        media, playout, limit = self._media, self._playout, self._parts.no_media_seconds
+    def _look(self, now: float) -> None:
+        """Let nothing of the phone's wait for longer than it must."""
+        media, playout, pace = self._media, self._playout, self._pace
         assert media is not None
         assert playout is not None
+        pace.look(now, playout.came, playout.queued, playout.underruns, heard=media.may_send)
+        if pace.elapsed:
+            pace.pass_over(playout, media.format)
+        elif pace.excess:
+            pace.shorten(playout, media.format)
+
+    def _sweep(self, now: float) -> None:
+        """Once a second: RTCP, and whether the agent still sends."""
+        media, limit = self._media, self._parts.no_media_seconds
+        assert media is not None
         media.sweep(now)
-        self._pace.second(playout.written, playout.queued)
-        self._pace.shorten(playout, media.format)
         if media.is_lost(now, limit):
             detail = f"no RTP came from the agent for {limit:g} s"
             self._end(Ending(Status.FAILED, EndReason.MEDIA_LOST, "gateway", detail))

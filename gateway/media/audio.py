@@ -179,6 +179,11 @@ def best_fit(samples: bytes, like: bytes) -> int:
     return offset
 
 
+def difference(samples: bytes, others: bytes) -> int:
+    """Root mean square of how far two pieces of `l16`, of one length, are apart."""
+    return audioop.rms(audioop.add(samples, audioop.mul(others, 2, -1), 2), 2)
+
+
 def loudness(audio: bytes, audio_format: AudioFormat) -> int:
     """Root mean square of the samples, 0 to 32767."""
     decode = _DECODE[audio_format.encoding]

@@ -10,6 +10,11 @@ MAX_MARKS = 1000
 MARKS_AT_ONCE = 50
 "Marks that are told for one frame: the others of a thousand that are due wait for the next ones."
 
+Span = tuple[int, int]
+"Where in waiting audio something was taken out, in bytes from its beginning, and how much."
+Shorter = tuple[bytes, Sequence[Span]]
+"Waiting audio made shorter: what is left, and what is missing, from its beginning on."
+
 _NONE: tuple[str, ...] = ()
 
 
@@ -41,6 +46,7 @@ class Playout(_HotPlayout):
     __slots__ = (
         "_chunk",
         "_dropped",
+        "_gone",
         "_marked",
         "_per_ms",
         "_silence",
@@ -70,6 +76,8 @@ class Playout(_HotPlayout):
         self._marked = -1
         "Position of the newest mark, told or not."
         self._dropped = 0
+        self._gone = 0
+        "Bytes that were written and taken out again."
         self._running = False
         self.underruns = 0
         "How often the queue ran dry behind audio that no mark ended: gaps, and ends of unmarked speech."
@@ -129,34 +137,40 @@ class Playout(_HotPlayout):
 
         Marks whose audio was read already stay, and the next `played` tells them.
         """
+        self._gone += self.queued
         position = self._written = self.position
-        self._chunks.clear()
-        self._crumbs = None
-        self._chunk, self._start, self._length, self.queued = b"", 0, 0, 0
+        self._refill(b"")
         self._running = False
         dropped = [name for at, name in self.marks if at > position]
         self.marks = [mark for mark in self.marks if mark[0] <= position]
         return dropped
 
-    def shorten(self, cut: Callable[[bytes], tuple[int, bytes] | None]) -> int:
+    def shorten(self, cut: Callable[[bytes], Shorter | None]) -> int:
         """Let `cut` take something out of what is queued; returns how many bytes.
 
-        It gets all that is queued, and gives where it took something out and what is left, or None. Marks
-        behind that place move with their audio.
+        It gets all that is queued, and gives what is left of it, or None. Marks behind what is missing move
+        with their audio.
         """
-        waiting = self._chunk[self._start :] + b"".join(self._chunks) + bytes(self._crumbs or b"")
+        waiting = self._waiting()
         made = cut(waiting)
         if made is None:
             return 0
-        at, left = made
+        left, spans = made
         position, removed = self.position, len(waiting) - len(left)
-        self._chunks, self._crumbs = deque(), None
-        self._chunk, self._start, self._length, self.queued = left, 0, len(left), len(left)
+        self._refill(left)
         self._written -= removed
-        place = position + at
-        self.marks = [(_moved(where, place, removed), name) for where, name in self.marks]
-        self._marked = _moved(self._marked, place, removed)
+        self._gone += removed
+        self.marks = [(_moved(where, position, spans), name) for where, name in self.marks]
+        self._marked = _moved(self._marked, position, spans)
         return removed
+
+    def elapse(self, cut: Callable[[bytes], bytes]) -> list[str]:
+        """Let time pass unheard; returns the names of the marks in what has passed, in order.
+
+        `cut` gets all that is queued, and gives the end of it that is left.
+        """
+        self._refill(cut(self._waiting()))
+        return list(self.played())
 
     def read(self) -> bytes | None:
         """The next frame, its end filled up with silence where audio ends; None when nothing is queued."""
@@ -202,6 +216,11 @@ class Playout(_HotPlayout):
         return self._written
 
     @property
+    def came(self) -> int:
+        """Bytes that the agent has sent, whatever became of them."""
+        return self._written + self._gone + self._dropped
+
+    @property
     def queued_ms(self) -> int:
         """Milliseconds waiting to be read."""
         return self.queued // self._per_ms
@@ -212,9 +231,22 @@ class Playout(_HotPlayout):
         return self._dropped // self._per_ms
 
     @property
+    def ended(self) -> bool:
+        """Whether a mark says that the agent's words end where its audio does."""
+        return self._marked == self._written
+
+    @property
     def empty(self) -> bool:
         """Whether there is no audio waiting. Marks may still have to be told by `played`."""
         return not self.queued
+
+    def _waiting(self) -> bytes:
+        return self._chunk[self._start :] + b"".join(self._chunks) + bytes(self._crumbs or b"")
+
+    def _refill(self, audio: bytes) -> None:
+        self._chunks.clear()
+        self._crumbs = None
+        self._chunk, self._start, self._length, self.queued = audio, 0, len(audio), len(audio)
 
     def _gather(self) -> None:
         self._chunks.append(bytes(self._crumbs or b""))
@@ -259,6 +291,6 @@ def _bytes(seconds: float, per_ms: int) -> int:
     return int(seconds * 1000) * per_ms
 
 
-def _moved(where: int, place: int, removed: int) -> int:
-    """Where a position is, now that so much behind `place` is gone."""
-    return max(place, where - removed) if where > place else where
+def _moved(where: int, position: int, spans: Sequence[Span]) -> int:
+    """Where a position is, now that these spans behind the one that is read next are gone."""
+    return where - sum(min(max(where - position - at, 0), size) for at, size in spans)

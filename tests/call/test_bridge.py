@@ -358,11 +358,9 @@ def test_an_agent_whose_clock_is_fast() -> None:
     stage = Stage()
     due = 0.0
     speech = babble(20)
-    for second in range(300):
-        while due < second + 1:
-            stage.run(max(0.0, due * 1000 - stage.timers.now * 1000))
-            stage.bridge.play(speech if int(due * 2) % 4 else SILENCE)
-            due += 0.01998
-        stage.bridge.keep_pace()
+    while due < 300:
+        stage.run(max(0.0, due * 1000 - stage.timers.now * 1000))
+        stage.bridge.play(speech if int(due * 2) % 4 else SILENCE)
+        due += 0.01998
     assert stage.bridge.playout.queued_ms < 160
-    assert stage.bridge.shortened >= 1280
+    assert 200 <= stage.bridge.shortened / 8 <= 300
