@@ -23,7 +23,7 @@ from picows import WSUpgradeRequest, WSUpgradeResponse
 
 from gateway import __version__
 from gateway.net.bytestream import ByteStream
-from gateway.net.connection import Connection, OnClosed, OnMessage
+from gateway.net.connection import CLOSE_SECONDS, Connection, OnClosed, OnMessage
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.throttle import Throttle
 from gateway.net.tls import agents_context
@@ -122,6 +122,8 @@ class AgentDialer:
         self._tls = agents_context() if ca is None else ssl.create_default_context(cafile=ca)
         self._open: WeakSet[Connection] = WeakSet()
         self._check: asyncio.TimerHandle | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        "Upgrades for which nobody waits any more."
 
     async def connect(
         self,
@@ -166,6 +168,17 @@ class AgentDialer:
 
     async def _upgrade(self, request: "_Request", answer: "_Answer") -> AgentConnection:
         sock = await _connect(request.host, request.port, self._reach)
+        asked = asyncio.get_running_loop().create_task(self._ask(request, answer, sock))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            answer.on_message, answer.on_closed = _discard, _tell_nobody
+            leaving = asyncio.get_running_loop().create_task(_take_leave(asked))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            raise
+
+    async def _ask(self, request: "_Request", answer: "_Answer", sock: socket.socket) -> AgentConnection:
         try:
             _, connection = await picows.ws_connect(
                 answer,
@@ -182,7 +195,6 @@ class AgentDialer:
                 use_aiofastnet=False,
             )
         except BaseException:
-            answer.unwanted = True
             _hang_up(sock)
             raise
         if connection is None:
@@ -213,6 +225,7 @@ class AgentDialer:
             self._check.cancel()
         for connection in tuple(self._open):
             connection.close(1001, "the gateway stops")
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     def _arm(self) -> None:
         if self._open and self._check is None and self._settings.ping_seconds:
@@ -290,18 +303,36 @@ class _Answer:
     on_closed: OnClosed
     max_message: int
     throttle: Throttle
-    unwanted: bool = False
-    "It came too late: nobody waits for it any more."
 
     def __call__(self, request: WSUpgradeRequest, response: WSUpgradeResponse) -> AgentConnection:
         chosen = response.headers.get("Sec-WebSocket-Protocol")
-        if self.unwanted:
-            raise ConnectionAbortedError
         if chosen is not None and chosen not in self.subprotocols:
             raise AgentUnreachable(Unreachable.BAD_UPGRADE, f"it chose subprotocol {chosen!r}, not offered")
         if "Sec-WebSocket-Extensions" in response.headers:
             raise AgentUnreachable(Unreachable.BAD_UPGRADE, "it agreed to an extension that was not offered")
         return AgentConnection(self.on_message, self.on_closed, self.max_message, chosen, self.throttle)
+
+
+async def _take_leave(asked: "asyncio.Task[AgentConnection]") -> None:
+    """Say goodbye to a runtime that agrees to the upgrade when its call is over already.
+
+    It may have agreed, and begun its part of the call, while that was ending. One that does not within a
+    second is hung up on.
+    """
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            connection = await asked
+    except (OSError, ValueError, picows.WSError, AgentUnreachable):
+        return
+    connection.close(1000, "the call is over")
+
+
+def _discard(text: bool, payload: bytes) -> None:
+    """Nobody listens any more."""
+
+
+def _tell_nobody(code: int | None, why: str) -> None:
+    """Nobody waits for its end."""
 
 
 async def _connect(host: str, port: int, reach: Reach) -> socket.socket:

@@ -303,9 +303,7 @@ async def test_cancel_while_dialling(world: World, agent: Runtime, phone: Phone)
     row = await world.ended("cancelled", "caller_cancelled", "caller")
     assert (row.sip_status, row.answered_at) == (487, None)
     agent.hold.set()
-    for talk in agent.talks:
-        await talk.gone()
-    await asyncio.sleep(0.05)
+    assert (await (await agent.talk()).gone())[0] == 1000
     assert not [event for event in world.events if event.name == "agent.connected"]
 
 

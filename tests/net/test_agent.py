@@ -226,6 +226,33 @@ async def test_cancelled_connect_leaves_nothing_open() -> None:
     assert not ear.closed
 
 
+async def test_cancelled_connect_says_goodbye() -> None:
+    """A runtime that agrees to the upgrade when its caller has hung up gets a Close, and is not dropped."""
+    asked, cancelled, ear = asyncio.Event(), asyncio.Event(), Ear()
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = await upgrade(reader)
+        asked.set()
+        await cancelled.wait()
+        writer.write(answer + frame(TEXT, b"late"))
+        heard.set_result(await reader.readexactly(8))
+
+    async with raw_runtime(talk) as url, asyncio.timeout(5):
+        task = asyncio.create_task(connect(url, ear))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        cancelled.set()
+        said = await heard
+    assert said[0] & 0x0F == CLOSE
+    code = bytes(byte ^ mask for byte, mask in zip(said[6:8], said[2:4], strict=True))
+    assert int.from_bytes(code) == 1000
+    assert not ear.messages
+    assert not ear.closed
+
+
 async def answering(text: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(text)
