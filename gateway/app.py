@@ -45,6 +45,7 @@ from gateway.call.transfer import Transfers
 from gateway.call.web_calls import WebCalls
 from gateway.events.bus import Event, EventBus, Sink
 from gateway.events.link import BrokerLink
+from gateway.events.loop_lag import LoopLag
 from gateway.events.metrics import LiveFigures, Metrics
 from gateway.events.recall import Recall
 from gateway.events.refusals import RefusalDesk
@@ -100,6 +101,7 @@ class Gateway:
         self.config = config
         self.bus = EventBus(*sinks)
         self.registry = CollectorRegistry()
+        self.loop_lag = LoopLag(self.registry)
         self.switchboard: Switchboard
         self.endpoint: SipEndpoint
         self.placing: Placing
@@ -149,6 +151,8 @@ class Gateway:
         self._open.push_async_callback(self.switchboard.meter.stop)
         self.switchboard.clock.start()
         self._open.callback(self.switchboard.clock.stop)
+        self.loop_lag.start()
+        self._open.callback(self.loop_lag.stop)
         self._start_provisioning()
         self._start_webhooks()
         self._tell_of(left)

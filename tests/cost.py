@@ -39,3 +39,8 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _yardstick() -> int:
     return sum(one * one for one in range(ROUNDS))
+
+
+def slowness() -> float:
+    """How many times as long as on an idle machine a piece of work takes here, now; at least once."""
+    return max(1.0, min(_seconds(_yardstick) for _ in range(TRIES)) * 1000)
