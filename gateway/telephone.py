@@ -14,7 +14,7 @@ from gateway.net.sip import Binding, SipEndpoint
 from gateway.settings import MediaSettings
 from gateway.sip.events import Answered, ByeReceived, Event, Refused, Ringing
 from gateway.sip.message import Request
-from gateway.sip.screening import Admit, Screening
+from gateway.sip.screening import Admit, MessageRefused, Screening
 from gateway.sip.target import Target
 
 ANSWER_SECONDS = 15.0
@@ -48,6 +48,9 @@ class AnybodyMayCall:
 
     def turned_away(self, request: Request, source: Target, now: float) -> None:
         """Never happens."""
+
+    def refused(self, refusal: MessageRefused, now: float) -> None:
+        """Nobody to tell."""
 
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """In."""

@@ -201,7 +201,7 @@ class SipEndpoint:
         self.flush()
 
     def _refuse(self, fault: Unframable, source: Target) -> None:
-        self.user_agent.refuse(fault, source)
+        self.user_agent.refuse(fault, source, self._loop.time())
         self.flush()
 
     async def _bind(self, binding: Binding) -> int:

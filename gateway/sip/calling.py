@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from gateway.sip.errors import LocalProtocolError
+from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.events import Answered, Refused, ReinviteAnswered, Ringing
 from gateway.sip.outgoing import UNANSWERED, add_headers, cancel_for, set_body
 
@@ -41,8 +41,7 @@ class Phase(Enum):
 
 def type_of(response: Response) -> str | None:
     """The media type of a response's body, when there is one."""
-    media_type = response.content_type
-    return str(media_type) if response.body and media_type else None
+    return response.headers.get("Content-Type") if response.body else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,7 @@ class OutgoingInvite:
     """The INVITE that begins a call."""
 
     __slots__ = (
+        "_acknowledgement_body",
         "_acknowledgements",
         "_authorization",
         "_cancel_reason",
@@ -83,6 +83,7 @@ class OutgoingInvite:
         self._invitation = invitation
         self._authorization = authorization
         self._acknowledgements: dict[str | None, tuple[bytes, Target]] = {}
+        self._acknowledgement_body = b"", ""
         self._cancelling = False
         self._cancel_reason: str | None = None
         self._transaction: ClientTransaction | None = None
@@ -153,15 +154,26 @@ class OutgoingInvite:
     def _first_success(self, response: Response, source: Target, now: float) -> None:
         self._dialog.confirm(response, source)
         self._authorization.accepted()
+        self.phase = Phase.ANSWERED
         if self._cancelling:
             self._core.counters["cancel.crossed"] += 1
-            self.phase = Phase.ANSWERED
-            self.acknowledge(now, b"", "")
-            self._dialog.bye(now, self._cancel_reason)
+            self._decline(now)
             return
-        self.phase = Phase.ANSWERED
+        fault = _route_fault(response)
+        if fault is not None:
+            # Without its route the call could be neither changed nor surely ended: ACK, BYE, and say why.
+            self._core.counters["answer.unusable"] += 1
+            fields = tuple(response.headers)
+            self._core.emit(Refused(self._dialog, response.status, fault, None, fields))
+            self._decline(now)
+            return
         self._wait_until(now + 64 * self._core.settings.t1)
         self._core.emit(Answered(self._dialog, response.body, type_of(response)))
+
+    def _decline(self, now: float) -> None:
+        """Hang up on an answer that nobody can use any more."""
+        self.acknowledge(now, b"", "")
+        self._dialog.bye(now, self._cancel_reason)
 
     def _failure(self, response: Response, now: float) -> None:
         if self._cancelling:
@@ -184,7 +196,13 @@ class OutgoingInvite:
             raise LocalProtocolError("there is no answer to acknowledge")
         self.phase = Phase.ACKNOWLEDGED
         self._wait_until(None)
+        self._acknowledgement_body = body, content_type
         self._acknowledge(self._dialog, body, content_type)
+
+    def acknowledge_again(self) -> None:
+        """By the way that the dialog's requests now take: the first ACK may have got nowhere."""
+        if self.phase is Phase.ACKNOWLEDGED:
+            self._acknowledge(self._dialog, *self._acknowledgement_body)
 
     def cancel(self, now: float, reason_header: str | None) -> None:
         """Give up, in the way that the moment allows."""
@@ -364,12 +382,20 @@ class OutgoingReinvite:
     def _success(self, response: Response, source: Target, now: float) -> None:
         if self._acknowledgement is None:
             self._dialog.refresh(response, source)
-            self._acknowledgement = self._dialog.acknowledgement_of(self._request, b"", "")
-            self._core.layer.send(*self._acknowledgement)
+            self._acknowledge()
             self._finish(response.status, response.body, type_of(response), now)
         else:
             self._core.counters["retransmission.absorbed"] += 1
             self._core.layer.send(*self._acknowledgement)
+
+    def acknowledge_again(self) -> None:
+        """By the way that the dialog's requests now take: the first ACK may have got nowhere."""
+        if self._acknowledgement is not None:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        self._acknowledgement = self._dialog.acknowledgement_of(self._request, b"", "")
+        self._core.layer.send(*self._acknowledgement)
 
     def _finish(self, status: int, body: bytes, content_type: str | None, now: float) -> None:
         if self.done:
@@ -377,3 +403,12 @@ class OutgoingReinvite:
         self.withdraw(now)
         self._core.emit(ReinviteAnswered(self._dialog, status, body, content_type))
         self._dialog.request_answered(status, now)
+
+
+def _route_fault(response: Response) -> str | None:
+    """What is wrong with the route that an answer gives, which its ACK needs (section 12.1.2)."""
+    try:
+        _ = response.record_routes
+    except RemoteProtocolError as error:
+        return error.reason
+    return None

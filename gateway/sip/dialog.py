@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.sip.authorization import CREDENTIALS, Authorization
+from gateway.sip.body import NotUnderstood, unwrap
 from gateway.sip.calling import MAX_FORKS, Invitation, OutgoingInvite, OutgoingReinvite
 from gateway.sip.calling import Phase as Calling
-from gateway.sip.errors import LocalProtocolError
+from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.events import (
     AckMissing,
     Acknowledged,
+    ByeFailed,
     ByeReceived,
     DialogTerminated,
     InfoReceived,
@@ -26,12 +28,14 @@ from gateway.sip.events import (
 from gateway.sip.incoming import SETTLED, IncomingInvite, Phase
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.outgoing import OutgoingRequest, add_headers, set_body
-from gateway.sip.path import Path, target_of
-from gateway.sip.uri import SipUri, Uri
+from gateway.sip.path import Path, same_place, target_of
+from gateway.sip.screening import Deny
+from gateway.sip.uri import SipUri
 
 if TYPE_CHECKING:
     from gateway.sip.core import Core
     from gateway.sip.headers import NameAddr
+    from gateway.sip.layer import Key
     from gateway.sip.settings import Login
     from gateway.sip.target import Target
     from gateway.sip.transaction import ServerTransaction
@@ -46,9 +50,11 @@ class Dialog:
 
     __slots__ = (
         "_authorization_hosts",
+        "_bye",
         "_bye_reason",
         "_bye_waits",
         "_core",
+        "_detour",
         "_ended",
         "_forks",
         "_heard_from",
@@ -64,6 +70,7 @@ class Dialog:
         "incoming",
         "local_number",
         "local_tag",
+        "named_hop",
         "peer",
         "remote_number",
         "remote_tag",
@@ -104,7 +111,12 @@ class Dialog:
         self._forks: set[str | None] = set()
         self._bye_waits = False
         self._bye_reason: str | None = None
+        self._bye: OutgoingRequest | None = None
+        self._detour = False
+        "Requests go to where the peer was heard from, since they got nowhere by its Contact and routes."
         self._ended = False
+        self.named_hop: Key | None = None
+        "Kept by `Core.watch`."
         self.call_id = call_id
         self.local_tag = local.tag or ""
         self.remote_tag = remote.tag
@@ -136,7 +148,7 @@ class Dialog:
         dialog.secure = secure
         dialog.request = request
         dialog.remote_number = request.cseq.number
-        dialog._path = Path(_remote_target(request) or request.from_.uri, tuple(request.record_routes))
+        dialog._path = Path(request.remote_target or request.from_.uri, tuple(request.record_routes))
         core.dialogs[dialog.key] = dialog
         dialog._incoming = IncomingInvite(
             core, dialog, request, core.layer.start_server(request, reply_to), now
@@ -284,15 +296,18 @@ class Dialog:
 
     # What arrives.
 
-    def receive(self, request: Request, reply_to: Target, now: float) -> None:
-        """Take a request within the dialog that is new, acceptable in form and not an ACK."""
-        if not self._open_to(request.method):
-            self._core.reply(request, reply_to, 481)
-        elif self.remote_number is not None and request.cseq.number <= self.remote_number:
+    def receive(self, request: Request, reply_to: Target, now: float) -> Deny | None:
+        """Take a request within the dialog that is new, acceptable in form and not an ACK.
+
+        Returns what it is to be refused with, if it is.
+        """
+        take = _RECEIVE.get(request.method)
+        if take is None or not self._open_to(request.method):
+            return Deny(481)
+        if self.remote_number is not None and request.cseq.number <= self.remote_number:
             # "the request is out of order and MUST be rejected with a 500" (section 12.2.2)
-            self._core.reply(request, reply_to, 500, "CSeq out of order")
-        else:
-            _RECEIVE[request.method](self, request, reply_to, now)
+            return Deny(500, "CSeq out of order")
+        return take(self, request, reply_to, now)
 
     def _open_to(self, method: str) -> bool:
         """Whether there is something that the method could be about.
@@ -312,10 +327,11 @@ class Dialog:
         else:
             self._core.counters["retransmission.absorbed"] += 1
 
-    def _options_received(self, request: Request, reply_to: Target, now: float) -> None:
+    def _options_received(self, request: Request, reply_to: Target, now: float) -> Deny | None:
         self._core.reply(request, reply_to, 200, headers=self._core.capabilities())
+        return None
 
-    def _invite_received(self, request: Request, reply_to: Target, now: float) -> None:
+    def _invite_received(self, request: Request, reply_to: Target, now: float) -> Deny | None:
         # Also a refusal is kept: a late copy of the request must not find the dialog in another mood.
         transaction = self._begin(request, reply_to)
         if self.asked:
@@ -329,27 +345,34 @@ class Dialog:
         else:
             self._incoming = IncomingInvite(self._core, self, request, transaction, now)
             self._core.emit(ReinviteReceived(self, request))
+        return None
 
-    def _bye_received(self, request: Request, reply_to: Target, now: float) -> None:
+    def _bye_received(self, request: Request, reply_to: Target, now: float) -> Deny | None:
         response = make_response(request, 200, headers=[("Server", self._core.settings.user_agent)])
         self._begin(request, reply_to).respond(response, now)
         if self.state != "terminated":
             self._core.emit(ByeReceived(self, request.headers.get("Reason")))
         elif not self._bye_waits:
-            return  # it crossed ours, whose answer is the end
+            return None  # it crossed ours, whose answer is the end
         self._settle_invites(now)
         self.end("the peer hung up")
+        return None
 
-    def _info_received(self, request: Request, reply_to: Target, now: float) -> None:
-        media_type = request.content_type
-        if request.body and (media_type is None or media_type.essence not in self._core.settings.info_types):
-            types = ", ".join(self._core.settings.info_types)
-            self._core.reply(request, reply_to, 415, headers=[("Accept", types)])
-            return
-        response = make_response(request, 200, headers=[("Server", self._core.settings.user_agent)])
+    def _info_received(self, request: Request, reply_to: Target, now: float) -> Deny | None:
+        settings = self._core.settings
+        try:
+            unwrap(request, settings.info_types)
+        except NotUnderstood as error:
+            why = f"Content-Type: {error.what} is not understood"
+            return Deny(415, headers=[("Accept", ", ".join(settings.info_types))], why=why)
+        content_type = request.headers.get("Content-Type") or ""
+        if request.body and not settings.reads_info(content_type, request.body):
+            return Deny(400, "Body Not Understood", why=f"body: nothing that can be read as {content_type}")
+        response = make_response(request, 200, headers=[("Server", settings.user_agent)])
         self._begin(request, reply_to).respond(response, now)
         if request.body:
-            self._core.emit(InfoReceived(self, str(media_type), request.body))
+            self._core.emit(InfoReceived(self, content_type, request.body))
+        return None
 
     def _begin(self, request: Request, reply_to: Target) -> ServerTransaction:
         self.remote_number = request.cseq.number
@@ -400,7 +423,7 @@ class Dialog:
     def refresh(self, message: Request | Response, heard_from: Target) -> None:
         """A target refresh: the peer's Contact replaces the remote target (section 12.2)."""
         self._heard_from = heard_from
-        target = _remote_target(message)
+        target = message.remote_target
         if target is not None:
             self._path = Path(target, self._path.route_set)
 
@@ -410,8 +433,12 @@ class Dialog:
         self.remote_tag = response.to.tag
         self._heard_from = source
         self._authorization_hosts.add(source.host)
-        routes = tuple(reversed(response.record_routes))
-        self._path = Path(_remote_target(response) or self._path.remote_target, routes)
+        target = response.remote_target or self._path.remote_target
+        try:
+            self._path = Path(target, tuple(reversed(response.record_routes)))
+        except RemoteProtocolError:
+            # The way in is the only way that is known; see `OutgoingInvite._first_success`.
+            self._path, self._detour = Path(target), True
 
     def request_answered(self, status: int, now: float) -> None:
         """A peer that knows no such dialog, or says nothing, is hung up on (section 12.2.1.2)."""
@@ -427,6 +454,7 @@ class Dialog:
         self.state = "terminated"
         # What is still going on knows this dialog, and need not be known by it: no cycle is left behind.
         self._incoming = self._outgoing = self._reinvite = None
+        self._core.unwatch(self)
         self._core.dialogs.pop(self.key, None)
         self._core.emit(DialogTerminated(self, why))
 
@@ -490,8 +518,25 @@ class Dialog:
         return write
 
     def _next_hop(self) -> Target:
+        if self._detour:
+            return self._core.pin(self._heard_from)
         hop = target_of(self._path.next_hop, self._heard_from, self._core.settings.reaches)
-        return self._core.pin(hop, self._heard_from)
+        target = self._core.pin(hop, self._heard_from)
+        self._core.watch(self, target)
+        return target
+
+    def take_detour(self, now: float) -> None:
+        """The peer's Contact or route leads nowhere: go back the way that it came, with what may be lost."""
+        self._detour = True
+        if self._outgoing is not None:
+            self._outgoing.acknowledge_again()
+        if self._reinvite is not None:
+            self._reinvite.acknowledge_again()
+
+    def _goes_elsewhere(self, target: Target) -> bool:
+        """Whether a BYE that got no answer from `target` goes by another way the next time."""
+        self._detour = not same_place(self._heard_from, target)
+        return self._detour
 
     def _authorization(self) -> Authorization:
         """Credentials only for whom they were meant: the peer that was called, where it answered from."""
@@ -503,7 +548,10 @@ class Dialog:
         self._bye_waits = False
         self.state = "terminated"
         self._settle_invites(now)
-        OutgoingRequest(self._core, self._write_bye, self._authorization(), self._bye_answered).send(now)
+        self._bye = OutgoingRequest(
+            self._core, self._write_bye, self._authorization(), self._bye_answered, self._goes_elsewhere
+        )
+        self._bye.send(now)
 
     def _settle_invites(self, now: float) -> None:
         if self._outgoing is not None:
@@ -520,6 +568,10 @@ class Dialog:
         return request, target
 
     def _bye_answered(self, status: int, why: str, now: float) -> None:
+        bye, self._bye = self._bye, None
+        if bye is not None and not bye.answered and not self._ended:
+            self._core.counters["bye.failed"] += 1
+            self._core.emit(ByeFailed(self, bye.target, f"{status} {why}".rstrip()))
         self.end(f"BYE: {status} {why}".rstrip())
 
     def _info_answered(self, status: int, why: str, now: float) -> None:
@@ -541,15 +593,9 @@ class Dialog:
         return self._outgoing
 
 
-_RECEIVE: Final[Mapping[str, Callable[[Dialog, Request, Target, float], None]]] = {
+_RECEIVE: Final[Mapping[str, Callable[[Dialog, Request, Target, float], Deny | None]]] = {
     "INVITE": Dialog._invite_received,
     "BYE": Dialog._bye_received,
     "INFO": Dialog._info_received,
     "OPTIONS": Dialog._options_received,
 }
-
-
-def _remote_target(message: Request | Response) -> Uri | None:
-    """The Contact, where it is one that we can send to."""
-    contact = message.contact
-    return contact.uri if contact is not None and isinstance(contact.uri, SipUri) else None

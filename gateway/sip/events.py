@@ -138,6 +138,16 @@ class ByeReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ByeFailed:
+    """Our BYE reached nobody, by any way that we know: the peer may think that the call goes on."""
+
+    dialog: Dialog
+    target: Target
+    "Where it was last sent."
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class DialogTerminated:
     """The last event of a dialog: forget it."""
 
@@ -176,6 +186,7 @@ Event: TypeAlias = (
     | Answered
     | Refused
     | ByeReceived
+    | ByeFailed
     | DialogTerminated
     | OptionsAnswered
 )

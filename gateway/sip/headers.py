@@ -21,7 +21,7 @@ from gateway.sip.grammar import (
     split_lists,
     split_outside,
 )
-from gateway.sip.uri import Uri, parse_uri
+from gateway.sip.uri import SipUri, Uri, parse_uri
 
 T = TypeVar("T")
 
@@ -242,7 +242,8 @@ class Via:
         if match is None:
             raise RemoteProtocolError("malformed sent-protocol")
         host, port, rest = parse_host_port(text[match.end() :])
-        return cls(match[1].upper(), host, port, parse_params(rest))
+        # `;rport=` and `;received=` with nothing behind them are about: what they mean is `;rport`.
+        return cls(match[1].upper(), host, port, parse_params(_WITHOUT_VALUE(r"\1", rest)))
 
     def param(self, name: str) -> str | None:
         """Return a parameter's value, "" when it has none, None when it is absent; name in lower case."""
@@ -273,6 +274,8 @@ class Via:
 MAGIC_COOKIE = "z9hG4bK"
 "Begins every branch that is unique over space and time (RFC 3261 section 8.1.1.7)."
 
+_WITHOUT_VALUE = re.compile(r"(;[ \t]*+[A-Za-z]++)[ \t]*+=[ \t]*+(?=;|$)").sub
+
 _SENT_PROTOCOL = re.compile(
     r"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++", re.IGNORECASE
 ).match
@@ -301,6 +304,19 @@ class NameAddr:
         if not closing:
             raise RemoteProtocolError("angle bracket not closed")
         return cls(display, parse_uri(uri), parse_params(params.lstrip(" \t")))
+
+    @classmethod
+    def salvage(cls, text: str) -> Self:
+        """Make of From or To what can be made: a party that cannot be read is nobody, and has its tag.
+
+        `""Unknown"" <sip:…>;tag=a` costs no call: the tag is all that a dialog needs of it. Whoever wants
+        to know who it is uses `parse`.
+        """
+        try:
+            return cls.parse(text)
+        except RemoteProtocolError:
+            tag = _TAG_AT_END(text[text.rfind(">") + 1 :])
+            return cls("", _NOBODY, () if tag is None else (("tag", tag[1]),))
 
     @classmethod
     def _parse_addr_spec(cls, text: str) -> Self:
@@ -340,10 +356,19 @@ def _display_name(text: str) -> tuple[str, str, str]:
             raise RemoteProtocolError("URI missing after the display name")
         return display, bracket, rest
     display, bracket, rest = text.partition("<")
+    if '"' in display:
+        # A quote opens first: the bracket stands in a parameter of a bare addr-spec, as in
+        # `sip:c@h;+sip.instance="<urn:uuid:…>"`. What is no such thing fails as one.
+        return "", "", text
     if bracket and not _IS_BARE_DISPLAY(display):
         raise RemoteProtocolError("display name needs quotes")
     return display.strip(" \t"), bracket, rest
 
+
+_NOBODY = SipUri("sip", "anonymous", "anonymous.invalid")
+"Who stands for a party that cannot be read (RFC 3323 section 4.1.1.3)."
+
+_TAG_AT_END = re.compile(r";[ \t]*+tag[ \t]*+=[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)", re.IGNORECASE).search
 
 _IS_BARE_DISPLAY = re.compile(r'[^\x00-\x08\x0a-\x1f\x7f",;>\\]*+').fullmatch
 

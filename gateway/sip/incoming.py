@@ -126,8 +126,8 @@ class IncomingInvite:
             self._core.counters["retransmission.absorbed"] += 1
             return
         self._finish()
-        media_type = ack.content_type
-        event = Acknowledged(self._dialog, ack.body, str(media_type) if ack.body and media_type else None)
+        content_type = ack.headers.get("Content-Type") if ack.body else None
+        event = Acknowledged(self._dialog, ack.body, content_type)
         self._dialog.invite_settled(event, now)
 
     def cancelled(self, cancel: Request, now: float) -> None:

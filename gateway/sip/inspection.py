@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway.sip.body import NotUnderstood, unwrap
+from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.grammar import find_param
 from gateway.sip.screening import Deny
 from gateway.sip.uri import OtherUri
 
 if TYPE_CHECKING:
+    from gateway.sip.headers import MediaType
     from gateway.sip.message import Request
     from gateway.sip.settings import Settings
 
@@ -19,12 +24,17 @@ KNOWN_METHODS = frozenset(
 
 
 def inspect(request: Request, settings: Settings) -> Deny | None:
-    """Say what is wrong with a request, in the order of section 8.2; None when nothing is."""
+    """Say what is wrong with a request, in the order of section 8.2; None when nothing is.
+
+    Of an INVITE's body that which counts is left, see `body.unwrap`. Raises RemoteProtocolError for one that
+    cannot be taken apart.
+    """
     return (
         _method(request, settings)
         or _scheme(request)
         or _extensions(request, settings)
         or _content(request, settings)
+        or _accepted(request, settings)
     )
 
 
@@ -36,25 +46,50 @@ def _method(request: Request, settings: Settings) -> Deny | None:
 
 
 def _scheme(request: Request) -> Deny | None:
-    return Deny(416) if isinstance(request.request_uri, OtherUri) else None
+    uri = request.request_uri
+    return Deny(416, why=f"Request-URI: scheme {uri.scheme}") if isinstance(uri, OtherUri) else None
 
 
 def _extensions(request: Request, settings: Settings) -> Deny | None:
     if "Require" not in request.headers:
         return None
     wanted = request.headers.elements("Require")
-    unsupported = [tag for tag in wanted if tag.lower() not in settings.supported]
-    return Deny(420, headers=[("Unsupported", ", ".join(unsupported))]) if unsupported else None
+    missing = ", ".join(tag for tag in wanted if tag.lower() not in settings.supported)
+    if not missing:
+        return None
+    return Deny(420, headers=[("Unsupported", missing)], why=f"Require: {missing} is not supported")
 
 
 def _content(request: Request, settings: Settings) -> Deny | None:
-    """An INVITE's body has to be one that we read; a body without a type is taken for one."""
-    if request.method != "INVITE" or not request.body:
+    """What has to be understood of an INVITE's body has to be what we read."""
+    if request.method != "INVITE":
         return None
-    encodings = request.headers.elements("Content-Encoding")
-    if any(encoding.lower() != "identity" for encoding in encodings):
-        return Deny(415, headers=[("Accept-Encoding", "identity")])
-    media_type = request.content_type
-    if media_type is None or media_type.essence in settings.accept:
+    try:
+        unwrap(request, settings.session_types)
+    except NotUnderstood as error:
+        fields = [("Accept", ", ".join(settings.accept)), ("Accept-Encoding", "identity")]
+        return Deny(415, headers=fields, why=f"Content-Type: {error.what} is not understood")
+    return None
+
+
+def _accepted(request: Request, settings: Settings) -> Deny | None:
+    """The peer has to take an answer of a type that we give (section 20.1)."""
+    if request.method != "INVITE":
         return None
-    return Deny(415, headers=[("Accept", ", ".join(settings.accept))])
+    try:
+        ranges = request.accept
+    except RemoteProtocolError:
+        return None  # unreadable is as good as absent
+    if ranges is None or any(takes(ranges, media_type) for media_type in settings.session_types):
+        return None
+    return Deny(406, why=f"Accept: no {settings.session_types[0]} in it")
+
+
+def takes(ranges: Sequence[MediaType], essence: str) -> bool:
+    """Whether an Accept field takes a type: of the ranges that cover it the most precise one decides."""
+    covering = sorted((one for one in ranges if one.covers(essence)), key=lambda one: one.essence.count("*"))
+    return bool(covering) and not _is_zero(find_param(covering[0].params, "q"))
+
+
+def _is_zero(quality: str | None) -> bool:
+    return bool(quality) and not (quality or "").strip("0.")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
@@ -53,13 +54,13 @@ class _Message:
 
     @property
     def from_(self) -> NameAddr:
-        """Who sent the request; without a tag in RFC 2543 messages."""
-        return self.headers.typed("From", _name_addr)
+        """Who sent the request; without a tag in RFC 2543 messages. One that cannot be read is nobody."""
+        return self.headers.typed("From", _party)
 
     @property
     def to(self) -> NameAddr:
         """Whom the request was first meant for; with a tag inside a dialog."""
-        return self.headers.typed("To", _name_addr)
+        return self.headers.typed("To", _party)
 
     @property
     def call_id(self) -> str:
@@ -77,10 +78,12 @@ class _Message:
         return self.headers.typed("Contact", _name_addrs)
 
     @property
-    def contact(self) -> NameAddr | None:
-        """The first Contact: the remote target of a dialog."""
-        contacts = self.contacts
-        return contacts[0] if contacts else None
+    def remote_target(self) -> SipUri | None:
+        """The Contact that a dialog's requests go to: the first that is a SIP URI and can be read.
+
+        What stands beside it, such as a `tel:` URI, is nothing that a request could be sent to.
+        """
+        return self.headers.typed("Contact", _remote_target)
 
     @property
     def record_routes(self) -> list[NameAddr]:
@@ -99,7 +102,8 @@ class _Message:
 
     @property
     def expires(self) -> int | None:
-        """Seconds for which the message, or what it asks for, is valid."""
+        """Seconds for which the message, or what it asks for, is valid; None also where it says nothing
+        that can be read, since nothing depends on it."""
         return self.headers.typed("Expires", _expires)
 
     @property
@@ -173,6 +177,27 @@ def _name_addr(values: list[str]) -> NameAddr:
     return NameAddr.parse(_only(values))
 
 
+def _party(values: list[str]) -> NameAddr:
+    return NameAddr.salvage(_only(values))
+
+
+def _sip_contacts(values: list[str]) -> list[SipUri]:
+    """The SIP URIs among the Contacts, without those that cannot be read."""
+    found = []
+    try:
+        for element in split_lists(values):
+            with suppress(RemoteProtocolError):
+                uri = NameAddr.parse(element).uri
+                found += [uri] if isinstance(uri, SipUri) else []
+    except RemoteProtocolError:
+        return []  # what is not even a list
+    return found
+
+
+def _remote_target(values: list[str]) -> SipUri | None:
+    return next(iter(_sip_contacts(values)), None)
+
+
 def _name_addrs(values: list[str]) -> list[NameAddr]:
     return [NameAddr.parse(element) for element in split_lists(values)]
 
@@ -197,7 +222,10 @@ def _max_forwards(values: list[str]) -> int | None:
 
 
 def _expires(values: list[str]) -> int | None:
-    return parse_number(_only(values), 2**32 - 1) if values else None
+    try:
+        return parse_number(_only(values), 2**32 - 1)
+    except RemoteProtocolError:
+        return None
 
 
 def _media_type(values: list[str]) -> MediaType | None:
@@ -266,6 +294,17 @@ def parse_message(data: bytes) -> Request | Response:
     return message
 
 
+def with_line_ends(datagram: bytes) -> bytes:
+    """A datagram whose header lines all end in a bare LF, as scripts write them, as it was meant.
+
+    Where a datagram ends is clear, whatever its lines end in; in a stream it is not.
+    """
+    head, blank, body = datagram.lstrip(b"\n").partition(b"\n\n")
+    if not blank or b"\r" in head:
+        return datagram
+    return head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + body
+
+
 def parse_head(octets: bytes) -> Head:
     """Read start line and header fields, without the empty line; never fails, see `Head.fault`."""
     try:
@@ -326,37 +365,58 @@ def _cut_body(headers: Headers, rest: bytes) -> bytes:
 
 
 def validate_request(request: Request) -> None:
-    """Check what RFC 3261 section 8.1.1 demands of every request, as far as we read it.
+    """Check what the request's own method needs (RFC 3261 section 8.1.1); raises RemoteProtocolError.
 
-    What RFC 2543 allowed passes: no branch, no From tag, no Max-Forwards. Whether we know the method, the
-    URI scheme or the extensions is for the user agent to say. Raises RemoteProtocolError.
+    What it does not need cannot cost it (section 8.2.2): a BYE with an unreadable Contact ends its call. What
+    RFC 2543 allowed passes: no branch, no From tag, no Max-Forwards. Whether we know the method, the URI
+    scheme or the extensions is for the user agent to say.
     """
     headers = request.headers
     fields = headers._fields
     for name in _SINGLE:
         if len(fields.get(name, ())) > 1:
             raise RemoteProtocolError(f"{name}: more than one")
-    _check_dialog_fields(request)
+    _ = request.via, request.from_, request.call_id
+    if request.to.tag is None:
+        _ = headers.typed("To", _name_addr)  # within a dialog its tag is all that is needed of it
     if request.cseq.method != request.method:
         raise RemoteProtocolError("CSeq: method is not that of the request")
     uri = request.request_uri
     if isinstance(uri, SipUri) and uri.headers:
         raise RemoteProtocolError("Request-URI: header fields are not allowed in it")
-    _ = request.max_forwards, request.expires, request.content_type, request.record_routes
-    if request.method == "INVITE" and len(headers.elements("Contact")) > 1:
+    if request.method == "INVITE":
+        _validate_invite(request)
+
+
+def _validate_invite(invite: Request) -> None:
+    """An INVITE begins a dialog, which cannot be ended without a Contact (sections 8.1.1.8, 12.1.1)."""
+    if len(invite.headers.get_all("Content-Type")) > 1:
+        raise RemoteProtocolError("Content-Type: more than one")
+    _ = invite.content_type
+    targets = invite.headers.typed("Contact", _sip_contacts)
+    if len(targets) > 1:
         raise RemoteProtocolError("Contact: more than one")
-    if headers.get("Contact") != "*":
-        _ = request.contacts
+    if invite.to.tag is not None:
+        return  # one within a dialog changes the target where it names one that can be used
+    _ = invite.record_routes
+    if "Contact" in invite.headers and not targets:
+        _ = invite.contacts  # says what is wrong, unless it is only no SIP URI
+        raise RemoteProtocolError("Contact: no SIP URI")
+    if not targets and not _is_of_rfc_2543(invite):
+        raise RemoteProtocolError("Contact: missing")
+
+
+def _is_of_rfc_2543(invite: Request) -> bool:
+    """Whether the sender knows neither branches nor tags: then From is where it can be reached."""
+    return not invite.via.has_cookie and invite.from_.tag is None
 
 
 def validate_response(response: Response) -> None:
-    """Check what is needed to know which request is answered; raises RemoteProtocolError."""
-    _check_dialog_fields(response)
-    _ = response.contacts if response.status < 300 else None
+    """Check what is needed to know which request is answered (section 17.1.3); raises RemoteProtocolError.
 
-
-def _check_dialog_fields(message: Request | Response) -> None:
-    _ = message.via, message.from_, message.to, message.call_id, message.cseq
+    Nothing else may cost a response: the callee who has picked up waits for the ACK.
+    """
+    _ = response.via, response.cseq
 
 
 def make_response(
@@ -399,7 +459,7 @@ def _add_to_tag(fields: Headers, request: Request, tag: str) -> None:
     if not is_token(tag):
         raise LocalProtocolError(f"not a tag: {tag!r}")
     try:
-        missing = request.to.tag is None
+        missing = request.headers.typed("To", _name_addr).tag is None
     except RemoteProtocolError:
         return
     if missing:
@@ -434,12 +494,8 @@ _SINGLE = (
     "To",
     "Call-ID",
     "CSeq",
-    "Max-Forwards",
     "Content-Length",
-    "Content-Type",
-    "Expires",
-    "Date",
 )
-"Fields that mean something only once, of those that decide what happens to a request."
+"Fields that mean something only once, of those that every request needs."
 
 _IS_VERSION = re.compile(r"SIP/[0-9]++\.[0-9]++", re.IGNORECASE).fullmatch

@@ -22,21 +22,32 @@ Done: TypeAlias = Callable[[int, str, float], None]
 class OutgoingRequest:
     """One request, sent again with credentials when it is challenged."""
 
-    __slots__ = ("_authorization", "_core", "_done", "_write", "answered")
+    __slots__ = ("_authorization", "_core", "_done", "_other_way", "_write", "answered", "target")
 
-    def __init__(self, core: Core, write: Write, authorization: Authorization, done: Done) -> None:
+    def __init__(
+        self,
+        core: Core,
+        write: Write,
+        authorization: Authorization,
+        done: Done,
+        other_way: Callable[[Target], bool] = lambda target: False,
+    ) -> None:
+        """`other_way` says whether what got no answer from a target would now be written to another."""
         self._core = core
+        self._other_way = other_way
         self._write = write
         self._authorization = authorization
         self._done = done
         self.answered = False
         "Whether any final response came."
+        self.target: Target
+        "Where it was last sent."
 
     def send(self, now: float) -> None:
         """Send it, with what has been learnt from challenges so far."""
-        request, target = self._write()
+        request, self.target = self._write()
         add_headers(request, self._authorization.headers_for(request))
-        self._core.layer.start_client(request, target, self, now)
+        self._core.layer.start_client(request, self.target, self, now)
 
     def response_received(self, response: Response, source: Target, now: float) -> None:
         """Retry a challenge that we can meet, report any other final answer."""
@@ -51,8 +62,11 @@ class OutgoingRequest:
             self._done(response.status, response.reason, now)
 
     def request_failed(self, status: int, why: str, now: float) -> None:
-        """No answer at all is an answer too."""
-        self._done(status, why, now)
+        """No answer at all is an answer too, where there is no other way to ask."""
+        if self._other_way(self.target):
+            self.send(now)
+        else:
+            self._done(status, why, now)
 
 
 class Unanswered:

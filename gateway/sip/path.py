@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from gateway.sip.message import stamp_via
@@ -61,14 +61,14 @@ def target_of(uri: Uri, heard_from: Target, reaches: Callable[[str], bool] = any
     """Where a request for `uri` goes, given where the dialog's peer was heard from.
 
     A URI that names no transport means the one that the dialog already uses: RFC 3263 says UDP, and
-    peers on TCP that leave the parameter out are many. A private address given by a peer that has a
-    public one is on the other side of a NAT: the only way there is the way by which the peer came. So it is
-    to an address that may not be reached.
+    peers on TCP that leave the parameter out are many. An address that leads nowhere from here, such as a
+    private one given by a peer that has a public one, is on the other side of a NAT or nobody's: the only
+    way there is the way by which the peer came. So it is to an address that may not be reached.
     """
     if not isinstance(uri, SipUri):
         return heard_from
     host = _maddr(uri)
-    if host != heard_from.host and (_behind_nat(host, heard_from.host) or _is_beyond(host, reaches)):
+    if host != heard_from.host and (_leads_nowhere(host, heard_from.host) or _is_beyond(host, reaches)):
         return heard_from
     transport = (uri.param("transport") or heard_from.transport).upper()
     if uri.secure:
@@ -89,14 +89,41 @@ def _maddr(uri: SipUri) -> str:
 
 
 def _is_beyond(host: str, reaches: Callable[[str], bool]) -> bool:
-    return _is_address(host) and not reaches(host)
+    return is_address(host) and not reaches(host)
 
 
-def _behind_nat(host: str, seen: str) -> bool:
+_SHARED = ip_network("100.64.0.0/10")
+"Between customers and a carrier's NAT (RFC 6598): neither private nor public to `ipaddress`."
+
+
+def _leads_nowhere(host: str, seen: str) -> bool:
+    """Whether an address that a peer gives cannot be reached by whoever sees it at `seen`.
+
+    A name may be anything: whether it leads somewhere shows when it is looked up.
+    """
+    if host == seen:
+        return False
     try:
-        return ip_address(host).is_private and not ip_address(seen).is_private
+        given, came = ip_address(host), ip_address(seen)
     except ValueError:
-        return False  # a name: whoever uses one can be found by it
+        return False
+    if given.is_unspecified or given.is_multicast or given.is_link_local or given == _BROADCAST:
+        return True
+    if given.is_loopback or given in _SHARED:
+        return not (came.is_loopback if given.is_loopback else came in _SHARED)
+    return given.is_private and not came.is_private
+
+
+_BROADCAST = ip_address("255.255.255.255")
+
+
+def same_place(one: Target, other: Target) -> bool:
+    """Whether two targets are one, where a port is the transport's unless it is named."""
+    return (one.transport, one.host, _port_of(one)) == (other.transport, other.host, _port_of(other))
+
+
+def _port_of(target: Target) -> int:
+    return target.port or DEFAULT_PORTS.get(target.transport, 5060)
 
 
 def stamp(request: Request, source: Target) -> Via:
@@ -117,12 +144,13 @@ def reply_target(via: Via, source: Target, trusts: Callable[[Target], bool]) -> 
     maddr = via.param("maddr")
     if maddr:
         elsewhere = Target(source.transport, maddr.strip("[]"), port, source.listener)
-        if _is_address(elsewhere.host) and trusts(elsewhere):
+        if is_address(elsewhere.host) and trusts(elsewhere):
             return elsewhere
     return source if via.param("rport") is not None else replace(source, port=port)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is an address, and no name that has to be looked up."""
     try:
         ip_address(host)
     except ValueError:

@@ -35,6 +35,25 @@ class Deny:
     status: int
     reason: str | None = None
     headers: Sequence[tuple[str, str]] = ()
+    why: str = ""
+    "For the log, `Header: what is wrong with it`; empty where the status says it all."
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused:
+    """A message of a source that we know was answered with an error, or dropped, before it was anybody's.
+
+    Challenges and what a gatekeeper denies are not told: whoever denies knows.
+    """
+
+    source: Target
+    what: str
+    "The method, or the status of a response."
+    status: int | None
+    "What it was answered with; None: it was dropped."
+    why: str
+    "`Header: what is wrong with it`, or plain words."
+    call_id: str
 
 
 Screening: TypeAlias = Admit | Ignore | Deny
@@ -56,4 +75,8 @@ class Gatekeeper(Protocol):
 
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """What becomes of a request that is valid and matches no transaction and no dialog."""
+        ...
+
+    def refused(self, refusal: MessageRefused, now: float) -> None:
+        """A message of a source that is known has come to nothing, for a fault of its own."""
         ...

@@ -36,11 +36,14 @@ class Settings:
     supported: tuple[str, ...] = ()
     "Option tags; a `Require` of any other gets 420."
 
-    accept: tuple[str, ...] = ("application/sdp",)
+    accept: tuple[str, ...] = ("application/sdp", "multipart/mixed")
     "Media types of an INVITE's body; others get 415."
 
     info_types: tuple[str, ...] = ("application/dtmf-relay", "application/dtmf")
     "Media types of an INFO's body; others get 415."
+
+    reads_info: Callable[[str, bytes], bool] = lambda media_type, body: True
+    "Whether the application can read an INFO's body of one of those types; else it gets 400, and never 200."
 
     max_message: int = 32_768
     "Bytes; a larger request gets 513."
@@ -59,6 +62,11 @@ class Settings:
 
     reaches: Callable[[str], bool] = anywhere
     "Whether an address that a peer names may be sent to."
+
+    @property
+    def session_types(self) -> tuple[str, ...]:
+        """Those that describe a session, and not what one may be wrapped in."""
+        return tuple(media_type for media_type in self.accept if not media_type.startswith("multipart/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 What becomes of a message that arrives, in this order, and what is counted (`UserAgent.counters`):
 
-- a response: to its client transaction; `dropped.response` when it is malformed, has passed us by
-  (more than one Via) or answers nothing of ours;
+- a response: to its client transaction; `dropped.response` when it has passed us by (more than one Via) or
+  answers nothing of ours; `dropped.unreadable` when it cannot be told what it answers;
 - a request that repeats, acknowledges or cancels one that is being served: to its server transaction
   (`retransmission.absorbed`);
 - an ACK that belongs to nothing, such as the one of a stateless answer: `ignored.ack`;
@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from gateway.sip.authorization import Authorization
+from gateway.sip.body import unwrap_leniently
 from gateway.sip.calling import Invitation
 from gateway.sip.core import Core
 from gateway.sip.dialog import Dialog
@@ -40,10 +41,12 @@ from gateway.sip.message import (
     parse_message,
     validate_request,
     validate_response,
+    with_line_ends,
 )
 from gateway.sip.outgoing import OutgoingRequest, add_headers
 from gateway.sip.path import reply_target, stamp
-from gateway.sip.screening import Admit, Deny, Gatekeeper, Ignore, Screening
+from gateway.sip.reasons import REASONS
+from gateway.sip.screening import Admit, Deny, Gatekeeper, Ignore, MessageRefused, Screening
 from gateway.sip.settings import Login, Settings
 from gateway.sip.target import Listener, Target
 
@@ -112,16 +115,16 @@ class UserAgent:
     def receive(self, data: bytes, source: Target, now: float) -> None:
         """Take one whole message."""
         try:
-            message = parse_message(data)
+            message = parse_message(data if source.reliable else with_line_ends(data))
         except Unparsable as error:
-            self.refuse(error, source)
+            self.refuse(error, source, now)
             return
         if isinstance(message, Response):
             self._response_received(message, source, now)
         else:
             self._request_received(message, len(data), source, now)
 
-    def refuse(self, error: Unparsable, source: Target) -> None:
+    def refuse(self, error: Unparsable, source: Target, now: float) -> None:
         """Answer what is no message, where that can be done; a framer's fault before its stream is closed."""
         request = error.request
         reply_to = None
@@ -129,9 +132,15 @@ class UserAgent:
             # The Via of another version is not ours to read: the answer goes where the request came from.
             reply_to = self._way_back(request, source) or (source if error.status == 505 else None)
         if request is None or reply_to is None:
-            self.counters["dropped.unparsable"] += 1
+            self._drop(MessageRefused(source, "message", None, error.reason, ""), "dropped.unparsable", now)
         else:
-            self._refuse(request, source, reply_to, error)
+            self._refuse(request, source, reply_to, error, now)
+
+    def _drop(self, refusal: MessageRefused, counter: str, now: float) -> None:
+        """Let fall what nobody can be answered about; of a source that we know it is told."""
+        self.counters[counter] += 1
+        if self._gatekeeper.knows(refusal.source):
+            self._gatekeeper.refused(refusal, now)
 
     def next_event(self) -> Event | None:
         """The oldest event that was not taken yet."""
@@ -151,6 +160,7 @@ class UserAgent:
 
     def transport_failed(self, target: Target, now: float, *, why: str) -> None:
         """What was sent to `target` did not get there: its requests fail as by a 503 (section 8.1.3.1)."""
+        self._core.lost(target, now)
         self._layer.undeliverable(target, why, now)
 
     # What the application begins.
@@ -256,29 +266,37 @@ class UserAgent:
     def _response_received(self, response: Response, source: Target, now: float) -> None:
         try:
             validate_response(response)
-            # What a dialog will read of it: a response that would break off there is not begun with.
-            _ = response.record_routes, response.content_type
-        except RemoteProtocolError:
-            self.counters["dropped.response"] += 1
+        except RemoteProtocolError as error:
+            refusal = _refusal(source, f"{response.status}", None, error.reason, response)
+            self._drop(refusal, "dropped.unreadable", now)
             return
-        transaction = self._layer.client_of(response) if len(response.vias) == 1 else None
+        transaction = self._layer.client_of(response) if self._is_for_us(response) else None
         if transaction is None:
             self.counters["dropped.response"] += 1
-        else:
-            transaction.receive(response, source, now)
+            return
+        if len(response.headers.get_all("To")) != 1:
+            # Its tag is all that is read of it; without one it is what it was in the request.
+            response.headers.set("To", response.headers.get("To") or str(transaction.request.to))
+        unwrap_leniently(response, self._settings.session_types)
+        transaction.receive(response, source, now)
+
+    def _is_for_us(self, response: Response) -> bool:
+        """A response with a second Via has passed us by (section 8.1.3.3)."""
+        return len(response.vias) == 1
 
     # Requests.
 
     def _request_received(self, request: Request, size: int, source: Target, now: float) -> None:
         reply_to = self._way_back(request, source)
         if reply_to is None:
-            self.counters["dropped.unparsable"] += 1
+            refusal = _refusal(source, request.method, None, "Via: no way back can be read", request)
+            self._drop(refusal, "dropped.unparsable", now)
             return
         try:
-            if not self._continues(request, reply_to, now):
+            if not self._continues(request, source, reply_to, now):
                 self._begin(request, size, source, reply_to, now)
         except RemoteProtocolError as error:
-            self._refuse(request, source, reply_to, error)
+            self._refuse(request, source, reply_to, error, now)
 
     def _way_back(self, request: Request, source: Target) -> Target | None:
         """Where the answers go; None when the Via cannot be read."""
@@ -287,15 +305,17 @@ class UserAgent:
         except RemoteProtocolError:
             return None
 
-    def _refuse(self, request: Request, source: Target, reply_to: Target, error: RemoteProtocolError) -> None:
+    def _refuse(
+        self, request: Request, source: Target, reply_to: Target, error: RemoteProtocolError, now: float
+    ) -> None:
         if request.method == "ACK":
-            self.counters["ignored.ack"] += 1
+            self._drop(_refusal(source, "ACK", None, error.reason, request), "ignored.ack", now)
         elif self._gatekeeper.knows(source):
-            self._core.reply(request, reply_to, error.status, error.reason)
+            self._answer(request, source, reply_to, Deny(error.status, error.reason), now)
         else:
             self.counters["ignored.unknown_source"] += 1
 
-    def _continues(self, request: Request, reply_to: Target, now: float) -> bool:
+    def _continues(self, request: Request, source: Target, reply_to: Target, now: float) -> bool:
         """Give a request to the transaction or the dialog that it belongs to, if there is one."""
         if request.method == "CANCEL":
             return self._cancel(request, reply_to, now)
@@ -309,7 +329,7 @@ class UserAgent:
             return True
         dialog = self._dialog_of(request)
         if dialog is not None:
-            self._receive_within(dialog, request, reply_to, now)
+            self._receive_within(dialog, request, source, reply_to, now)
         return dialog is not None
 
     def _cancel(self, cancel: Request, reply_to: Target, now: float) -> bool:
@@ -326,7 +346,7 @@ class UserAgent:
         """An ACK goes to the INVITE's transaction, or, after a 2xx, to the dialog; no ACK is answered."""
         transaction = self._layer.server_of(ack)
         dialog = self._dialog_of(ack)
-        _ = ack.content_type
+        unwrap_leniently(ack, self._settings.session_types)
         if transaction is not None:
             transaction.acknowledge(ack, now)
         elif dialog is not None:
@@ -341,16 +361,25 @@ class UserAgent:
         dialog = self._core.dialogs.get((request.call_id, tag))
         return dialog if dialog is not None and dialog.belongs(request.from_.tag) else None
 
-    def _receive_within(self, dialog: Dialog, request: Request, reply_to: Target, now: float) -> None:
+    def _receive_within(
+        self, dialog: Dialog, request: Request, source: Target, reply_to: Target, now: float
+    ) -> None:
         validate_request(request)
         denied = inspect(request, self._settings)
         # Dialogs may end even when new ones may not begin.
         if denied is None and self._layer.server_count >= 2 * self._settings.max_transactions:
             denied = self._unavailable()
         if denied is None:
-            dialog.receive(request, reply_to, now)
-        else:
-            self._core.reply(request, reply_to, denied.status, denied.reason, denied.headers)
+            denied = dialog.receive(request, reply_to, now)
+        if denied is not None:
+            self._answer(request, source, reply_to, denied, now)
+
+    def _answer(self, request: Request, source: Target, reply_to: Target, denied: Deny, now: float) -> None:
+        """Answer and forget, and tell of it: whoever sent this will ask why."""
+        self._core.reply(request, reply_to, denied.status, denied.reason, denied.headers)
+        why = denied.why or denied.reason or REASONS.get(denied.status, "")
+        if self._gatekeeper.knows(source):
+            self._gatekeeper.refused(_refusal(source, request.method, denied.status, why, request), now)
 
     def _begin(self, request: Request, size: int, source: Target, reply_to: Target, now: float) -> None:
         """Take a request that belongs to nothing, and may be the beginning of something."""
@@ -361,10 +390,13 @@ class UserAgent:
         if size > self._settings.max_message:
             raise RemoteProtocolError("Message Too Large", 513)
         validate_request(request)
-        screening = self._full(request) or self._gatekeeper.screen(request, source, now)
+        denied = self._full(request)
+        screening = denied or self._gatekeeper.screen(request, source, now)
         if isinstance(screening, Admit):
-            screening = inspect(request, self._settings) or self._merged(request) or screening
-        if isinstance(screening, Deny):
+            denied = inspect(request, self._settings) or self._merged(request)
+        if denied is not None:
+            self._answer(request, source, reply_to, denied, now)
+        elif isinstance(screening, Deny):
             self._core.reply(request, reply_to, screening.status, screening.reason, screening.headers)
         elif isinstance(screening, Ignore):
             self.counters[f"ignored.{screening.why}"] += 1
@@ -373,9 +405,10 @@ class UserAgent:
 
     def _full(self, request: Request) -> Deny | None:
         """What needs no gatekeeper to be refused: we have no such dialog, or no room."""
-        if request.to.tag is not None or request.method in {"CANCEL", "BYE", "INFO"}:
-            return Deny(481)
         settings = self._settings
+        needs_dialog = request.method in settings.allow and not self._begins(request)
+        if request.to.tag is not None or needs_dialog:
+            return Deny(481, why="there is no such dialog")
         calls = request.method == "INVITE" and len(self._core.dialogs) >= settings.max_dialogs
         if calls or self._layer.server_count >= settings.max_transactions:
             return self._unavailable()
@@ -396,5 +429,15 @@ class UserAgent:
             dialog = Dialog.called(self._core, request, source, reply_to, now)
             self._core.emit(InviteReceived(dialog, request, source, admission))
         else:
-            assert request.method == "OPTIONS", "every other method needs a dialog"
             self._core.reply(request, reply_to, 200, headers=self._core.capabilities())
+
+    @staticmethod
+    def _begins(request: Request) -> bool:
+        """Whether the method means something outside a dialog: of all that we may allow, these two do."""
+        return request.method in {"INVITE", "OPTIONS"}
+
+
+def _refusal(
+    source: Target, what: str, status: int | None, why: str, message: Request | Response
+) -> MessageRefused:
+    return MessageRefused(source, what, status, why, message.headers.get("Call-ID") or "")

@@ -11,7 +11,7 @@ from gateway.provisioning.trial import Trials
 from gateway.sip.digest import Authenticator, Verified
 from gateway.sip.events import Event
 from gateway.sip.message import Request
-from gateway.sip.screening import Admit, Deny, Ignore, Screening
+from gateway.sip.screening import Admit, Deny, Ignore, MessageRefused, Screening
 from gateway.sip.target import Target
 from gateway.telephone import AnybodyMayCall
 
@@ -44,6 +44,9 @@ class Carrier:
 
     def turned_away(self, request: Request, source: Target, now: float) -> None:
         """Never happens."""
+
+    def refused(self, refusal: MessageRefused, now: float) -> None:
+        """Nobody to tell."""
 
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """Challenge, check, answer."""

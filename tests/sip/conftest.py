@@ -9,6 +9,7 @@ import pytest
 
 from gateway.sip.events import Event, InviteReceived
 from gateway.sip.message import Request, Response, parse_message
+from gateway.sip.screening import MessageRefused
 from gateway.sip.useragent import Admit, Dialog, Listener, Screening, Settings, Target, UserAgent
 
 OURS = "192.0.2.1"
@@ -22,12 +23,16 @@ class Gate:
         self.strangers: set[str] = set()
         self.verdict: Screening = Admit("trunk")
         self.screened: list[str] = []
+        self.told: list[MessageRefused] = []
 
     def knows(self, source: Target) -> bool:
         return source.host not in self.strangers
 
     def turned_away(self, request: Request, source: Target, now: float) -> None:
         """Nobody to tell."""
+
+    def refused(self, refusal: MessageRefused, now: float) -> None:
+        self.told.append(refusal)
 
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         self.screened.append(request.method)

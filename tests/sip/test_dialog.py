@@ -80,7 +80,7 @@ class TestACallFromThem:
         answer = only_response(phone.heard())
         assert answer.headers.get("Contact") == "<sip:+14155550100@192.0.2.1:5060>"
         assert answer.headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
-        assert answer.headers.get("Accept") == "application/sdp"
+        assert answer.headers.get("Accept") == "application/sdp, multipart/mixed"
         assert answer.headers.get("Supported") == ""
         assert answer.headers.get("X-Call") == "7"
         assert answer.headers.get("Content-Type") == "application/sdp"
@@ -112,7 +112,7 @@ class TestACallFromThem:
         sent = phone.wait(33)
         assert sent[0] == (64.0, "BYE")
         phone.wait(32)
-        assert phone.names() == ["DialogTerminated"]
+        assert phone.names() == ["ByeFailed", "DialogTerminated"]
         phone.wait(64)
         assert phone.idle()
 
@@ -302,7 +302,7 @@ class TestACallFromThem:
         dialog = phone.answered_call()
         dialog.bye(0.0)
         phone.wait(33)
-        assert phone.names() == ["DialogTerminated"]
+        assert phone.names() == ["ByeFailed", "DialogTerminated"]
 
     def test_two_byes_that_cross_end_the_call(self, phone: Phone) -> None:
         """Theirs is answered, ours is too; the end is told once."""
@@ -555,12 +555,16 @@ class TestACallToThem:
         assert phone.names() == ["Answered"]
         assert dialog.remote_tag == "one"
 
-    def test_a_malformed_answer_is_as_good_as_none(self, phone: Phone) -> None:
-        """A 200 that no dialog could be made of is dropped before anything begins."""
+    def test_an_answer_without_a_readable_route_is_hung_up_on(self, phone: Phone) -> None:
+        """The callee has picked up: ACK and BYE go back the way that the 200 came, and the caller is told."""
         dialog, invite = phone.called()
-        phone.send(phone.respond(invite, 200, headers=["Record-Route: <sip:unclosed"], body=b"answer"))
-        assert dialog.state == "early"
-        assert phone.agent.counters["dropped.response"] == 1
+        sent = phone.send(phone.respond(invite, 200, headers=["Record-Route: <sip:unclosed"], body=b"answer"))
+        assert [one.method for one in sent if isinstance(one, Request)] == ["ACK", "BYE"]
+        assert {(target.host, target.port) for target in phone.sent_to} == {(phone.source.host, 5060)}
+        refused = phone.events()[0]
+        assert isinstance(refused, Refused)
+        assert (refused.status, refused.reason_phrase[:12]) == (200, "Record-Route")
+        assert dialog.state == "terminated"
 
     def test_a_callee_may_hang_up_before_our_ack(self, phone: Phone) -> None:
         """BYE right behind the 200: it is answered, and the 200 acknowledged all the same."""
@@ -703,7 +707,11 @@ class TestTheWay:
 
     def test_an_old_peer_without_contact_is_answered_where_it_is(self, phone: Phone) -> None:
         """RFC 2543 demanded no Contact: the From URI stands for it, and the way is the one it came by."""
-        dialog = phone.answered_call(contact=None)
+        phone.send(phone.request("INVITE", contact=None, branch=None, tag=""))
+        event = phone.agent.next_event()
+        assert isinstance(event, InviteReceived)
+        dialog = event.dialog
+        dialog.accept(0.0, b"answer")
         assert dialog.remote_target == "sip:+12125550111@198.51.100.2"
 
     def test_a_peer_without_tags_is_a_peer(self, phone: Phone) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from gateway.sip.body import unwrap
 from gateway.sip.digest import Authenticator, Challenge, Credentials, challenges_to_answer
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.framing import StreamFramer
@@ -124,7 +125,8 @@ FULL_HOPS = ",".join(["SIP/2.0/UDP a" + FULL_PARAMS] * (MAX_LIST - 1))
 
 MESSAGES = {
     "everything at its bound": (
-        f"{MINIMAL}v: {FULL_HOPS}\r\nRecord-Route: {FULL_ADDRESSES}\r\nRecord-Route: {FULL_ADDRESSES}\r\n\r\n"
+        f"{MINIMAL}m: <sip:a@b>\r\nv: {FULL_HOPS}\r\n"
+        f"Record-Route: {FULL_ADDRESSES}\r\nRecord-Route: {FULL_ADDRESSES}\r\n\r\n"
     ),
     "nothing but line ends": fill("\r\n"),
     "nothing but line feeds": fill("\n"),
@@ -220,6 +222,38 @@ def test_every_message_is_judged_in_time(shape: str) -> None:
     """A datagram full of whatever is parsed, validated and answered within the limit."""
     data = octets(MESSAGES[shape])
     assert cost_of(lambda: receive(data)) < LIMIT
+
+
+INVITE = f"{MINIMAL}c: multipart/mixed;boundary=b\r\n"
+BODIES = {
+    "delimiters": fill("\r\n--b"),
+    "delimiters of line feeds": fill("\n--b\n"),
+    "almost delimiters": fill("\r\n--bb"),
+    "delimiters with spaces": fill("\r\n--b" + " " * 100),
+    "empty parts": fill("--b\r\n\r\n\r\n"),
+    "a part of header fields": fill("a: b\r\n", "--b\r\n"),
+    "folded header fields": fill("a: b\r\n c\r\n", "--b\r\n", "\r\n\r\n"),
+    "line feeds": fill("\n", "--b"),
+    "bodies in bodies": fill("--b\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"),
+    "base64": fill("A", "--b\r\nContent-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+    "quoted": fill(
+        "=41", "--b\r\nContent-Type: application/sdp\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", BODIES)
+def test_every_body_is_taken_apart_in_time(shape: str) -> None:
+    """A multipart body of whatever is read or refused within the limit."""
+    body = octets(BODIES[shape])[:60_000]
+    data = octets(f"{INVITE}l: {len(body)}\r\n\r\n") + body
+
+    def take_apart() -> None:
+        message = parse_message(data)
+        assert isinstance(message, Request)
+        unwrap(message, ("application/sdp",))
+
+    assert cost_of(take_apart) < LIMIT
 
 
 @pytest.mark.parametrize("shape", MESSAGES)
