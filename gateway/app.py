@@ -75,6 +75,7 @@ from gateway.settings import Config
 from gateway.sip.digest import Authenticator
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
+from gateway.sip.screening import MessageRefused
 from gateway.sip.target import Target
 from gateway.store import CallRow, StoreError, open_store
 from gateway.store.closing import Left
@@ -320,6 +321,7 @@ class Gateway:
             config.sip.unknown_sources,
             config.limits.calls_per_second,
             self._unknown_source,
+            self._message_refused,
         )
         self.switchboard.resolver = resolver = Resolver(families=families(config.sip.listeners))
         self.endpoint = SipEndpoint(
@@ -517,6 +519,21 @@ class Gateway:
             "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],
             "mqtt_dropped": 0 if self.link is None else self.link.outbox.counters["dropped"],
         }
+
+    def _message_refused(self, refusal: MessageRefused, trunk: str, count: int) -> None:
+        header, colon, why = refusal.why.partition(": ")
+        self.bus.tell(
+            "sip.refused" if refusal.status else "sip.dropped",
+            level="warning",
+            trunk=trunk,
+            source=f"{refusal.source.host}:{refusal.source.port}",
+            method=refusal.what,
+            status=refusal.status,
+            header=header if colon else "",
+            why=why if colon else refusal.why,
+            sip_call_id=refusal.call_id,
+            count=count,
+        )
 
     def _unknown_source(self, source: Target, request: Request, count: int) -> None:
         """Say in the log what an unknown source got no answer to; one line at a time."""

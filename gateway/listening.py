@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Sequence
 
 from gateway import __version__
+from gateway.media.dtmf import INFO_TYPES, parse_info
 from gateway.net.reach import Reach
 from gateway.net.sip import Binding
 from gateway.net.tls import client_context, server_context
@@ -56,4 +57,6 @@ def sip_settings(sip: SipSettings) -> Settings:
         max_transactions=sip.max_transactions,
         max_dialogs=sip.max_calls,
         invite_timeout=sip.invite_seconds,
+        info_types=INFO_TYPES,
+        reads_info=lambda media_type, body: parse_info(media_type, body) is not None,
     )

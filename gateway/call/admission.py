@@ -7,7 +7,7 @@ record to keep.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 from gateway.call.guesses import Guesses
@@ -15,11 +15,14 @@ from gateway.routing.inbound import Credentials, CredentialState, TrunkMatch, ma
 from gateway.routing.table import Trunks
 from gateway.sip.digest import Authenticator, Stale, Verified, user_in
 from gateway.sip.message import Request
-from gateway.sip.screening import Admit, Deny, Ignore, Screening
+from gateway.sip.screening import Admit, Deny, Ignore, MessageRefused, Screening
 from gateway.sip.target import Target
 
 LINES_A_SECOND = 5
-"Log lines about unknown sources: a scan must not fill the disk."
+"Log lines about unknown sources, and about messages refused: a scan must not fill the disk."
+
+MOST_SOURCES = 1000
+"Known sources whose refused messages are counted apart."
 
 FREE_GUESSES, FREE_OF_SOURCE = 10, 100
 "Wrong credentials after which a user at an address, and the address, has to wait for the next."
@@ -28,6 +31,9 @@ LONGEST_PAUSE = 60.0
 
 OnUnknown = Callable[[Target, Request, int], None]
 "Told of a request from an unknown source, and of how many since the last time."
+
+OnRefused = Callable[[MessageRefused, str, int], None]
+"Told of a message that came to nothing, of the trunks of its source, and of how many since the last time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,15 @@ class TrunkGate:
         unknown: Literal["ignore", "refuse"],
         calls_per_second: float,
         on_unknown: OnUnknown,
+        on_refused: OnRefused = lambda refusal, trunk, count: None,
     ) -> None:
         self._trunks = trunks
         self._authenticator = authenticator
         self._unknown = unknown
         self._on_unknown = on_unknown
+        self._on_refused = on_refused
+        self._refused: dict[tuple[str, int | None], tuple[float, int]] = {}
+        "By source and status: when a line was told, and how many were not since."
         self._calls_per_second = calls_per_second
         self._guesses = Guesses(LONGEST_PAUSE)
         self._due = 0.0
@@ -69,6 +79,19 @@ class TrunkGate:
             self._told_at = now
             count, self._untold = self._untold, 0
             self._on_unknown(source, request, count)
+
+    def refused(self, refusal: MessageRefused, now: float) -> None:
+        """A line a second for each source and status: a carrier's engineer will ask why."""
+        key = refusal.source.host, refusal.status
+        told_at, untold = self._refused.pop(key, (-inf, 0))
+        if now - told_at < 1.0:
+            self._refused[key] = told_at, untold + 1
+            return
+        if len(self._refused) >= MOST_SOURCES:
+            del self._refused[next(iter(self._refused))]
+        self._refused[key] = now, 0
+        trunks = {trunk.name for _, trunk in self._trunks().at(refusal.source.host)}
+        self._on_refused(refusal, ", ".join(sorted(trunks)), untold + 1)
 
     def screen(self, request: Request, source: Target, now: float) -> Screening:
         """Silence or 403 for unknown sources, a challenge where credentials are due, otherwise in."""

@@ -17,6 +17,7 @@ from gateway.call.refusal import Refused, ending_of
 from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.routing.decision import Reason, Rejected
+from gateway.routing.inbound import InboundRoute
 from gateway.routing.limits import Lease
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.web import WebRoute
@@ -259,6 +260,8 @@ class Call:
     def _routed(self, route: Route) -> None:
         self.route = route
         self.record.routed(route)
+        if isinstance(route, InboundRoute) and route.withheld:
+            self.record.sealed_caller = self._board.seal(route.withheld)
         by = {} if isinstance(route, WebRoute) else {"trunk": route.trunk.name}
         self.tell("call.routed", **by, agent=route.agent.name, version=route.version.number)
 

@@ -101,6 +101,10 @@ def ending_of_refused(event: Refused, username: str | None = None) -> Ending:
         status, reason = TRUNK_UNREACHABLE
         detail = f"the trunk did not answer: {event.reason_phrase or 'no response'}"
         return Ending(status, reason, "gateway", detail, event.status, 27)
+    if event.status < 300:
+        status, reason = NETWORK
+        detail = f"the trunk's {event.status} could not be used: {event.reason_phrase}"
+        return Ending(status, reason, "gateway", detail, event.status, 95)
     cause = q850_cause(event.reason_header)
     status, reason = meaning(event.status, cause)
     by: By = "callee" if status in {Status.BUSY, Status.DID_NOT_PICK} else "gateway"
@@ -124,4 +128,6 @@ def _detail(event: Refused, cause: int | None) -> str:
     said = f"{event.status} {event.reason_phrase}".rstrip()[:120]
     if 300 <= event.status < 400:
         return f"the trunk answered {said}; calls are not redirected"
-    return f"the trunk answered {said}" + ("" if cause is None else f", Q.850 cause {cause}")
+    warning = next((value for name, value in event.headers if name == "Warning"), "")
+    more = "" if cause is None else f", Q.850 cause {cause}"
+    return f"the trunk answered {said}{more}" + (f", Warning: {warning[:120]}" if warning else "")

@@ -62,6 +62,8 @@ class EndReason(StrEnum):
     MEDIA_LOST = "media_lost"
     "No RTP came for `media.no_media_seconds`."
     NO_COMMON_CODEC = "no_common_codec"
+    NO_USABLE_MEDIA = "no_usable_media"
+    "The offer has no stream that we carry: SRTP alone, another address family, no audio, no address."
     BAD_SESSION = "bad_session"
     "The SDP made no sense, or the answer to our offer never came."
     NO_PORT_FREE = "no_port_free"
@@ -161,6 +163,8 @@ class CallRecord:
     "Packets, loss, jitter and the like, each way: `docs/calls.md` lists the keys."
     ladder: list[dict[str, object]] = field(default_factory=list)
     "The SIP messages of the call, in JSON types: `at`, `sent` (by us), `line` (`INVITE`, `180 Ringing`, …)."
+    sealed_caller: str | None = None
+    "Who asked to be nobody, sealed for the operator."
     recording_status: str | None = None
     "`recording`, `saved` or `failed`; None: it was not recorded."
     recording: dict[str, object] | None = None
@@ -183,7 +187,7 @@ class CallRecord:
         self.version_number = route.version.number
         if isinstance(route, InboundRoute):
             self.to_number = route.called
-            self.from_number = route.caller or self.from_number
+            self.from_number = route.caller or route.caller_raw or self.from_number
         elif isinstance(route, OutboundRoute):
             self.quote = route.quote
             self.prepaid = route.paid_seconds is not None
@@ -248,6 +252,7 @@ class CallRecord:
             recording_status=self.recording_status,
             recording=self.recording,
             epoch_ms=milliseconds(self.created_at) - int(self.begun * 1000),
+            sealed_caller=self.sealed_caller,
             **self._price(),
         )
 

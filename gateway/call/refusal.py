@@ -1,10 +1,12 @@
 """The one place where a refusal becomes a SIP answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.call.record import Ending, EndReason, Status
+from gateway.media.offer_answer import NO_COMMON_CODEC, NotAcceptable
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.mending import MENDS, Mend
+from gateway.sip.grammar import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,16 @@ ANSWERS: dict[EndReason | Reason, Answer] = {
     Reason.WEB_CALL_LIMIT: Answer(503, "Web Call Limit", 34),
     EndReason.AGENT_UNREACHABLE: Answer(503, "Agent Runtime Not Reachable", 27),
     EndReason.NO_COMMON_CODEC: Answer(488, "No Common Codec", 65),
+    EndReason.NO_USABLE_MEDIA: Answer(488, "Media Not Acceptable", 65),
     EndReason.BAD_SESSION: Answer(400, "Session Description Not Understood", 95),
     EndReason.NO_PORT_FREE: Answer(503, "No Media Port Free", 34),
     EndReason.STORE_UNAVAILABLE: Answer(503, "Routing Database Not Reachable", 41),
     EndReason.GATEWAY_DRAINED: Answer(503, "Gateway Draining", 41),
     EndReason.INTERNAL_ERROR: Answer(500, "Server Internal Error", 41),
 }
+
+WARN_AGENT = "trunkline"
+"Who warns: a pseudonym, since hosts behind NAT say nothing to anybody."
 
 OTHERWISE = Answer(500, "Server Internal Error", 41)
 
@@ -64,6 +70,12 @@ OTHER_MENDS: dict[EndReason, Mend] = {
         "/agents",
         "GET /v1/agents/{agent_id}/versions",
         "gateway check --connect",
+    ),
+    EndReason.NO_USABLE_MEDIA: Mend(
+        "Have the carrier offer G.711 audio by plain RTP, to an address that we can send to.",
+        "/trunks",
+        "",
+        "gateway calls show CALL",
     ),
     EndReason.NO_COMMON_CODEC: Mend(
         "Let the trunk have PCMU and PCMA, and the carrier offer one of them.",
@@ -110,8 +122,13 @@ _BY_WORD = {str(reason): mend for table in (MENDS, OTHER_MENDS) for reason, mend
 class Refused(Exception):
     """Call control refuses a call before its answer, for a reason that is not routing's."""
 
-    def __init__(self, reason: EndReason, detail: str) -> None:
+    def __init__(
+        self, reason: EndReason, detail: str, phrase: str | None = None, warning: int | None = None
+    ) -> None:
+        """`phrase` and `warning` say more precisely than the reason what is wrong with an offer."""
         super().__init__(f"{reason}: {detail}")
+        self.phrase = phrase
+        self.warning = warning
         self.reason = reason
         self.detail = detail
         self.retry_after = RETRY_SECONDS.get(reason)
@@ -119,7 +136,22 @@ class Refused(Exception):
 
 def answer_for(refusal: Rejected | Refused) -> Answer:
     """The SIP answer to a refusal."""
-    return ANSWERS.get(refusal.reason, OTHERWISE)
+    answer = ANSWERS.get(refusal.reason, OTHERWISE)
+    phrase = refusal.phrase if isinstance(refusal, Refused) else None
+    return answer if phrase is None else replace(answer, phrase=phrase)
+
+
+def refused_offer(error: NotAcceptable) -> Refused:
+    """What is wrong with an offer that makes sense and has nothing that we can carry."""
+    reason = EndReason.NO_COMMON_CODEC if error.phrase == NO_COMMON_CODEC else EndReason.NO_USABLE_MEDIA
+    return Refused(reason, str(error), error.phrase, error.warning)
+
+
+def warning_headers(refusal: Rejected | Refused) -> list[tuple[str, str]]:
+    """A `Warning`, where the offer was to blame (RFC 3261 section 20.43)."""
+    if not isinstance(refusal, Refused) or refusal.warning is None:
+        return []
+    return [("Warning", f"{refusal.warning} {WARN_AGENT} {quote(refusal.detail[:160])}")]
 
 
 def ending_of(refusal: Rejected | Refused) -> Ending:

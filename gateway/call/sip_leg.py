@@ -7,7 +7,14 @@ from gateway.call.outcome import ending_of_refused
 from gateway.call.phone import Party
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
-from gateway.call.refusal import Refused, answer_for, reason_header, retry_headers
+from gateway.call.refusal import (
+    Refused,
+    answer_for,
+    reason_header,
+    refused_offer,
+    retry_headers,
+    warning_headers,
+)
 from gateway.media.dtmf import parse_info
 from gateway.media.sdp import NotAcceptable
 from gateway.net.sip import SipEndpoint
@@ -110,7 +117,7 @@ class SipLeg:
             if offer:
                 self._answer = media.answer(offer, self._endpoint.now())
         except NotAcceptable as error:
-            raise Refused(EndReason.NO_COMMON_CODEC, str(error)) from error
+            raise refused_offer(error) from error
         except ValueError as error:
             raise Refused(EndReason.BAD_SESSION, str(error)) from error
 
@@ -135,7 +142,7 @@ class SipLeg:
         if self.dialog.state != "early":
             return
         answer = answer_for(refusal)
-        headers = [reason_header(answer), *retry_headers(refusal), *challenge]
+        headers = [reason_header(answer), *warning_headers(refusal), *retry_headers(refusal), *challenge]
         self.dialog.refuse(self._endpoint.now(), answer.status, answer.phrase, headers)
         self._endpoint.flush()
 
@@ -280,9 +287,10 @@ class SipLeg:
                 self.dialog.accept(now, self.media.answer(offer, now))
             else:
                 self.dialog.accept(now, self.media.offer())
-        except NotAcceptable:
+        except NotAcceptable as error:
             # The session goes on as it was (RFC 3261 section 14.2).
-            self.dialog.refuse(now, 488, "No Common Codec")
+            refusal = refused_offer(error)
+            self.dialog.refuse(now, 488, error.phrase, warning_headers(refusal))
         except ValueError as error:
             self.dialog.refuse(now, 400, f"Session Description: {error}"[:80])
         self._endpoint.flush()

@@ -24,7 +24,14 @@ from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, Status
 from gateway.call.recording import Action, CallRecording, RecordingRefused
 from gateway.call.refusal import Refused, answer_for, told_of_refusal
 from gateway.call.sip_agent import Receives, SipAgentDialer, SipParts
-from gateway.call.sip_words import call_id_in, caller_in, dialled, first_line
+from gateway.call.sip_words import (
+    asserted_in,
+    call_id_in,
+    caller_in,
+    dialled,
+    first_line,
+    is_private,
+)
 from gateway.call.sounds import Sounds
 from gateway.events.bus import EventBus
 from gateway.media.codecs import CODECS
@@ -35,7 +42,7 @@ from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.recordings.writer import RecordingWriter
 from gateway.routing.decision import Reason, Rejected
-from gateway.routing.inbound import InboundRoute, route_inbound
+from gateway.routing.inbound import ANONYMOUS, InboundRoute, route_inbound
 from gateway.routing.limits import (
     INBOUND_BURST_SECONDS,
     Lease,
@@ -49,7 +56,7 @@ from gateway.routing.table import Dialect as DialectName
 from gateway.routing.web import WebRoute
 from gateway.settings import Config
 from gateway.sip.dialog import Dialog
-from gateway.sip.events import DialogTerminated, Event, InviteReceived, OptionsAnswered
+from gateway.sip.events import ByeFailed, DialogTerminated, Event, InviteReceived, OptionsAnswered
 from gateway.sip.target import Target
 from gateway.store import Store, StoreError
 from gateway.store.ids import new_id
@@ -129,6 +136,8 @@ class Switchboard:
                 self._dialog_over(dialog)
             case OptionsAnswered():
                 pass
+            case ByeFailed():
+                self._bye_failed(event)
             case _:
                 call = self._calls.get(event.dialog)
                 if call is not None:
@@ -187,7 +196,6 @@ class Switchboard:
             table = await self._store.routing_table(called)
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
-        asserted = request.headers.get("P-Asserted-Identity")
         admission = invite.admission
         assert isinstance(admission, Admission)
         return route_inbound(
@@ -197,7 +205,8 @@ class Switchboard:
             source=invite.source.host,
             now_utc=utc_now(),
             credentials=admission.credentials,
-            asserted=asserted,
+            asserted=asserted_in(request),
+            private=is_private(request),
         )
 
     def challenge(self, invite: InviteReceived, refusal: Rejected | Refused) -> list[tuple[str, str]]:
@@ -399,13 +408,18 @@ class Switchboard:
         fields = {"type": "phone", **whose, **told_of_refusal(refusal)}
         self.tell("call.refused", level="warning", **fields)
 
+    def seal(self, text: str) -> str:
+        """Text that only the database's key opens again."""
+        return self._store.seal(text)
+
     def _start(self, invite: InviteReceived) -> None:
         request = invite.request
         record = CallRecord(
             id=new_id("call"),
             direction="inbound",
             sip_call_id=request.call_id,
-            from_number=caller_in(request),
+            # Which trunk it is, and whether that shows callers who withhold their number, is not known yet.
+            from_number=ANONYMOUS if is_private(request) else caller_in(request),
             to_number=dialled(request),
             created_at=utc_now(),
             status=Status.RECEIVED,
@@ -501,6 +515,23 @@ class Switchboard:
             return False
         del self._by_call_id[call.record.sip_call_id]
         return True
+
+    def _bye_failed(self, event: ByeFailed) -> None:
+        """The peer may think that the call goes on: say so where somebody will look."""
+        call = self._calls.get(event.dialog)
+        where = f"{event.target.host}:{event.target.port or 'by DNS'} by {event.target.transport}"
+        if isinstance(call, Call):
+            call.tell("call.bye_failed", level="warning", target=where, why=event.why)
+            call.record.step(False, f"no answer to BYE at {where}: {event.why}")
+            self.save(call.record)
+        else:
+            self.tell(
+                "call.bye_failed",
+                level="warning",
+                sip_call_id=event.dialog.call_id,
+                target=where,
+                why=event.why,
+            )
 
     def _dialog_over(self, dialog: Dialog) -> None:
         """A call that was given up while it rang has its last messages only now: a 487, or a late answer."""

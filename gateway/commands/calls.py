@@ -72,6 +72,7 @@ def _plain(call: CallRow) -> dict[str, object]:
         if isinstance(value, datetime)
         else value
         for name, value in asdict(call).items()
+        if name != "sealed_caller"
     }
 
 
@@ -118,6 +119,9 @@ def show(
     """Show everything about one call."""
 
     async def work(session: Session) -> None:
-        session.output.one(_plain(await _found(session, call_id)))
+        row = await _found(session, call_id)
+        # Whoever may run this has the key: the operator, who has to find a caller that made trouble.
+        caller = None if row.sealed_caller is None else session.store.open_sealed(row.sealed_caller)
+        session.output.one({**_plain(row), "withheld_caller": caller})
 
     run(config, as_json, work)

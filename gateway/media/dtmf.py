@@ -3,6 +3,7 @@
 Nothing here detects or makes tones in the audio.
 """
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -154,6 +155,10 @@ class EventDetector:
 
 RELAY = "application/dtmf-relay"
 PLAIN = "application/dtmf"
+NORTEL = "application/vnd.nortelnetworks.digits"
+
+INFO_TYPES = (RELAY, PLAIN, NORTEL)
+"Media types of a SIP INFO that brings a digit."
 
 _LONGEST_BODY = 256
 _DEFAULT_MS = 160
@@ -171,26 +176,26 @@ class Press:
 def parse_info(content_type: str, body: bytes) -> Press | None:
     """The digit in the body of a SIP INFO; None when there is none that can be read.
 
-    `application/dtmf-relay` has lines `Signal=5` and `Duration=160`; `application/dtmf` has only the
-    digit. No RFC describes either; spaces, lower case and event codes (`Signal=11` is `#`) are about.
+    `application/dtmf-relay` has lines `Signal=5` and `Duration=160`, `application/dtmf` only the digit, and
+    Nortel's a line `d=5`. No RFC describes any of them, and each is met under the name of the others, on one
+    line, with spaces, quotes, lower case and event codes (`Signal=11` is `#`).
     """
-    if len(body) > _LONGEST_BODY:
+    if len(body) > _LONGEST_BODY or content_type.partition(";")[0].strip().lower() not in INFO_TYPES:
         return None
-    text = body.decode("ascii", "replace")
-    kind = content_type.partition(";")[0].strip().lower()
-    fields = {"signal": text.strip()} if kind == PLAIN else _fields(text) if kind == RELAY else {}
-    digit = _digit(fields.get("signal", ""))
-    return None if digit is None else Press(digit, _duration(fields.get("duration", "")))
+    text = body.decode("ascii", "replace").strip()
+    signal = _SIGNAL(text)
+    digit = _digit(signal[1] if signal else text)
+    duration = _DURATION(text)
+    return None if digit is None else Press(digit, _duration(duration[1] if duration else ""))
+
+
+_SIGNAL = re.compile(r"(?im)(?:\bsignal|^d)[ \t]*+[=:][ \t]*+\"?+([0-9A-D*#]{1,2}+)(?![0-9A-D*#])").search
+_DURATION = re.compile(r"(?i)\bduration[ \t]*+[=:][ \t]*+\"?+([0-9]++)").search
 
 
 def info_body(digit: str, duration_ms: int) -> bytes:
     """The `application/dtmf-relay` body for a digit; ValueError when it is none."""
     return f"Signal={DIGITS[event_code(digit)]}\r\nDuration={duration_ms}\r\n".encode()
-
-
-def _fields(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in text.splitlines())
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _digit(signal: str) -> str | None:

@@ -41,10 +41,12 @@ DYNAMIC_PAYLOAD_TYPES = range(96, 128)
 class NotAcceptable(ValueError):
     """There is no stream in it that we can carry: 488, or the end of a call whose answer says so."""
 
-    def __init__(self, why: str, warning: int = 399) -> None:
+    def __init__(self, why: str, warning: int = 399, phrase: str = "Media Not Acceptable") -> None:
         super().__init__(why)
         self.warning = warning
         "The code of a `Warning` header that says the same (RFC 3261 section 20.43)."
+        self.phrase = phrase
+        "The same in the few words of a reason phrase."
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +244,11 @@ def _first_acceptable(offer: SessionDescription, capabilities: Capabilities, add
         except NotAcceptable as refusal:
             refusals.append(refusal)
     if not refusals:
-        raise NotAcceptable("the offer has no m= line", 304)
+        raise NotAcceptable("the offer has no m= line", _NO_SUCH_MEDIA, "No Audio Stream")
     # A video stream beside the audio that failed is not what anybody wants to hear of.
     refusals.sort(key=lambda refusal: refusal.warning == _NO_SUCH_MEDIA)
     why = "; ".join(dict.fromkeys(str(refusal) for refusal in refusals[:3]))
-    raise NotAcceptable(why, refusals[0].warning)
+    raise NotAcceptable(why, refusals[0].warning, refusals[0].phrase)
 
 
 _NO_SUCH_MEDIA = 304
@@ -261,14 +263,18 @@ def _carried(
     """The stream at that place, if we can carry it from our `address`; raises `NotAcceptable`."""
     media = description.media[index]
     if media.kind != "audio":
-        raise NotAcceptable(f"{_word(media.kind)} is not carried", _NO_SUCH_MEDIA)
+        raise NotAcceptable(f"{_word(media.kind)} is not carried", _NO_SUCH_MEDIA, "No Audio Stream")
     if not media.port:
-        raise NotAcceptable("the audio stream has port 0")
-    if media.protocol not in PROFILES or media.ports != 1:
-        raise NotAcceptable(f"{_word(media.protocol)} is not carried, only RTP/AVP", 302)
+        raise NotAcceptable("the audio stream has port 0", _NO_SUCH_MEDIA, "Audio Stream Has Port 0")
+    if media.protocol not in PROFILES:
+        phrase = "SRTP Not Supported" if "SAVP" in media.protocol.upper() else "Media Transport Not Supported"
+        raise NotAcceptable(f"{_word(media.protocol)} is not carried, only RTP/AVP", 302, phrase)
+    if media.ports != 1:
+        why = f"{media.ports} ports for one stream are not carried"
+        raise NotAcceptable(why, 302, "Port Count Not Supported")
     connection = description.connection_of(media)
     if connection is None:
-        raise NotAcceptable("there is no c= line", 301)
+        raise NotAcceptable("there is no c= line", 301, "No Connection Address")
     _check_connection(connection, address)
     said = description.direction_of(media)
     direction = said.within(Direction.SENDONLY) if connection.is_null else said
@@ -282,27 +288,33 @@ def _check_connection(connection: Connection, ours: str) -> None:
         return
     mine = parse_address(ours)
     if mine is not None and connection.family != family_of(ours):
-        raise NotAcceptable(f"media to a name in {connection.family}, but ours is IPv{mine.version}", 301)
+        why = f"media to a name in {connection.family}, but ours is IPv{mine.version}"
+        raise NotAcceptable(why, 301, f"{connection.family} Media Not Supported".replace("IP", "IPv", 1))
 
 
 def check_host(host: str, ours: str) -> None:
     """Raises `NotAcceptable` where we could not send to that address, or should not."""
     address = parse_address(host)
     if address is None:
-        raise NotAcceptable("media to what is neither an address nor a name", 301)
+        raise NotAcceptable("media to what is neither an address nor a name", 301, "No Media Address")
     # An offer must not make us flood a group, or a broadcast address (all of which lie in 240.0.0.0/4).
     if address.is_multicast or (address.version == 4 and address.is_reserved):
-        raise NotAcceptable("media to an address that is not one host's", 301)
+        why = "media to an address that is not one host's"
+        raise NotAcceptable(why, 330 if address.is_multicast else 301, "Media Address Is Not One Host's")
     mine = parse_address(ours)
     if mine is not None and mine.version != address.version and not address.is_unspecified:
-        raise NotAcceptable(f"media to IPv{address.version}, but ours is IPv{mine.version}", 301)
+        why = f"media to IPv{address.version}, but ours is IPv{mine.version}"
+        raise NotAcceptable(why, 301, f"IPv{address.version} Media Not Supported")
 
 
 def _no_common_codec(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> NotAcceptable:
     names = list(dict.fromkeys(_word(encoding.name) for encoding in encodings.values()))
     theirs = ", ".join(names[:6]) or "no known codec"
     ours = ", ".join(codec.name for codec in codecs)
-    return NotAcceptable(f"no common codec: the peer has {theirs}, we take {ours}", 305)
+    return NotAcceptable(f"no common codec: the peer has {theirs}, we take {ours}", 305, NO_COMMON_CODEC)
+
+
+NO_COMMON_CODEC = "No Common Codec"
 
 
 def _word(text: str) -> str:

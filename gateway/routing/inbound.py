@@ -86,12 +86,14 @@ class InboundRoute:
     caller: str | None
     "E.164; None: withheld, or not a number."
     caller_raw: str
-    "The caller as the trunk wrote it."
+    "The caller as the trunk wrote it, or `anonymous`."
     called: str
     "E.164"
     max_seconds: float
     decision: Decision
     recording: RecordingRule = NOT_RECORDED
+    withheld: str = ""
+    "Who it is that asked to be nobody: for the operator's eyes alone, sealed at rest."
 
 
 def route_inbound(
@@ -102,23 +104,27 @@ def route_inbound(
     source: str,
     now_utc: datetime,
     credentials: Credentials = NO_CREDENTIALS,
-    asserted: str | None = None,
+    asserted: Sequence[str] = (),
+    private: bool = False,
 ) -> InboundRoute:
     """Decide who answers a call; raises Rejected, and either way there is a Decision that says why.
 
     `called` and `caller` are the user parts of the Request-URI and of From, or these URIs whole; `asserted`
-    is the identity in P-Asserted-Identity, which counts only where the trunk is trusted with it.
+    are the identities in P-Asserted-Identity, which count only where the trunk is trusted with them.
+    `private`: the caller asked that nobody be told who it is (`Privacy: id`, RFC 3325 section 9.3).
     """
     trail = Trail()
     near = _by_source(trail, table, source, called)
     trail.subject = _whose(table, called, near)
     proven = _by_credentials(trail, near, credentials)
-    trunk, number = _by_number(trail, table, called, proven, near, credentials)
+    trunk, number, reading = _by_number(trail, table, called, proven, near, credentials)
     trail.subject = Subject(number.workspace_id, trunk.id, number.id)
     number_is_ready(trail, number, now_utc)
-    version = _answering_version(trail, table, number, lambda: _party(caller, asserted, trunk))
+    who = _caller_of(trunk, caller, asserted, reading)
+    version = _answering_version(trail, table, number, lambda: who.e164 or who.raw)
     agent, workspace = owner(trail, table, number, version)
-    caller_raw, caller_e164 = _caller(trail, trunk, caller, asserted)
+    _note_caller(trail, trunk, who, asserted, private=private)
+    withheld = private and not trunk.reveal_withheld
     recording = recording_rule(trail, number, version, trunk, "inbound")
     summary = f"{number.e164} is answered by version {version.number} of agent “{agent.name}”"
     return InboundRoute(
@@ -127,8 +133,9 @@ def route_inbound(
         version=version,
         agent=agent,
         workspace=workspace,
-        caller=caller_e164,
-        caller_raw=caller_raw,
+        caller=None if withheld else who.e164,
+        caller_raw=ANONYMOUS if withheld else who.raw,
+        withheld=(who.e164 or who.raw) if withheld else "",
         called=number.e164,
         max_seconds=float(version.max_call_duration_sec),
         decision=trail.decided(summary),
@@ -217,14 +224,15 @@ def _by_number(
     proven: tuple[Trunk, ...],
     matched: tuple[Trunk, ...],
     credentials: Credentials,
-) -> tuple[Trunk, PhoneNumber]:
-    """The number that was dialled, and the trunk it came by: the first proven one that carries it."""
+) -> tuple[Trunk, PhoneNumber, Reading]:
+    """The number that was dialled, the trunk it came by, the first proven one that carries it, and how the
+    number was written."""
     known = readings_in_table(table, proven, called)
     for reading, number, trunk in known:
         if carries(trunk, number):
             trail.passed("dialled number", called, _as_read(reading, trunk))
             trail.passed("number", reading.e164, f"{number.id}, by trunk “{trunk.name}”")
-            return trunk, number
+            return trunk, number, reading
     for trunk in matched:
         if any(carries(trunk, number) for _, number, _ in known):
             raise _unproven(trail, (trunk,), credentials)
@@ -278,11 +286,59 @@ def _number_nowhere(trail: Trail, table: RoutingTable, called: str, trunk: Trunk
     )
 
 
-def _party(caller: str, asserted: str | None, trunk: Trunk) -> str:
-    """Who calls, in one writing, as far as the trunk says."""
-    given = asserted if asserted is not None and trunk.trust_pai else caller
-    normalised = normalise(given, _without_tech_prefix(trunk.number_format))
-    return normalised.e164 or normalised.raw
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who calls, as far as the trunk may say so."""
+
+    raw: str
+    e164: str | None
+    found: str
+    asserted: bool
+
+
+def _caller_of(trunk: Trunk, caller: str, asserted: Sequence[str], called: Reading) -> _Caller:
+    """The first asserted identity that carries a number, where the trunk is trusted with them; else From."""
+    readings = (
+        [_read_caller(trunk, one, called, asserted=True) for one in asserted] if trunk.trust_pai else []
+    )
+    numbers = [one for one in readings if one.e164]
+    if numbers:
+        return numbers[0]
+    plain = _read_caller(trunk, caller, called, asserted=False)
+    return plain if plain.e164 or not readings else readings[0]
+
+
+def _read_caller(trunk: Trunk, written: str, called: Reading, *, asserted: bool) -> _Caller:
+    """A caller's number as E.164 where there is evidence for it, else as it was written.
+
+    Nothing tells a national number without its zero from an international one without its plus, and nobody
+    has a table to look a caller up in. Evidence is the trunk's own format, a plus or a context, the access
+    code that no national number begins with, and the called number of the same request.
+    """
+    normalised = normalise(written, _without_tech_prefix(trunk.number_format))
+    evident = {_EVERYWHERE, called.how.partition(",")[0]}
+    for reading in normalised.readings:
+        if not reading.lenient or reading.how in evident:
+            return _Caller(normalised.raw, reading.e164, reading.e164, asserted)
+    why_not = normalised.why_not or "not shown as an international number: nothing says that it is one"
+    return _Caller(normalised.raw, None, why_not, asserted)
+
+
+_EVERYWHERE = "behind access code 00"
+
+ANONYMOUS = "anonymous"
+"What a caller is called who asked to be nobody (RFC 3323 section 4.1.1.3)."
+
+
+def _note_caller(trail: Trail, trunk: Trunk, who: _Caller, asserted: Sequence[str], *, private: bool) -> None:
+    """Say in the decision who calls, or that it is not to be said. Callers without a number are welcome."""
+    if private and not trunk.reveal_withheld:
+        trail.noted("caller", ANONYMOUS, "the caller withholds its number (Privacy)")
+        return
+    if asserted and not trunk.trust_pai:
+        found = "ignored: the trunk is not trusted to assert identities (trust_pai)"
+        trail.noted("asserted caller", ", ".join(asserted), found)
+    trail.noted("asserted caller" if who.asserted else "caller", who.raw, who.found)
 
 
 def _answering_version(
@@ -316,19 +372,6 @@ def _listed(match: TrunkMatch, reader: str | None) -> str:
     """By which network a source is known, and of which trunks."""
     networks = (cidr for cidr, trunk in match.found if _visible(trunk, reader))
     return f"in {next(networks, match.found[0][0])} of trunk {_names(match.trunks, reader)}"
-
-
-def _caller(trail: Trail, trunk: Trunk, caller: str, asserted: str | None) -> tuple[str, str | None]:
-    """The caller as written and, where it is a number, as E.164. Callers without one are welcome."""
-    if asserted is not None and not trunk.trust_pai:
-        trail.noted("asserted caller", asserted, "ignored: the trunk is not trusted to assert identities")
-    trusted = asserted is not None and trunk.trust_pai
-    normalised = normalise(
-        asserted if asserted is not None and trusted else caller, _without_tech_prefix(trunk.number_format)
-    )
-    found = normalised.e164 or normalised.why_not
-    trail.noted("asserted caller" if trusted else "caller", normalised.raw, found)
-    return normalised.raw, normalised.e164
 
 
 def _without_tech_prefix(writing: NumberFormat) -> NumberFormat:

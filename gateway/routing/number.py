@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import PhoneMetadata
@@ -146,6 +147,8 @@ def normalise(raw: str, writing: NumberFormat = PLUS) -> Normalised:
     unique: dict[str, Reading] = {}
     for reading in _readings(dialled, context, writing):
         unique.setdefault(reading.e164, reading)
+    if not unique and context and not context.startswith("+"):
+        return Normalised(raw, why_not=f"local to {context[:40]}: no international number")
     if not unique:
         return Normalised(raw, why_not=f"no possible number in any writing (the trunk's is {writing})")
     return Normalised(raw, tuple(unique.values()))
@@ -158,12 +161,17 @@ _CONTEXT = "phone-context="
 
 
 def _dialled(raw: str) -> tuple[str, str]:
-    """The bare digits (with plus, star, hash as they came), and the phone-context, if it is a number."""
+    """The bare digits (with plus, star, hash as they came), and the phone-context, if there is one.
+
+    A global context begins with a plus (RFC 3966 section 5.1.5); any other is a domain, in lower case.
+    """
     scheme, colon, rest = raw.strip().partition(":")
     user = rest if colon and scheme.lower() in {"tel", "sip", "sips"} else raw.strip()
     number, *parameters = user.partition("@")[0].split(";")
-    contexts = [p[len(_CONTEXT) :] for p in parameters if p.lower().startswith(f"{_CONTEXT}+")]
-    return number.translate(SEPARATORS), contexts[0].translate(SEPARATORS) if contexts else ""
+    contexts = [unquote(p[len(_CONTEXT) :]).strip('"') for p in parameters if p.lower().startswith(_CONTEXT)]
+    context = contexts[0].lower() if contexts else ""
+    plain = context.translate(SEPARATORS)
+    return number.translate(SEPARATORS), plain if plain[:1] == "+" and plain[1:].isdecimal() else context
 
 
 def _not_a_number(dialled: str, context: str, writing: NumberFormat) -> str:
@@ -177,7 +185,11 @@ def _not_a_number(dialled: str, context: str, writing: NumberFormat) -> str:
         return "an emergency or service number"
     if not digits.removeprefix(writing.tech_prefix).removeprefix("+").isdecimal():
         return "a service code, not a number" if dialled[0] in "*#" else "*, # or + inside the number"
-    if len(digits) <= LONGEST_SHORT_CODE and not context and writing.style is not NumberStyle.NATIONAL:
+    if (
+        len(digits) <= LONGEST_SHORT_CODE
+        and not context.startswith("+")
+        and writing.style is not NumberStyle.NATIONAL
+    ):
         return "a short code, not a number"
     return ""
 
@@ -195,6 +207,10 @@ def _readings(dialled: str, context: str, writing: NumberFormat) -> Iterator[Rea
 def _plain_readings(dialled: str, context: str, writing: NumberFormat) -> Iterator[Reading]:
     if dialled.startswith("+"):
         yield from _international(dialled[1:], "with its plus", lenient=False)
+    elif context and not context.startswith("+"):
+        # Local to whoever has the domain: no claim to be a number of the world (RFC 3966 section 5.1.5).
+        if writing.style is NumberStyle.NATIONAL:
+            yield from _national(dialled, writing)
     elif context:
         yield from _international(context[1:] + dialled, f"behind phone-context {context}", lenient=False)
     else:

@@ -170,6 +170,8 @@ class Trunk:
     password: Secret | None = None
     trust_pai: bool = False
     "Take the caller from P-Asserted-Identity (RFC 3325) where there is one."
+    reveal_withheld: bool = False
+    "Show callers who asked to be nobody (`Privacy: id`): for emergency services and the like."
 
     # either direction
     codecs: tuple[str, ...] = ("PCMU", "PCMA")

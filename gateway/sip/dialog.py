@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.sip.authorization import CREDENTIALS, Authorization
-from gateway.sip.body import NotUnderstood, unwrap
 from gateway.sip.calling import MAX_FORKS, Invitation, OutgoingInvite, OutgoingReinvite
 from gateway.sip.calling import Phase as Calling
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
@@ -26,6 +25,7 @@ from gateway.sip.events import (
     ReinviteReceived,
 )
 from gateway.sip.incoming import SETTLED, IncomingInvite, Phase
+from gateway.sip.inspection import inspect_info
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.outgoing import OutgoingRequest, add_headers, set_body
 from gateway.sip.path import Path, same_place, target_of
@@ -359,19 +359,13 @@ class Dialog:
         return None
 
     def _info_received(self, request: Request, reply_to: Target, now: float) -> Deny | None:
-        settings = self._core.settings
-        try:
-            unwrap(request, settings.info_types)
-        except NotUnderstood as error:
-            why = f"Content-Type: {error.what} is not understood"
-            return Deny(415, headers=[("Accept", ", ".join(settings.info_types))], why=why)
-        content_type = request.headers.get("Content-Type") or ""
-        if request.body and not settings.reads_info(content_type, request.body):
-            return Deny(400, "Body Not Understood", why=f"body: nothing that can be read as {content_type}")
-        response = make_response(request, 200, headers=[("Server", settings.user_agent)])
+        denied = inspect_info(request, self._core.settings)
+        if denied is not None:
+            return denied
+        response = make_response(request, 200, headers=[("Server", self._core.settings.user_agent)])
         self._begin(request, reply_to).respond(response, now)
         if request.body:
-            self._core.emit(InfoReceived(self, content_type, request.body))
+            self._core.emit(InfoReceived(self, request.headers.get("Content-Type") or "", request.body))
         return None
 
     def _begin(self, request: Request, reply_to: Target) -> ServerTransaction:

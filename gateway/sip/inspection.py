@@ -85,6 +85,19 @@ def _accepted(request: Request, settings: Settings) -> Deny | None:
     return Deny(406, why=f"Accept: no {settings.session_types[0]} in it")
 
 
+def inspect_info(request: Request, settings: Settings) -> Deny | None:
+    """Say what is wrong with the body of an INFO; None when it can be read, or says nothing."""
+    try:
+        unwrap(request, settings.info_types)
+    except NotUnderstood as error:
+        why = f"Content-Type: {error.what} is not understood"
+        return Deny(415, headers=[("Accept", ", ".join(settings.info_types))], why=why)
+    content_type = request.headers.get("Content-Type") or ""
+    if request.body and not settings.reads_info(content_type, request.body):
+        return Deny(400, "Body Not Understood", why=f"body: nothing that can be read as {content_type}")
+    return None
+
+
 def takes(ranges: Sequence[MediaType], essence: str) -> bool:
     """Whether an Accept field takes a type: of the ranges that cover it the most precise one decides."""
     covering = sorted((one for one in ranges if one.covers(essence)), key=lambda one: one.essence.count("*"))

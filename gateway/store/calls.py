@@ -81,6 +81,8 @@ class CallRow:
     "Where it is, how long, its pauses and the like: `docs/recording.md` lists the keys."
     prepaid: bool = False
     "The price comes out of the workspace's wallet."
+    sealed_caller: str | None = None
+    "Who asked to be nobody, sealed with the key of the database: for the operator alone."
     instance: str = ""
     "The gateway that has, or had, the call; the store fills it in."
     epoch_ms: int | None = None

@@ -215,6 +215,7 @@ TRUNK = {
     "username": Field(or_none(text), "calls have to come with this user name, and the password"),
     "password": Field(secret, "for that; - asks for it"),
     "trust_pai": Field(flag, "take the caller from P-Asserted-Identity"),
+    "reveal_withheld": Field(flag, "show callers who withhold their number (Privacy: id)"),
     "codecs": Field(listed, "PCMU and PCMA in order of preference"),
     "transport": Field(text, "UDP, TCP or TLS"),
     "number_format": Field(

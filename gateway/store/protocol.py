@@ -64,6 +64,10 @@ class Store(Protocol):
         """Have this call saved soon, as it stands then; neither waits nor fails."""
         ...
 
+    def seal(self, text: str) -> str:
+        """Text that only the database's key opens again, see `SqlStore.open_sealed`."""
+        ...
+
     async def flush(self) -> None:
         """Wait until everything that was given to `save_call` is in the database or in the journal."""
         ...

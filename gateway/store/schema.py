@@ -69,6 +69,7 @@ trunks = sa.Table(
     sa.Column("username", sa.Text),
     sa.Column("sealed_password", sa.Text),
     _flag("trust_pai"),
+    _flag("reveal_withheld"),
     sa.Column("codecs", Json, nullable=False),
     _text("transport"),
     _text("number_format"),
@@ -353,6 +354,7 @@ calls = sa.Table(
     sa.Column("epoch_ms", BigInt),
     sa.Column("increment", sa.Text),
     sa.Column("connection_fee", Money),
+    sa.Column("sealed_caller", sa.Text),
 )
 """`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
 

@@ -31,7 +31,11 @@ class SecretBox:
 
     def seal(self, secret: Secret | None) -> str | None:
         """The secret as text that only this key opens; None stays None."""
-        return None if secret is None else self._fernet.encrypt(secret.reveal().encode()).decode()
+        return None if secret is None else self.sealed(secret.reveal())
+
+    def sealed(self, text: str) -> str:
+        """Text as `seal` writes it."""
+        return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str | None) -> Secret | None:
         """The secret again; `StoreError` where it was sealed with another key, or changed."""

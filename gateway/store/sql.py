@@ -48,6 +48,7 @@ class SqlStore:
         self._fence = fence
         self.key_for = box.key_for
         "32 bytes for a purpose, from the key that the database's secrets are sealed with."
+        self._box = box
         self._instance = config.gateway.name
         self._database = database
         self._snapshots = Snapshots(database, box, config.limits.cached_tables)
@@ -134,6 +135,15 @@ class SqlStore:
     def save_call(self, call: Savable) -> None:
         """Have this call saved soon, as it stands then; neither waits nor fails."""
         self._writer.save(call)
+
+    def seal(self, text: str) -> str:
+        """Text that only this database's key opens again."""
+        return self._box.sealed(text)
+
+    def open_sealed(self, sealed: str) -> str:
+        """What was sealed; `StoreError` where it was with another key."""
+        secret = self._box.open(sealed)
+        return secret.reveal() if secret is not None else ""
 
     async def flush(self) -> None:
         """Wait until everything that was given to `save_call` is in the database or in the journal."""

@@ -312,6 +312,7 @@ class Phone:
         *,
         caller: str = "+12125550000",
         headers: Sequence[tuple[str, str]] = (),
+        content_type: str = "application/sdp",
         login: Login | None = None,
     ) -> Leg:
         """Call a number at a gateway; without a body an offer of PCMU and PCMA goes along."""
@@ -324,6 +325,7 @@ class Phone:
             from_=f"<sip:{caller}@{own}>",
             contact_user="phone",
             body=sdp(self.sound.port, self.host) if body is None else body,
+            content_type=content_type,
             headers=headers,
             credentials=login,
             now=self.now(),

@@ -307,7 +307,7 @@ def test_the_asserted_caller_counts_only_where_trusted(
 ) -> None:
     """P-Asserted-Identity is used on a trusted trunk, and visibly ignored on any other."""
     trusting = with_trunks(table, replace(trunk, trust_pai=True))
-    arguments = {"caller": "anonymous", "asserted": "tel:+442079460018"}
+    arguments = {"caller": "anonymous", "asserted": ["tel:+442079460018"]}
     assert route(table=trusting, **arguments).caller == "+442079460018"
     doubting = route(**arguments)
     assert doubting.caller is None
@@ -399,3 +399,88 @@ def test_a_number_is_shown_without_its_nickname(
     """The id alone: a nickname changes no decision, so a table in memory may have the one before."""
     found = route(table=with_number(table, nickname="Front desk")).decision.checks[3].found
     assert found == f"{number.id}, by trunk “Carrier”"
+
+
+@pytest.mark.parametrize(
+    ("asserted", "caller"),
+    [
+        (["alice", "+442079460018"], "+442079460018"),
+        (["tel:anonymous", "sip:+442079460018@carrier.example"], "+442079460018"),
+        (["2079460018;phone-context=+44"], "+442079460018"),
+        (["alice"], "+14155550199"),
+        ([], "+14155550199"),
+    ],
+)
+def test_the_asserted_value_with_a_number_wins(
+    route: Route, table: RoutingTable, trunk: Trunk, asserted: list[str], caller: str
+) -> None:
+    """Whichever of them it is; without one the caller is who From says."""
+    trusting = with_trunks(table, replace(trunk, trust_pai=True))
+    assert route(table=trusting, caller="+14155550199", asserted=asserted).caller == caller
+
+
+@pytest.mark.parametrize(
+    ("caller", "called", "writing", "e164"),
+    [
+        ("2025550190", "+14155550123", "plus", None),
+        ("4155550190", "+14155550123", "plus", None),
+        ("02079460018", "+14155550123", "plus", None),
+        ("01179460018", "+14155550123", "plus", None),
+        ("442079460018", "+14155550123", "plus", None),
+        ("442079460018", "14155550123", "plus", "+442079460018"),
+        ("442079460018", "+14155550123", "digits", "+442079460018"),
+        ("00442079460018", "+14155550123", "plus", "+442079460018"),
+        ("+442079460018", "14155550123", "digits", "+442079460018"),
+        ("2025550190", "4155550123", "national:US", "+12025550190"),
+        ("2025550190;phone-context=+1", "+14155550123", "plus", "+12025550190"),
+        ("2025550190;phone-context=%2B1", "+14155550123", "plus", "+12025550190"),
+        ("2025550190;phone-context=carrier.example", "+14155550123", "digits", None),
+        ("2025550190;phone-context=carrier.example", "4155550123", "national:US", "+12025550190"),
+    ],
+)
+def test_a_caller_is_an_international_number_where_something_says_so(
+    route: Route,
+    table: RoutingTable,
+    trunk: Trunk,
+    caller: str,
+    called: str,
+    writing: str,
+    e164: str | None,
+) -> None:
+    """A plus, a context, the trunk's format, the access code 00, or the called number of the same call."""
+    trunks = with_trunks(table, replace(trunk, number_format=NumberFormat.parse(writing)))
+    found = route(table=trunks, caller=caller, called=called)
+    assert (found.caller, found.caller_raw) == (e164, caller)
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        "4155550123;phone-context=+1",
+        "555-0123;phone-context=+1-415",
+        "tel:4155550123;phone-context=+1",
+        "sip:4155550123;phone-context=+1@gw.example;user=phone",
+    ],
+)
+def test_a_called_number_may_be_local_to_a_context(route: Route, called: str) -> None:
+    """What it is local to stands before it (RFC 3966 section 5.1.5)."""
+    assert route(called=called).called == "+14155550123"
+
+
+def test_a_called_number_local_to_a_domain_claims_nothing(route: Route) -> None:
+    """What a carrier's own domain calls a number is not known here."""
+    rejected = refusal(route, called="14155550123;phone-context=carrier.example")
+    assert rejected.reason is Reason.MALFORMED_NUMBER
+    assert "local to carrier.example" in rejected.message
+
+
+def test_a_caller_who_wants_to_be_nobody_is_nobody(route: Route, table: RoutingTable, trunk: Trunk) -> None:
+    """Not for the agent, nor in the decision; the operator's trunk may say otherwise."""
+    trusting = replace(trunk, trust_pai=True)
+    who = {"caller": "+442079460018", "asserted": ["+442079460019"], "private": True}
+    found = route(table=with_trunks(table, trusting), **who)
+    assert (found.caller, found.caller_raw, found.withheld) == (None, "anonymous", "+442079460019")
+    assert "4420794600" not in str(found.decision.as_dict())
+    revealing = replace(trusting, reveal_withheld=True)
+    shown = route(table=with_trunks(table, revealing), **who)
+    assert (shown.caller, shown.withheld) == ("+442079460019", "")
