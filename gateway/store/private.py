@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -16,8 +17,14 @@ def private_folder(path: Path) -> None:
 
 
 def private_database(path: Path) -> None:
-    """Make the file of an SQLite database that is yet to be filled, or close what is there to others."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Make the file of an SQLite database that is yet to be filled, or close what is there to others.
+
+    What is there already is never opened here: with any descriptor that a process closes, the kernel lets go
+    of all its locks on the file, those of SQLite's connections as well. The next process that closes its own
+    then takes itself for the last one, and deletes the write-ahead log with all that we write from then on.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     for ending in BESIDE:
         _close(path.with_name(path.name + ending))
 

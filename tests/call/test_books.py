@@ -25,7 +25,7 @@ from tests.hook_receiver import Receiver, receiving
 from tests.interop.sipp import free_port
 
 # Processes of their own: one at a time, and on the loop that the gateway takes.
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(480)]
 
 CLOCK = r"""
 #define _GNU_SOURCE
@@ -108,7 +108,7 @@ class House:
     async def served(self, **more: str) -> "subprocess.Popen[bytes]":
         """Start a process, and wait until it is up."""
         process = await self.serve(**more)
-        await until(lambda: "gateway.started" in self.log() or process.poll() is not None, 60)
+        await until(lambda: "gateway.started" in self.log() or process.poll() is not None, 120)
         assert "gateway.started" in self.log(), self.log()
         return process
 

@@ -1,6 +1,8 @@
 """Connections to SQLite whose user is cancelled in mid-statement."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,20 @@ async def test_who_is_cancelled_twice_leaves_nothing(tmp_path: Path, turns: int)
     if left:
         await asyncio.wait(left, timeout=20)
     assert not [task for task in left if not task.done()]
+
+
+async def test_a_second_engine_in_the_process_drops_no_lock(tmp_path: Path) -> None:
+    """Whoever else closes the database does not take the write-ahead log away from those who have it open."""
+    url = URL.create("sqlite+aiosqlite", database=str(tmp_path / "test.db"))
+    first, second = Database(url), Database(url)
+    await first.migrate()
+    async with first.reading() as connection:
+        await connection.execute(sa.text("SELECT 1"))
+        await second.migrate()
+        program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM meta')"
+        program += "; c.close()"
+        command = [sys.executable, "-c", program, str(tmp_path / "test.db")]
+        await asyncio.to_thread(subprocess.run, command, check=True)
+        assert (tmp_path / "test.db-wal").exists(), "it was deleted as if nobody had it open"
+    await second.close()
+    await first.close()
