@@ -86,6 +86,8 @@ class WebhookDesk:
         self._due = asyncio.Event()
         self._known: Sequence[Webhook] = ()
         self._known_at = float("-inf")
+        # No attempt takes longer than this: what a killed gateway was at is taken up soon.
+        self._claim = timedelta(milliseconds=2 * settings.timeout_ms + 5000)
         self._pauses = [pause_before(n, settings.retry_seconds) for n in range(settings.retries + 1)]
         self.counters: Counter[str] = Counter(delivered=0, failed=0, dropped=0)
         "Deliveries that were taken, or given up; events that found no place on the list."
@@ -189,7 +191,7 @@ class WebhookDesk:
     async def _deliver_all(self) -> None:
         while True:
             try:
-                due = await self._parts.webhooks.take(datetime.now(UTC), AT_ONCE, self._pauses)
+                due = await self._parts.webhooks.take(datetime.now(UTC), AT_ONCE, self._pauses, self._claim)
                 if due:
                     hooks = {hook.id: hook for hook in await self._parts.webhooks.list_all()}
                     await asyncio.gather(*(self._deliver(one, hooks.get(one.webhook_id)) for one in due))

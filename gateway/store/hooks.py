@@ -24,7 +24,7 @@ MAX_PAGE = 200
 SKEW = timedelta(minutes=1)
 "How far apart the clocks of gateways that share a database may be."
 CLAIM = timedelta(minutes=5)
-"A delivery that was taken so long ago and has no outcome was taken by a gateway that died."
+"A delivery that was taken so long ago and has no outcome was taken by a gateway that died, at the latest."
 
 
 class DeliveryState(StrEnum):
@@ -154,13 +154,15 @@ class Webhooks:
             if rows:
                 await connection.execute(deliveries.insert(), rows)
 
-    async def take(self, now: datetime, limit: int, pauses: Sequence[timedelta] = ()) -> list[Delivery]:
-        """Some that are due, for whoever asks alone, until `settle` or for `CLAIM`.
+    async def take(
+        self, now: datetime, limit: int, pauses: Sequence[timedelta] = (), claim: timedelta = CLAIM
+    ) -> list[Delivery]:
+        """Some that are due, for whoever asks alone, until `settle` or for so long as `claim`.
 
         `pauses` are those before the first attempt, the second and so on: what waits for longer than its
         pause was put off before the clock was set back, and is due.
         """
-        free = deliveries.c.claimed_at.is_(None) | (deliveries.c.claimed_at < now - CLAIM)
+        free = deliveries.c.claimed_at.is_(None) | (deliveries.c.claimed_at < now - claim)
         free |= deliveries.c.claimed_at > now + SKEW
         at = deliveries.c.next_at
         ripe = [at <= now] + [

@@ -95,3 +95,23 @@ async def test_deliveries_are_not_late_by_what_the_clock_was_set_back(store: Sql
     assert ahead == []
     late = await hooks.take(now - timedelta(hours=1), 10, PAUSES)
     assert sorted(one.attempts for one in late) == [0, 1, 2]
+
+
+async def test_what_a_killed_gateway_was_delivering_is_taken_up(store: SqlStore) -> None:
+    """After no longer than an attempt can take, and not before."""
+    hooks, now = store.configuration.webhooks, datetime.now().astimezone()
+    await hooks.enqueue([_waiting(now, 0)])
+    claim = timedelta(seconds=25)
+    assert len(await hooks.take(now, 10, PAUSES, claim)) == 1
+    assert await hooks.take(now + timedelta(seconds=24), 10, PAUSES, claim) == []
+    assert len(await hooks.take(now + timedelta(seconds=26), 10, PAUSES, claim)) == 1
+
+
+async def test_an_ending_is_filed_once(store: SqlStore) -> None:
+    """Who does not know whether it was told before a kill tells it again; other events come as often as told."""
+    hooks, now = store.configuration.webhooks, datetime.now().astimezone()
+    for _ in range(2):
+        await hooks.enqueue([_waiting(now, 0)], once=("call_ended",))
+    assert len(await hooks.take(now, 10)) == 1
+    await hooks.enqueue([_waiting(now, 0)])
+    assert len(await hooks.take(now, 10)) == 1
