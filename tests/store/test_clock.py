@@ -108,7 +108,7 @@ async def test_what_a_killed_gateway_was_delivering_is_taken_up(store: SqlStore)
 
 
 async def test_an_ending_is_filed_once(store: SqlStore) -> None:
-    """Who does not know whether it was told before a kill tells it again; other events come as often as told."""
+    """Who does not know whether it was told before a kill tells it again; others come as often as told."""
     hooks, now = store.configuration.webhooks, datetime.now().astimezone()
     for _ in range(2):
         await hooks.enqueue([_waiting(now, 0)], once=("call_ended",))
