@@ -5,6 +5,9 @@ import time
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 "Crockford's base 32, in lower case: no i, l, o, u to misread."
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_SHIFTS = tuple(range(120, -1, -10))
+"Of 13 pairs of letters: every call makes three ids, and letter by letter takes five times as long."
 
 
 _last = 0
@@ -22,4 +25,4 @@ def new_id(prefix: str) -> str:
         # Made in the same millisecond, or the clock was set back: still later than all before.
         number = _last + 1 + secrets.randbits(76)
     _last = number
-    return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return f"{prefix}_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

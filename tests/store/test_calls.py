@@ -291,6 +291,18 @@ async def test_saving_never_waits(store: SqlStore) -> None:
     assert store.counters["unsaved"] == 0
 
 
+def test_an_id_is_its_number_in_base_32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.ids._last", 0)
+    monkeypatch.setattr("gateway.store.ids.time.time", lambda: 1_790_000_000.123)
+    monkeypatch.setattr("gateway.store.ids.secrets.randbits", lambda bits: (1 << bits) - 2)
+    letters = new_id("call").removeprefix("call_")
+    number = 0
+    for letter in letters:
+        number = number << 5 | "0123456789abcdefghjkmnpqrstvwxyz".index(letter)
+    assert len(letters) == 26
+    assert number == 1_790_000_000_123 << 80 | (1 << 80) - 2
+
+
 def test_ids_sort_by_time() -> None:
     """An id made later sorts later, and no two are alike."""
     ids = [new_id("call") for _ in range(1000)]
