@@ -140,6 +140,11 @@ def normalise(raw: str, writing: NumberFormat = PLUS) -> Normalised:
     """
     if len(raw) > MAX_RAW:
         return Normalised(raw[:MAX_RAW], why_not=f"longer than {MAX_RAW} characters")
+    return _normalised(raw, writing)
+
+
+@lru_cache(maxsize=4096)  # a call's numbers are read three times, and most are those of calls before it
+def _normalised(raw: str, writing: NumberFormat) -> Normalised:
     dialled, context = _dialled(raw)
     complaint = _not_a_number(dialled, context, writing)
     if complaint:
