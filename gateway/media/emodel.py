@@ -5,6 +5,7 @@ in a quiet room. What it does know comes in: delay, loss, how bursty the loss is
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import exp, log2, log10, sqrt
 
 _SLR, _RLR, _STMR, _LSTR, _DS, _DR = 8.0, 2.0, 15.0, 18.0, 3.0, 3.0
@@ -66,11 +67,13 @@ def _equipment(loss_percent: float, burst_ratio: float, codec: Impairment) -> fl
     return codec.equipment + (95 - codec.equipment) * loss / spread
 
 
+@cache
 def _signal_to_noise() -> float:
     """Ro (clause 7.2)."""
     return 15 - 1.5 * (_SLR + _noise())
 
 
+@cache  # the default room: a constant, which each rating asks for four times
 def _noise() -> float:
     """No: all noise, as at the receiver's end, in dBm0p."""
     sender = _PS - _SLR - _DS - 100 + 0.004 * (_PS - _OLR - _DS - 14) ** 2

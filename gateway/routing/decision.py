@@ -5,7 +5,7 @@ meant for a person who has never seen the code.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -284,7 +284,8 @@ class Trail:
 
     def _finished(self) -> tuple[Check, ...]:
         for place, found in self._late.items():
-            self.checks[place] = replace(self.checks[place], found=self.told(found))
+            check = self.checks[place]
+            self.checks[place] = Check(check.name, check.looked_at, self.told(found), check.outcome)
         return tuple(self.checks)
 
     def near(self, misses: Iterable[str]) -> None:

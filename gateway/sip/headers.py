@@ -168,7 +168,7 @@ class Headers:
         """Write another value over the first element of a comma-separated field that is there."""
         key = checked_name(name)
         first, *others = self._fields[key]
-        rest = split_outside(first, ",")[1:]
+        rest = split_outside(first, ",")[1:] if "," in first else []
         self._fields[key] = [", ".join([checked_text(value), *rest]), *others]
         self._typed.pop(key, None)
 

@@ -27,6 +27,8 @@ REMINDER_SECONDS = 60.0
 class Phase(Enum):
     """What the peer is waiting for, or we for the peer."""
 
+    __hash__ = object.__hash__  # there is one of each; Enum would hash its name, in Python
+
     PENDING = auto()
     "Our final answer."
     ACCEPTED = auto()

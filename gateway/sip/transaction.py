@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class State(Enum):
     """Where a transaction stands; each machine uses some of them."""
 
+    __hash__ = object.__hash__  # there is one of each; Enum would hash its name, in Python
+
     CALLING = auto()
     TRYING = auto()
     PROCEEDING = auto()
@@ -36,6 +38,8 @@ class Input(Enum):
 
     For a client the responses are those that arrive; for a server, those that its user sends.
     """
+
+    __hash__ = object.__hash__  # there is one of each; Enum would hash its name, in Python
 
     REQUEST = auto()
     "The request once more: a retransmission."
