@@ -215,7 +215,7 @@ class Gateway:
         self._open.push_async_callback(self.tenure.give_up)
         self.tenure.on_lost = self._name_lost
         living = asyncio.create_task(self.tenure.run(), name="tenure")
-        self._open.push_async_callback(_cancelled, living)
+        self._open.push_async_callback(self.tenure.leave, living)
 
     def _name_lost(self) -> None:
         """Another process has the calls of this one in its books: hang up, tell nobody, and end."""

@@ -14,6 +14,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ UNWRITABLE_SECONDS = 9.0
 "Since the last beat that was written: a gateway that cannot write for so long is not ready for calls."
 STALE_SECONDS = 15.0
 "A row that does not count for so long is of a process that is no more."
+LEAVE_SECONDS = 5.0
+"How long a database is waited for where a process gives its name up."
 LOOK_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.2
 MAX_BEFORE = 8
@@ -179,6 +182,7 @@ class Tenure:
         self._database = database
         self._file = file
         self._tell = tell
+        self._leaving = asyncio.Event()
         self._written_at = time.monotonic()
         self._trouble = ""
         self._slip = Slip(secrets.token_hex(16), socket.gethostname(), os.getpid(), datetime.now(UTC))
@@ -202,10 +206,12 @@ class Tenure:
             raise
 
     async def run(self) -> None:
-        """Give signs of life until cancelled, or until the name is lost."""
+        """Give signs of life until `leave`, or until the name is lost."""
         beaten = time.monotonic()
         while not self.is_lost:
-            await asyncio.sleep(SIGN_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), SIGN_SECONDS)
+                return
             await self._sign()
             if time.monotonic() - beaten >= BEAT_SECONDS:
                 beaten = time.monotonic()
@@ -217,6 +223,13 @@ class Tenure:
         if time.monotonic() - self._written_at < UNWRITABLE_SECONDS:
             return None
         return f"nothing can be written: {self._trouble or 'the database does not answer'}"
+
+    async def leave(self, living: "asyncio.Task[None]") -> None:
+        """Have `run` end between two beats; a statement that is given up in its middle outlives the loop."""
+        self._leaving.set()
+        await asyncio.wait([living], timeout=LEAVE_SECONDS)
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
 
     async def fence(self, connection: AsyncConnection) -> None:
         """Nothing is written in this transaction unless the name is still ours then; raises `NameLost`."""
@@ -235,7 +248,7 @@ class Tenure:
     async def give_up(self) -> None:
         """Leave the name to whoever wants it, at once."""
         try:
-            async with asyncio.timeout(LOOK_SECONDS), self._database.writing() as connection:
+            async with asyncio.timeout(LEAVE_SECONDS), self._database.writing() as connection:
                 mine = (gateways.c.name == self.name) & (gateways.c.token == self.token)
                 # What is not closed yet is left to the next start.
                 await connection.execute(gateways.delete().where(mine, gateways.c.died_ms.is_(None)))
