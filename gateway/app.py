@@ -319,7 +319,8 @@ class Gateway:
                 algorithms=config.sip.digest_algorithms,
             ),
             config.sip.unknown_sources,
-            config.limits.calls_per_second,
+            self.switchboard.newcomers,
+            self.switchboard.overload,
             self._unknown_source,
             self._message_refused,
         )
@@ -483,7 +484,8 @@ class Gateway:
         )
 
     async def _ready(self) -> str | None:
-        return self._not_ready or self.tenure.unwritable or await self.store.healthy()
+        busy = "overloaded" if self.switchboard.overload.shedding else None
+        return self._not_ready or self.tenure.unwritable or busy or await self.store.healthy()
 
     def _gauges(self) -> dict[str, float]:
         board, agent, records = self.switchboard, self.endpoint.user_agent, self.store.counters
@@ -493,6 +495,9 @@ class Gateway:
             "rtp_ports_in_use": board.ports.in_use,
             "sip_dialogs": agent.dialog_count,
             "sip_transactions": agent.transaction_count,
+            "calls_shed": board.overload.shed,
+            "overloaded": board.overload.shedding,
+            "media_clock_late_milliseconds": round(board.overload.level * 1000, 2),
             "media_clock_skipped_beats": board.clock.skipped_beats,
             "agents_held": self.throttle.held,
             "agents_cut_off": self.throttle.cut_off,

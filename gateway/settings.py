@@ -402,8 +402,12 @@ class LimitsSettings(Section):
 
     max_call_seconds: Annotated[int, Field(ge=1, le=86_400)] = 5400
     "Longest call in seconds, whatever the agent version allows."
-    calls_per_second: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 500.0
-    "New calls a second on this gateway; further ones get 503."
+    calls_per_second: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200.0
+    "New calls a second on this gateway; further ones get 503, unless their source sends few."
+    unacknowledged_calls: Annotated[int, Field(ge=1, le=100_000)] = 100
+    "Answered calls of one source that may wait for their ACK; further calls of it get 503."
+    shed_late_ms: Annotated[float, Field(ge=2, le=1000, allow_inf_nan=False)] = 10.0
+    "Milliseconds by which audio is late, for half a second on average, from which on new calls get 503."
     unsaved_calls: Annotated[int, Field(ge=100, le=1_000_000)] = 5000
     "Call records held in memory while the database is away; the rest waits in the journal on disk."
     cached_tables: Annotated[int, Field(ge=1, le=1_000_000)] = 4096

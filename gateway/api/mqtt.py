@@ -129,7 +129,7 @@ def _passes(error: Rejected | Refused | StoreError) -> bool:
         case Rejected():
             return error.reason.group is ReasonGroup.CAPACITY
         case Refused():
-            return error.reason is EndReason.STORE_UNAVAILABLE
+            return error.reason in (EndReason.STORE_UNAVAILABLE, EndReason.GATEWAY_OVERLOADED)
         case _:
             return not isinstance(error, InvalidInput | Unacceptable)
 

@@ -11,6 +11,8 @@ from math import ceil, inf
 from typing import Literal
 
 from gateway.call.guesses import Guesses
+from gateway.call.newcomers import Newcomers
+from gateway.net.overload import Overload
 from gateway.routing.inbound import Credentials, CredentialState, TrunkMatch, match_source
 from gateway.routing.table import Trunks
 from gateway.sip.digest import Authenticator, Stale, Verified, user_in
@@ -28,6 +30,8 @@ FREE_GUESSES, FREE_OF_SOURCE = 10, 100
 "Wrong credentials after which a user at an address, and the address, has to wait for the next."
 LONGEST_PAUSE = 60.0
 "Seconds. A carrier whose password was mended is let in again within this."
+_OVERLOADED = Deny(503, "Gateway Overloaded", [("Retry-After", "5")])
+"To INVITE and OPTIONS while beats are late: a carrier with another way takes it."
 
 OnUnknown = Callable[[Target, Request, int], None]
 "Told of a request from an unknown source, and of how many since the last time."
@@ -51,7 +55,8 @@ class TrunkGate:
         trunks: Callable[[], Trunks],
         authenticator: Authenticator,
         unknown: Literal["ignore", "refuse"],
-        calls_per_second: float,
+        newcomers: Newcomers,
+        overload: Overload,
         on_unknown: OnUnknown,
         on_refused: OnRefused = lambda refusal, trunk, count: None,
     ) -> None:
@@ -62,9 +67,9 @@ class TrunkGate:
         self._on_refused = on_refused
         self._refused: dict[tuple[str, int | None], tuple[float, int]] = {}
         "By source and status: when a line was told, and how many were not since."
-        self._calls_per_second = calls_per_second
         self._guesses = Guesses(LONGEST_PAUSE)
-        self._due = 0.0
+        self._newcomers = newcomers
+        self._overload = overload
         self._told_at = 0.0
         self._untold = 0
 
@@ -100,18 +105,18 @@ class TrunkGate:
             self.turned_away(request, source, now)
             return Deny(403, "Source Not Allowed") if self._unknown == "refuse" else Ignore("unknown_source")
         if request.method != "INVITE":
-            return Admit()
-        if not self._in_pace(now):
-            return Deny(503, "Gateway Calls Per Second Limit", [("Retry-After", "1")])
-        return self._credentials(match, request, source, now)
+            return _OVERLOADED if self._overload.shedding else Admit()
+        return self._too_much(source, now) or self._credentials(match, request, source, now)
 
-    def _in_pace(self, now: float) -> bool:
-        """Whether this INVITE is within the calls per second of the gateway, a second of burst included."""
-        due = max(self._due, now - 1.0)
-        if due > now:
-            return False
-        self._due = due + 1 / self._calls_per_second
-        return True
+    def _too_much(self, source: Target, now: float) -> Deny | None:
+        """What the gateway as a whole stands; whoever is refused for it leaves no state and no record."""
+        if self._overload.refuse():
+            return _OVERLOADED
+        if self._newcomers.too_many(source.host):
+            return Deny(503, "Too Many Calls Without ACK", [("Retry-After", "5")])
+        if not self._newcomers.in_pace(source.host, now):
+            return Deny(503, "Gateway Calls Per Second Limit", [("Retry-After", "1")])
+        return None
 
     def _credentials(self, match: TrunkMatch, request: Request, source: Target, now: float) -> Screening:
         header = self._authenticator.pick(request.headers.get_all("Authorization"))

@@ -213,6 +213,7 @@ class Call:
             self._ring()
             await conversation.dial()
             self.sip.accept()
+            self.sip.on_acknowledged = stack.enter_context(self._board.unacknowledged(invite))
             self._answered()
             conversation.answered()
             return await self._talk(route, bridge, conversation)

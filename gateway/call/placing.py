@@ -93,9 +93,9 @@ class Placing:
             raise
 
     async def _place(self, request: CallRequest, before: Before | None) -> CallRecord:
-        self._open_for_calls()
+        self._board.open_for_calls()
         route = await self.decide(request.route)
-        self._open_for_calls()
+        self._board.open_for_calls()
         self._has_a_way_out(route)
         lease = self._board.lease(route, patience=self._settings.queue_seconds)
         route = replace(route, decision=lease.decision)
@@ -121,10 +121,6 @@ class Placing:
                 await before(record)
         self._board.place(call)
         return record
-
-    def _open_for_calls(self) -> None:
-        if self._board.draining:
-            raise Refused(EndReason.GATEWAY_DRAINED, "the gateway is draining and places no new calls")
 
     def _has_a_way_out(self, route: OutboundRoute) -> None:
         try:

@@ -71,6 +71,8 @@ class EndReason(StrEnum):
     "The database does not answer, and nobody has called the number since the start."
     GATEWAY_DRAINED = "gateway_drained"
     "The drain's deadline came while the call was running."
+    GATEWAY_OVERLOADED = "gateway_overloaded"
+    "A call that was asked for was refused, since the running ones would have suffered; nothing is recorded."
     GATEWAY_RESTARTED = "gateway_restarted"
     "The process was killed; the record was closed by the next start."
     INTERNAL_ERROR = "internal_error"

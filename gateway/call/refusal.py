@@ -48,6 +48,7 @@ ANSWERS: dict[EndReason | Reason, Answer] = {
     EndReason.NO_PORT_FREE: Answer(503, "No Media Port Free", 34),
     EndReason.STORE_UNAVAILABLE: Answer(503, "Routing Database Not Reachable", 41),
     EndReason.GATEWAY_DRAINED: Answer(503, "Gateway Draining", 41),
+    EndReason.GATEWAY_OVERLOADED: Answer(503, "Gateway Overloaded", 42),
     EndReason.INTERNAL_ERROR: Answer(500, "Server Internal Error", 41),
 }
 
@@ -60,6 +61,7 @@ RETRY_SECONDS: dict[EndReason | Reason, int] = {
     EndReason.AGENT_UNREACHABLE: 10,
     EndReason.NO_PORT_FREE: 5,
     EndReason.STORE_UNAVAILABLE: 10,
+    EndReason.GATEWAY_OVERLOADED: 5,
 }
 "How soon the same call may be tried again, where time helps and the refusal itself does not say."
 

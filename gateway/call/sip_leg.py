@@ -60,6 +60,8 @@ class SipLeg:
         "Called for each provisional answer of the callee, with its status and whether it brings audio."
         self.on_picked_up: Callable[[], None] = _nothing
         "Called when the callee has answered our INVITE, the moment that it does."
+        self.on_acknowledged: Callable[[], None] = _nothing
+        "Called when the caller has acknowledged our answer."
         self.on_retune: Callable[[], None] = _nothing
         "Called after each negotiation within the call."
         self.on_hold: Callable[[bool], None] = _no_hold
@@ -159,7 +161,7 @@ class SipLeg:
             self._media.close(now)
         self._end, self._tell = _no_end, _tell_nobody
         self.on_ringing, self.on_picked_up = _no_ringing, _nothing
-        self.on_retune, self.on_hold = _nothing, _no_hold
+        self.on_retune, self.on_hold, self.on_acknowledged = _nothing, _no_hold, _nothing
 
     def _leave(self, dialog: Dialog, ending: Ending, now: float) -> None:
         reason = self._reason(ending)
@@ -244,6 +246,7 @@ class SipLeg:
         self.connected.set()
 
     def _acknowledged(self, body: bytes) -> None:
+        self.on_acknowledged()
         if self._offer_is_ours:
             self._offer_is_ours = False
             if self.media.agreed:

@@ -18,6 +18,7 @@ from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers, invite, target_of
 from gateway.call.media_watch import MediaWatch
 from gateway.call.meter import Meter
+from gateway.call.newcomers import Newcomers
 from gateway.call.patch import Patch
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, Status, utc_now
@@ -38,6 +39,7 @@ from gateway.media.codecs import CODECS
 from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
 from gateway.net.dns import Resolver
+from gateway.net.overload import Overload
 from gateway.net.rtp import NoPortFree, PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.recordings.writer import RecordingWriter
@@ -63,6 +65,8 @@ from gateway.store.ids import new_id
 
 GOODBYE_SECONDS = 1.5
 "How long the answer to a BYE is waited for where the gateway stops: time for it to be sent a second time."
+LOOK_MS = 20
+"Milliseconds between two looks at how late the clock is."
 
 
 class Switchboard:
@@ -87,6 +91,10 @@ class Switchboard:
         )
         self.sounds = Sounds(config.sound_folders, config.media.max_sound_bytes)
         self.tell = bus.tell
+        limits = config.limits
+        self.overload = Overload(limits.shed_late_ms / 1000, bus.tell)
+        self.newcomers = Newcomers(limits.calls_per_second, limits.unacknowledged_calls)
+        self.clock.join(self._look, LOOK_MS)
         now = asyncio.get_running_loop().time
         self.meter = Meter(store, config.billing.grace_seconds, now, bus.tell)
         self.max_call_seconds = config.limits.max_call_seconds
@@ -111,6 +119,34 @@ class Switchboard:
     def draining(self) -> bool:
         """No new calls are taken or placed any more."""
         return self.endpoint.user_agent.draining
+
+    def open_for_calls(self) -> None:
+        """Raises `Refused` while calls that somebody asks for are not taken."""
+        if self.draining:
+            raise Refused(EndReason.GATEWAY_DRAINED, "the gateway is draining and takes no new calls")
+        if self.overload.refuse():
+            raise Refused(
+                EndReason.GATEWAY_OVERLOADED,
+                "the gateway has more to do than it has time for, and takes no new calls until it is calm",
+            )
+
+    @contextmanager
+    def unacknowledged(self, invite: InviteReceived) -> Iterator[Callable[[], None]]:
+        """A call waits for its ACK until what this gives is called, or the context is left."""
+        host = invite.source.host
+        self.newcomers.answered(host)
+        done = False
+
+        def settled() -> None:
+            nonlocal done
+            if not done:
+                done = True
+                self.newcomers.settled(host)
+
+        try:
+            yield settled
+        finally:
+            settled()
 
     def running(self) -> list[CallRecord]:
         """The live records of all running calls, oldest first."""
@@ -538,6 +574,9 @@ class Switchboard:
         call = self._calls.pop(dialog, None)
         if isinstance(call, Call) and call.record.ending is not None and self._forget_messages(call):
             self.save(call.record)
+
+    def _look(self, now: float) -> None:
+        self.overload.look(now, self.clock.behind)
 
     def _tick_failed(self, error: Exception) -> None:
         self.tell("media.crashed", level="error", exc_info=error)

@@ -79,9 +79,9 @@ class WebCalls:
             raise
 
     async def _place(self, request: WebCallRequest) -> Ticket:
+        self._board.open_for_calls()
         route = await self._decide(request.route)
-        if self._board.draining:
-            raise Refused(EndReason.GATEWAY_DRAINED, "the gateway is draining and takes no new calls")
+        self._board.open_for_calls()
         lease = self._board.lease_web(route)
         route = replace(route, decision=lease.decision)
         record = CallRecord(

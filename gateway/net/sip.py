@@ -7,13 +7,14 @@ timer. It decides nothing: trust, answers and state are the UserAgent's and its 
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
-from gateway.net.streams import StreamLimits, StreamPeers
+from gateway.net.streams import SECONDS_A_WAKE, StreamLimits, StreamPeers
 from gateway.sip.events import Event, OptionsAnswered
 from gateway.sip.framing import Unframable
 from gateway.sip.useragent import Gatekeeper, Listener, Login, Settings, Target, UserAgent
@@ -232,12 +233,15 @@ class SipEndpoint:
         return int(one.getsockname()[1])
 
     def _udp_readable(self, one: socket.socket, listener: str) -> None:
+        enough = time.perf_counter() + SECONDS_A_WAKE
         for _ in range(DATAGRAMS_A_WAKE):
             try:
                 data, source = one.recvfrom(MAX_DATAGRAM)
             except OSError:
                 return
             self._receive(data, Target("UDP", plain_host(source[0]), source[1], listener, heard=True))
+            if time.perf_counter() > enough:
+                return
 
     def _send(self, data: bytes, target: Target) -> None:
         if target.connection is not None or (target.port is not None and is_literal(target.host)):

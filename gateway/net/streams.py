@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import ssl
+import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -14,6 +16,8 @@ from gateway.sip.useragent import Target
 
 CONNECT_SECONDS = 5.0
 SWEEP_SECONDS = 1.0
+SECONDS_A_WAKE = 0.002
+"How long messages are answered before the loop, and with it all audio, gets its turn."
 MAX_UNSENT = 1024 * 1024
 "Bytes that a peer which does not read may leave with us before it is cut off."
 
@@ -55,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._sip_transport = transport
         self._framer = StreamFramer(peers.limits.message_bytes)
         self._wire: asyncio.Transport | None = None
+        self._waiting: deque[bytes | KeepAlive] = deque()
         self.source: Target | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,7 +82,7 @@ class Connection(asyncio.Protocol):
         try:
             messages = self._framer.feed(data)
         except Unframable as error:
-            self._take(error.complete, source)
+            self._take_all(error.complete, source)
             self._give_up(error)
             return
         self._take(messages, source)
@@ -105,12 +110,44 @@ class Connection(asyncio.Protocol):
             self._wire.abort()
 
     def _take(self, messages: Sequence[bytes | KeepAlive], source: Target) -> None:
-        for message in messages:
-            if isinstance(message, KeepAlive):
-                # RFC 5626 section 4.4.1: a double CRLF is answered with a single one.
-                self.send(b"\r\n")
-            else:
-                self._peers.on_message(message, source)
+        """Take what came, as much as there is time for; the rest in the loop's next round."""
+        if self._waiting:
+            self._waiting += messages
+            return
+        enough = time.perf_counter() + SECONDS_A_WAKE
+        for place, message in enumerate(messages):
+            self._take_one(message, source)
+            if time.perf_counter() > enough and place + 1 < len(messages):
+                self._wait(messages[place + 1 :])
+                return
+
+    def _wait(self, messages: Sequence[bytes | KeepAlive]) -> None:
+        assert self._wire is not None
+        self._waiting += messages
+        if not self._wire.is_closing():
+            self._wire.pause_reading()
+        self._peers.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        messages, self._waiting = tuple(self._waiting), deque()
+        wire, source = self._wire, self.source
+        if wire is None or source is None or wire.is_closing():
+            return
+        self._take(messages, source)
+        if not self._waiting and not wire.is_closing():
+            wire.resume_reading()
+
+    def _take_all(self, messages: Sequence[bytes | KeepAlive], source: Target) -> None:
+        waiting, self._waiting = tuple(self._waiting), deque()
+        for message in (*waiting, *messages):
+            self._take_one(message, source)
+
+    def _take_one(self, message: bytes | KeepAlive, source: Target) -> None:
+        if isinstance(message, KeepAlive):
+            # RFC 5626 section 4.4.1: a double CRLF is answered with a single one.
+            self.send(b"\r\n")
+        else:
+            self._peers.on_message(message, source)
 
     def _give_up(self, error: Unframable) -> None:
         """Where the next message begins can no longer be known (RFC 3261 section 18.3): answer and close."""

@@ -15,6 +15,7 @@ def serve(folder: Path, seed: str, port: int, **settings: object) -> "subprocess
         "SIP__LISTENERS__0__PORT": port,
         "SIP__LISTENERS__1__PORT": 0,
         "HTTP__PORT": 0,
+        "LIMITS__SHED_LATE_MS": 1000,
         "MEDIA__PORT_MIN": 41_000,
         "MEDIA__PORT_MAX": 41_999,
         **settings,

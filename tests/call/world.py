@@ -36,6 +36,7 @@ QUICK = {
     "AGENTS__CONNECT_ATTEMPTS": "1",
     "AGENTS__CONNECT_TIMEOUT": "3",
     "SECURITY__ALLOW_PRIVATE": "yes",
+    "LIMITS__SHED_LATE_MS": "1000",
 }
 "Settings that make a gateway quick to start and to give up."
 

@@ -148,6 +148,7 @@ class Gateway(JsonProcess):
             "gateway": {"name": "interop", "data_dir": str(self.folder / "data")},
             "log": {"format": "json", "level": "debug"},
             "http": {"port": self.http_port},
+            "limits": {"shed_late_ms": 1000.0},  # the machine runs other tests as well
             "demo": {"seed": str(self.folder / "seed.toml")},
         }
         for name, values in settings.items():

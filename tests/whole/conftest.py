@@ -193,6 +193,7 @@ async def open_house(agents: Agents, tmp_path: Path) -> AsyncIterator[Open]:
             "TRUNKLINE_SIP__DRAIN_SECONDS": "0",
             "TRUNKLINE_SECURITY__ALLOW_PRIVATE": "yes",
             "TRUNKLINE_MEDIA__SOUND_FOLDERS": json.dumps([str(tmp_path)]),
+            "TRUNKLINE_LIMITS__SHED_LATE_MS": "1000",
         }
         given = {f"TRUNKLINE_{name.upper()}": value for name, value in settings.items()}
         config = load_config(None, base | given)

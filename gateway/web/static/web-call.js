@@ -25,6 +25,7 @@ const ENDED = {
   ended_by_request: "Somebody ended the call.",
   max_duration: "The call reached its longest time.",
   media_lost: "No more audio came from this browser.",
+  gateway_overloaded: "The gateway has too much to do. Try again in a moment.",
   gateway_drained: "The gateway is being stopped.",
 };
 
