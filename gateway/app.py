@@ -19,6 +19,7 @@ from gateway.api.bounds import Bounds
 from gateway.api.call_events import CallStreams
 from gateway.api.call_texts import call_texts
 from gateway.api.calls import CallParts, calls
+from gateway.api.connections import ConnectionBounds
 from gateway.api.countries import countries
 from gateway.api.description import application
 from gateway.api.keys import KeyGate
@@ -333,10 +334,12 @@ class Gateway:
             self.switchboard.on_event,
             settings=sip_settings(config.sip),
             limits=StreamLimits(
-                config.sip.max_connections,
-                config.sip.idle_connection_seconds,
-                config.sip.partial_message_seconds,
-                config.sip.max_message_bytes,
+                connections=config.sip.max_connections,
+                connections_per_source=config.sip.max_connections_per_source,
+                handshake_seconds=config.sip.handshake_seconds,
+                idle_seconds=config.sip.idle_connection_seconds,
+                partial_message_seconds=config.sip.partial_message_seconds,
+                message_bytes=config.sip.max_message_bytes,
             ),
             client_tls=client_tls(config.outbound),
             trace=self.switchboard.on_message,
@@ -399,9 +402,12 @@ class Gateway:
         self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
         app = application(self._routers(token))
         self._mount_dashboard(app)
-        bounded = Bounds(app, http.max_body_bytes, self.bus.tell)
+        bounded = Bounds(app, http.max_body_bytes, self.bus.tell, http.body_seconds)
+        bounds = ConnectionBounds(
+            http.max_connections, http.max_connections_per_address, http.header_seconds, tuple(http.proxies)
+        )
         doors = upgrades(self.web_calls, self.throttle)
-        self.http = HttpServer(bounded, http.bind, http.port, doors, http.proxies)
+        self.http = HttpServer(bounded, http.bind, http.port, doors, http.proxies, bounds)
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
 
@@ -503,6 +509,8 @@ class Gateway:
             "agents_cut_off": self.throttle.cut_off,
             "sip_connections_refused": self.endpoint.streams.refused,
             "sip_messages_not_allowed": self.endpoint.not_allowed,
+            "http_connections_refused": self.http.connections.refused,
+            "http_connections_overdue": self.http.connections.overdue_closed,
             "webhooks_waiting": self.desk.waiting,
             "webhooks_delivered": self.desk.counters["delivered"],
             "webhooks_failed": self.desk.counters["failed"],

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from gateway.app import Gateway
 from gateway.events.log import log_sink
+from gateway.net.open_files import needed, raise_limit
 from gateway.settings import Config
 
 
@@ -23,6 +24,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, drain, and return."""
+    raise_limit(needed(config))
     # One matrix product a frame is too small a job for BLAS threads (measured: twice the time with them).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Names are looked up in libuv's threads. It has four, which one tenant's slow name server would hold.

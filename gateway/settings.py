@@ -127,6 +127,10 @@ class SipSettings(Section):
     "Bytes of the largest message taken from a TCP or TLS connection."
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
     "TCP and TLS connections at once, all listeners together."
+    max_connections_per_source: Annotated[int, Field(ge=1, le=100_000)] = 250
+    "The same from one address."
+    handshake_seconds: Seconds = 5.0
+    "Seconds that a peer may take for its TLS handshake."
     idle_connection_seconds: Seconds = 900.0
     "Seconds after which a silent TCP or TLS connection without calls is closed."
     partial_message_seconds: Seconds = 10.0
@@ -215,6 +219,14 @@ class HttpSettings(Section):
     "Requests a minute that each API key may make; further ones get 429."
     max_body_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = 262_144
     "Bytes of the largest request body; larger ones get 413."
+    max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
+    "Connections at once; further ones get 503."
+    max_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 200
+    "The same from one address; loopback and the proxies have no bound of their own."
+    header_seconds: Seconds = 10.0
+    "Seconds that a connection has to say what it wants; then it is closed."
+    body_seconds: Seconds = 30.0
+    "Seconds that a request's body may take to come; then it gets 408."
     max_followers: Annotated[int, Field(ge=1, le=100_000)] = 200
     "Event streams that all API keys may hold open at once; further ones get 429."
     max_followers_per_workspace: Annotated[int, Field(ge=1, le=100_000)] = 100

@@ -18,7 +18,8 @@ READ_OFF_SECONDS = 2.0
 class Bounds:
     """An ASGI app around the API's: nothing larger than it should be gets in, no exception gets out."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, tell: Tell) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, tell: Tell, body_seconds: float = 30.0) -> None:
+        self._body_seconds = body_seconds
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._tell = tell
@@ -52,11 +53,22 @@ class Bounds:
 
     def _counted(self, receive: Receive) -> Receive:
         """Takes the body in pieces, and stops where it grows beyond the bound."""
-        taken = 0
+        taken, complete = 0, False
+        until = asyncio.get_running_loop().time() + self._body_seconds
+
+        async def in_time() -> Message:
+            """The next piece of the body; once it is complete, whatever comes whenever it comes."""
+            try:
+                async with asyncio.timeout_at(None if complete else until):
+                    return await receive()
+            except TimeoutError:
+                message = f"The request did not come within {self._body_seconds:g} seconds"
+                raise HTTPException(408, message, {"Connection": "close"}) from None
 
         async def counting() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, complete
+            message = await in_time()
+            complete = not message.get("more_body")
             taken += len(message.get("body", b""))
             if taken > self._max_body_bytes:
                 if message.get("more_body"):

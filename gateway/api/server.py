@@ -10,6 +10,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.api.connections import SWEEP_SECONDS, ConnectionBounds, Connections, protocol_for
+
 STOP_SECONDS = 2.0
 "How long open requests, event streams among them, may take to end when the server stops."
 
@@ -60,12 +62,15 @@ class HttpServer:
         port: int,
         upgrades: Callable[..., asyncio.Protocol] | None = None,
         proxies: Sequence[str] = (),
+        bounds: ConnectionBounds | None = None,
     ) -> None:
         """`upgrades` makes the protocol of a connection that asks to become a WebSocket; None: no answer.
 
         `proxies` are the addresses and networks that are believed about whom they ask for.
         """
         sockets: Any = upgrades or "none"
+        self.connections = Connections(bounds or ConnectionBounds())
+        self._sweeper: asyncio.TimerHandle | None = None
         self._host = host
         self._port = port
         self._server = _Server(
@@ -78,7 +83,7 @@ class HttpServer:
                 access_log=False,
                 ws=sockets,
                 # The other parser sets no bound to what stands before the body.
-                http="h11",
+                http=protocol_for(self.connections),
                 timeout_graceful_shutdown=int(STOP_SECONDS),
                 h11_max_incomplete_event_size=65_536,
                 server_header=False,
@@ -103,6 +108,7 @@ class HttpServer:
             where = f"{self._host} port {self._port}"
             raise OSError(error.errno, f"HTTP server ({where}): {error.strerror}") from error
         self.port = listener.getsockname()[1]
+        self._sweep()
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
         # uvicorn sets a flag and no event.
         while not self._server.started and not self._task.done():  # noqa: ASYNC110
@@ -112,6 +118,15 @@ class HttpServer:
         """Finish what is being served, within bounds."""
         if self._task is None:
             return
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         self._server.leave()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._task, STOP_SECONDS + 1)
+
+    def _sweep(self) -> None:
+        """Close those that keep us waiting for a request."""
+        loop = asyncio.get_running_loop()
+        for one in self.connections.overdue(loop.time()):
+            one.transport.abort()
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)

@@ -1,6 +1,7 @@
 """Whether the gateway can have its addresses and ports, and whether peers can reach what it advertises."""
 
 import errno
+import resource
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from ipaddress import ip_address
 
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config, is_loopback
+from gateway.net.open_files import allowed, needed
 from gateway.settings import ListenerSettings
 
 SAMPLED_PAIRS = 16
@@ -22,6 +24,7 @@ def check_sockets(config: Config) -> Iterator[Finding]:
         yield _check_advertised(f"{listener.name} advertises", listener.advertised_host)
     yield from _check_media(config)
     yield _check_http(config, running)
+    yield _check_files(config)
 
 
 def is_running(config: Config) -> bool:
@@ -45,6 +48,20 @@ def _check_bind(listener: ListenerSettings, running: bool) -> Finding:
 def _check_http(config: Config, running: bool) -> Finding:
     place = _joined(config.http.bind, config.http.port)
     return _bindable("http", place, socket.SOCK_STREAM, config.http.bind, config.http.port, running)
+
+
+def _check_files(config: Config) -> Finding:
+    """Whether all that may be open at once may be."""
+    wanted, (soft, hard) = needed(config), allowed()
+    most = wanted if hard == resource.RLIM_INFINITY else hard
+    sum_of_it = (
+        f"{wanted} for {config.sip.max_calls} calls, {config.sip.max_connections} SIP and "
+        f"{config.http.max_connections} HTTP connections"
+    )
+    if most >= wanted:
+        return ok("open files", f"{sum_of_it}: allowed ({soft}, raised at start)")
+    mend = f"LimitNOFILE={wanted} (systemd), --ulimit nofile={wanted} (docker), or fewer sip.max_calls"
+    return warn("open files", f"{sum_of_it}: only {most} are allowed", mend)
 
 
 def _bindable(what: str, place: str, kind: socket.SocketKind, bind: str, port: int, running: bool) -> Finding:

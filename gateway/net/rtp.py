@@ -248,6 +248,10 @@ def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket] | Non
     except OSError as error:
         for one in bound:
             one.close()
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise NoPortFree(
+                "no descriptor is free for an RTP port: raise the limit of open files"
+            ) from error
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             return None
         raise

@@ -1,10 +1,10 @@
 """SIP over TCP and TLS: accepted and opened connections, framed, bounded and swept."""
 
 import asyncio
-import contextlib
+import socket
 import ssl
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +18,9 @@ CONNECT_SECONDS = 5.0
 SWEEP_SECONDS = 1.0
 SECONDS_A_WAKE = 0.002
 "How long messages are answered before the loop, and with it all audio, gets its turn."
+ACCEPT_PAUSE = 0.2
+"Seconds until the next attempt to accept, where there is no descriptor left for a connection."
+BACKLOG = 128
 MAX_UNSENT = 1024 * 1024
 "Bytes that a peer which does not read may leave with us before it is cut off."
 
@@ -27,7 +30,11 @@ class StreamLimits:
     """What TCP and TLS peers may cost us."""
 
     connections: int = 1000
-    "Accepted at once, all listeners together."
+    "Accepted at once, all listeners together, those whose TLS handshake goes on too."
+    connections_per_source: int = 250
+    "The same of one address."
+    handshake_seconds: float = 5.0
+    "A peer has so long for its TLS handshake."
     idle_seconds: float = 900.0
     "A connection that is silent for so long is closed."
     partial_message_seconds: float = 10.0
@@ -47,8 +54,15 @@ class Connection(asyncio.Protocol):
     """One TCP or TLS connection, accepted or opened by us."""
 
     def __init__(
-        self, peers: "StreamPeers", transport: str, listener: str | None, proven_name: str = ""
+        self,
+        peers: "StreamPeers",
+        transport: str,
+        listener: str | None,
+        proven_name: str = "",
+        counted: str | None = None,
     ) -> None:
+        """`counted`: the address that it was accepted from, among whose connections it counts."""
+        self._counted = counted
         self.number = next(peers.numbers)
         self.proven_name = proven_name
         "What the certificate of a peer that we connected to was checked for."
@@ -92,6 +106,8 @@ class Connection(asyncio.Protocol):
             self.partial_since = self.last_heard
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._counted is not None and self.source is not None:
+            self._peers.leave(self._counted)
         self._peers.forget(self, str(error) if error else "the peer closed the connection")
 
     def send(self, data: bytes) -> None:
@@ -183,7 +199,12 @@ class StreamPeers:
         self._on_failure = on_failure
         self._knows = knows
         self._client_tls = client_tls or client_context()
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._greeting: set[asyncio.Task[None]] = set()
+        "Accepted, and not connections yet."
+        self._by_source: Counter[str] = Counter()
+        "Accepted connections of each address."
         self._open: dict[int, Connection] = {}
         self._by_address: dict[Address, Connection] = {}
         self._opening: dict[Address, list[bytes]] = {}
@@ -194,13 +215,60 @@ class StreamPeers:
         self, name: str, transport: str, host: str, port: int, tls: ssl.SSLContext | None
     ) -> int:
         """Accept connections; returns the port."""
-        server = await self.loop.create_server(
-            lambda: Connection(self, transport, name), host, port, ssl=tls, reuse_address=True
-        )
-        self._servers.append(server)
+        listener = listening_socket(host, port)
+        self._listeners.append(listener)
+        accepting = self.loop.create_task(self._accept(listener, name, transport, tls))
+        self._accepting.append(accepting)
         if self._sweeper is None:
             self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
-        return int(server.sockets[0].getsockname()[1])
+        return int(listener.getsockname()[1])
+
+    async def _accept(
+        self, listener: socket.socket, name: str, transport: str, tls: ssl.SSLContext | None
+    ) -> None:
+        """Look at who comes before anything is spent on it: a TLS handshake costs as much as many packets."""
+        while True:
+            try:
+                wire, address = await self.loop.sock_accept(listener)
+            except OSError:  # no descriptor left: those that wait will still be there
+                self.refused += 1
+                await asyncio.sleep(ACCEPT_PAUSE)
+                continue
+            source = Target(transport, str(address[0]).partition("%")[0], address[1], name)
+            if not self._knows(source) or not self._has_room(source.host):
+                self.refused += 1
+                wire.close()
+                continue
+            self._by_source[source.host] += 1
+            greeting = self.loop.create_task(self._greet(wire, source, tls))
+            self._greeting.add(greeting)
+            greeting.add_done_callback(self._greeting.discard)
+
+    def _has_room(self, host: str) -> bool:
+        limits = self.limits
+        together = len(self._open) + len(self._greeting)
+        return together < limits.connections and self._by_source[host] < limits.connections_per_source
+
+    async def _greet(self, wire: socket.socket, source: Target, tls: ssl.SSLContext | None) -> None:
+        """Make a connection of an accepted socket, by TLS once its handshake is done."""
+        assert source.listener is not None
+        wire.setblocking(False)
+        connection = Connection(self, source.transport, source.listener, counted=source.host)
+        try:
+            async with asyncio.timeout(self.limits.handshake_seconds):
+                await self.loop.connect_accepted_socket(lambda: connection, wire, ssl=tls)
+        except (OSError, TimeoutError):
+            self.refused += 1
+            wire.close()
+        finally:
+            if connection.source is None:  # it never was one
+                self.leave(source.host)
+
+    def leave(self, host: str) -> None:
+        """An accepted connection of this address is gone."""
+        self._by_source[host] -= 1
+        if self._by_source[host] <= 0:
+            del self._by_source[host]
 
     async def stop(self) -> None:
         """Close listeners and connections."""
@@ -208,21 +276,20 @@ class StreamPeers:
             self._sweeper.cancel()
         for task in self._tasks:
             task.cancel()
-        for server in self._servers:
-            server.close()
+        for task in (*self._accepting, *self._greeting):
+            task.cancel()
+        await asyncio.gather(*self._accepting, *self._greeting, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()
         for connection in list(self._open.values()):
             connection.cut()
         await asyncio.sleep(0)
-        for server in self._servers:
-            with contextlib.suppress(OSError):
-                await server.wait_closed()
 
     def admit(self, connection: Connection) -> bool:
         """Whether an accepted connection may stay: a known source, and room for it."""
         source = connection.source
         assert source is not None
-        accepted = source.listener is not None
-        if accepted and (len(self._open) >= self.limits.connections or not self._knows(source)):
+        if source.listener is not None and not self._knows(source):  # not any more
             self.refused += 1
             return False
         self._open[connection.number] = connection
@@ -298,6 +365,23 @@ class StreamPeers:
                 self.refused += 1
                 connection.cut()
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on a local address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setblocking(False)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((host, port))
+        one.listen(BACKLOG)
+    except OSError:
+        one.close()
+        raise
+    return one
 
 
 def _address_of(connection: Connection, source: Target) -> Address:

@@ -1,7 +1,9 @@
 """SIP over TCP on real sockets: whole messages in, on either event loop, and bad peers cut off."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,84 @@ async def test_tls_connection_serves_the_name_it_was_proven_for(tmp_path: Path) 
     assert len(server.messages) == 2
     await client.stop()
     await server.streams.stop()
+
+
+async def greeted(peers: Peers, folder: Path) -> int:
+    """A TLS listener's port."""
+    files = Authority(folder).issue("127.0.0.1")
+    tls = server_context(files.certificate, files.key)
+    return await peers.streams.listen("tls", "TLS", "127.0.0.1", 0, tls)
+
+
+async def test_a_stranger_gets_no_handshake(tmp_path: Path) -> None:
+    """It is cut off before a byte of TLS is sent, and counted."""
+    peers = Peers(known=False)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", await greeted(peers, tmp_path))
+        writer.write(b"\x16\x03\x01")
+        try:
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        except ConnectionError:
+            pass  # cut off with our bytes unread
+        assert peers.streams.refused == 1
+        writer.close()
+    finally:
+        await peers.streams.stop()
+
+
+async def test_a_handshake_has_a_deadline_and_a_place(tmp_path: Path) -> None:
+    """Those that do not get on with it hold places for so long only, of their own address too."""
+    peers = Peers()
+    peers.streams.limits = StreamLimits(connections=10, connections_per_source=2, handshake_seconds=0.5)
+    try:
+        port = await greeted(peers, tmp_path)
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        assert await asyncio.wait_for(waiting[2][0].read(), 0.4) == b"", "one too many of its address"
+        for reader, _ in waiting[:2]:
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        for _, writer in waiting:
+            writer.close()
+        assert peers.streams.refused == 3
+        assert not peers.streams._by_source
+    finally:
+        await peers.streams.stop()
+
+
+async def test_places_are_given_back(peers: Peers) -> None:
+    """A connection that has gone counts no more."""
+    peers.streams.limits = StreamLimits(connections=1)
+    port = await peers.streams.listen("tcp", "TCP", "127.0.0.1", 0, None)
+    for _ in range(5):
+        peers.arrived.clear()
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(MESSAGE)
+        await asyncio.wait_for(peers.arrived.wait(), 5)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(0.05)
+    assert peers.streams.refused == 0
+
+
+async def test_a_flood_in_a_stream_leaves_the_loop_its_turns(peers: Peers) -> None:
+    """A thousand messages at once are answered in pieces, in order, and none is lost."""
+    port = await peers.streams.listen("tcp", "TCP", "127.0.0.1", 0, None)
+    turns: list[int] = []
+    numbers: list[bytes] = []
+
+    def slow(data: bytes, _: Target) -> None:
+        numbers.append(data[-4:])
+        end = time.perf_counter() + 0.0005
+        while time.perf_counter() < end:
+            pass
+
+    peers.streams.on_message = slow
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 4\r\n\r\n"
+    writer.write(b"".join(head + b"%04d" % number for number in range(1000)))
+    async with asyncio.timeout(20):
+        while len(numbers) < 1000:
+            turns.append(len(numbers))
+            await asyncio.sleep(0)
+    assert numbers == [b"%04d" % number for number in range(1000)]
+    assert max(later - earlier for earlier, later in pairwise(turns)) <= 10
+    writer.close()
