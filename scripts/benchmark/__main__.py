@@ -16,12 +16,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scripts.benchmark import c_relay
 from scripts.benchmark.beside import BesideFigures, measure_beside
 from scripts.benchmark.dialects import DialectFigures, measure_dialects
 from scripts.benchmark.flooder import NAMES
 from scripts.benchmark.floods import FloodFigures, measure_floods
-from scripts.benchmark.load import Heard, Load, Phone, open_phone, percentile, phones_up
+from scripts.benchmark.load import Heard, Load, Phone, held, open_phone, percentile, phones_up
 from scripts.benchmark.outbound import OutboundFigures, outbound_run
+from scripts.benchmark.overload import OverloadFigures, measure_overload
 from scripts.benchmark.pages import PageFigures, Plan, measure_pages
 from scripts.benchmark.rules import RulesFigures, measure_rules
 from scripts.benchmark.setup import SetupFigures, setup_run
@@ -42,7 +44,13 @@ class MediaFigures:
     calls: int
     cpu_ms: float
     "CPU milliseconds of the process per call and second."
-    times_floor: float
+    held: bool
+    "Less than 0.5 % lost and made up, jitter p99 below 10 ms, in every round: else there is no ratio."
+    times_floor: float | None
+    times_c: float | None
+    "Of the relay in C; None where there is none, too."
+    made_up_percent: float
+    "Of what the phones heard, what was not said to them."
     lost_percent: float
     "Of the packets that were sent, those whose echo never came."
     jitter_p50_ms: float
@@ -64,6 +72,7 @@ Figures = (
     | PageFigures
     | BesideFigures
     | FloodFigures
+    | OverloadFigures
 )
 
 
@@ -73,7 +82,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        help="media, setup, outbound, rules, dialects, pages, beside, floods, soak; default: the first three",
+        help="media, setup, outbound (by default), rules, dialects, pages, beside, floods, overload, soak",
     )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
@@ -93,6 +102,8 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, help="where the SQLite database of pages is made, and kept for the next run"
     )
+    parser.add_argument("--most-calls", type=int, default=800, help="that overload offers at most")
+    parser.add_argument("--overload-seconds", type=float, default=3.0, help="of measuring each of its steps")
     parser.add_argument("--floods", nargs="+", default=[], choices=NAMES, help="default: every kind")
     parser.add_argument("--json", type=Path, default=Path("out/bench.json"))
     arguments = parser.parse_args()
@@ -115,12 +126,7 @@ def main() -> None:
         with agents(other) as agent_port:
             media = measure_media(arguments, agent_port, tested, tell) if "media" in arguments.what else []
             setup = measure_setup(arguments, agent_port, tested, tell) if "setup" in arguments.what else []
-            beside: list[BesideFigures] = []
-            if "beside" in arguments.what:
-                beside = measure_beside(arguments, agent_port, tested, tell)
-            floods: list[FloodFigures] = []
-            if "beside" in arguments.what or "floods" in arguments.what:
-                floods = measure_floods(arguments, agent_port, tested, tell)
+            beside, floods, overload = measure_disturbed(arguments, agent_port, tested, tell)
             outbound = []
             if "outbound" in arguments.what:
                 outbound = measure_outbound(arguments, agent_port, tested, tell)
@@ -147,6 +153,7 @@ def main() -> None:
     results["rules"] = [asdict(row) for row in decided]
     results["beside"] = [asdict(row) for row in beside]
     results["floods"] = [asdict(row) for row in floods]
+    results["overload"] = [asdict(row) for row in overload]
     results["outbound"] = [asdict(row) for row in outbound]
     results["soak"] = [asdict(row) for row in soaked]
     tables: tuple[tuple[str, str, dict[str, str], Sequence[Figures]], ...] = (
@@ -158,16 +165,32 @@ def main() -> None:
         ("One packet of 20 ms", "dialect", DIALECT_COLUMNS, packets),
         ("Calls beside API requests", "beside", BESIDE_COLUMNS, beside),
         ("Calls beside an agent that floods", "flood", FLOOD_COLUMNS, floods),
+        ("More calls than a core carries", "step", OVERLOAD_COLUMNS, overload),
         ("Pages over a big database", "page", PAGE_COLUMNS, pages),
     )
     for title, label, heads, rows in tables:
         if rows:
             console.print(table_of(title, label, heads, rows))
+    if media:
+        console.print(FLOOR_NOTE, markup=False)
     for plan in plans:
         console.print(f"{plan.database}, {plan.page}: {plan.ms} ms\n{plan.plan}\n", markup=False)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2))
     console.print(f"[dim]{machine()}; written to {arguments.json}[/dim]")
+
+
+def measure_disturbed(
+    arguments: argparse.Namespace, agent_port: int, core: int | None, tell: Callable[[str], None]
+) -> tuple[list[BesideFigures], list[FloodFigures], list[OverloadFigures]]:
+    """What running calls hear of requests, of floods, and of too much to do."""
+    what = set(arguments.what)
+    measured = arguments, agent_port, core, tell
+    return (
+        measure_beside(*measured) if "beside" in what else [],
+        measure_floods(*measured) if what & {"beside", "floods"} else [],
+        measure_overload(*measured) if "overload" in what else [],
+    )
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -189,7 +212,11 @@ def measure_media(
     rows = []
     for calls in arguments.calls:
         rounds: dict[str, list[MediaFigures]] = {}
+        relays: list[float] = []
         for number in range(1, arguments.rounds + 1):
+            if c_relay.available():
+                tell(f"relay in C, {calls} calls, round {number}")
+                relays.append(c_relay.measure(calls, arguments.seconds, core))
             tell(f"floor, {calls} calls, round {number}")
             base = measure_floor(calls, arguments.seconds, agent_port, core)
             rounds.setdefault(base.system, []).append(base)
@@ -197,18 +224,27 @@ def measure_media(
                 tell(f"{dialect}, {calls} calls, round {number}")
                 row = measure_bridge(dialect, calls, arguments.seconds, agent_port, core, base.cpu_ms)
                 rounds.setdefault(dialect, []).append(row)
-        rows += [middle(system, calls, taken) for system, taken in rounds.items()]
+        relay = statistics.median(relays) if relays else None
+        rows += [middle(system, calls, taken, relay) for system, taken in rounds.items()]
     return rows
 
 
-def middle(system: str, calls: int, taken: list[MediaFigures]) -> MediaFigures:
-    """The median of each figure; of what is lost, the worst."""
+WORST = ("lost_percent", "made_up_percent")
+
+
+def middle(system: str, calls: int, taken: list[MediaFigures], relay: float | None) -> MediaFigures:
+    """The median of each figure; of what is lost or made up, the worst; no ratio where one was not held."""
+    every = all(row.held for row in taken)
+    rest = {"system", "calls", "held", "times_floor", "times_c", *WORST}
     medians = {
-        name: statistics.median(asdict(row)[name] for row in taken)
-        for name in MEDIA_COLUMNS
-        if name not in ("calls", "lost_percent")
+        name: statistics.median(getattr(row, name) for row in taken)
+        for name in MediaFigures.__dataclass_fields__
+        if name not in rest
     }
-    return MediaFigures(system, calls, lost_percent=max(row.lost_percent for row in taken), **medians)
+    worst = {name: max(getattr(row, name) for row in taken) for name in WORST}
+    ratio = statistics.median(row.times_floor or 0.0 for row in taken) if every else None
+    in_c = round(medians["cpu_ms"] / relay, 2) if every and relay else None
+    return MediaFigures(system, calls, held=every, times_floor=ratio, times_c=in_c, **medians, **worst)
 
 
 def measure_floor(calls: int, seconds: float, agent_port: int, core: int | None) -> MediaFigures:
@@ -259,12 +295,17 @@ def figures_of(
     """One row."""
     gaps = sorted(map(abs, heard.gaps))
     trips = sorted(heard.trips)
+    lost = max(0.0, 100 * (1 - heard.echoed / max(1, heard.sent)))
+    made_up = 100 * (heard.received - heard.echoed) / max(1, heard.received)
     return MediaFigures(
         system=system,
         calls=calls,
         cpu_ms=round(cpu, 3),
+        held=held(lost, made_up, percentile(gaps, 99)),
         times_floor=round(cpu / base, 2) if base else 1.0,
-        lost_percent=round(max(0.0, 100 * (1 - heard.echoed / max(1, heard.sent))), 3),
+        times_c=None,
+        lost_percent=round(lost, 3),
+        made_up_percent=round(made_up, 3),
         jitter_p50_ms=round(percentile(gaps, 50), 3),
         jitter_p99_ms=round(percentile(gaps, 99), 3),
         round_trip_p50_ms=round(percentile(trips, 50), 2),
@@ -301,11 +342,18 @@ def measure_outbound(
     return rows
 
 
+FLOOR_NOTE = (
+    "The floor is a loop in Python, about 1.5 times a relay in C that does the same, which is measured\n"
+    "beside it where gcc and ../shared/tools/load are.\n"
+    "Not held: 0.5 % or more lost or made up, or jitter p99 of 10 ms or more, in any round."
+)
 MEDIA_COLUMNS = {
     "calls": "calls",
     "cpu_ms": "CPU ms\na call·s",
-    "times_floor": "×\nfloor",
+    "times_floor": "× floor\nin Python",
+    "times_c": "× relay\nin C",
     "lost_percent": "lost\n%",
+    "made_up_percent": "made\nup %",
     "jitter_p50_ms": "jitter ms\np50",
     "jitter_p99_ms": "\np99",
     "round_trip_p50_ms": "round trip ms\np50",
@@ -349,6 +397,18 @@ FLOOD_COLUMNS = {
     "memory_mb": "MB\nmore",
     "flooder": "flooder",
 }
+OVERLOAD_COLUMNS = {
+    "offered": "offered",
+    "running": "running",
+    "shed": "shed",
+    "lost_percent": "lost\n%",
+    "made_up_percent": "made\nup %",
+    "jitter_p99_ms": "jitter\np99 ms",
+    "round_trip_p50_ms": "trip\np50 ms",
+    "held": "held",
+    "clean_after": "clean\nafter s",
+    "generator_late_ms": "generator\nlate ms",
+}
 PAGE_COLUMNS = {
     "database": "database",
     "status": "status",
@@ -387,12 +447,19 @@ def table_of(title: str, label: str, columns: dict[str, str], rows: Sequence[Fig
         table.add_column(head, justify="right")
     for row in rows:
         figures = asdict(row)
-        table.add_row(str(figures[label]), *map(_shown, (figures[name] for name in columns)))
+        not_held = figures.get("held") is False
+        shown = {
+            name: "not held" if not_held and name == "times_floor" else _shown(figures[name])
+            for name in columns
+        }
+        table.add_row(str(figures[label]), *shown.values())
     return table
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else "" if value is None else str(value)
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 if __name__ == "__main__":

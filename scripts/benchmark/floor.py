@@ -1,8 +1,8 @@
 """The floor: a loop that relays the same datagrams and frames and does nothing else.
 
 A call is a UDP socket and a WebSocket, as in the gateway; what comes in on one goes out on the other. No
-transaction, no order, no clock: nothing that bridges RTP to a WebSocket a call can get below this, with the
-same kernel and the same interpreter.
+transaction, no order, no clock. It is a loop in Python: a relay in C, which `media` measures beside it where
+its sources and a compiler are at hand, takes about two thirds of it.
 """
 
 import base64

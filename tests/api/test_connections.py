@@ -27,7 +27,7 @@ async def body_of(request: Request) -> PlainTextResponse:
 async def serving(bounds: ConnectionBounds, body_seconds: float = 30.0) -> AsyncIterator[HttpServer]:
     """A server with these bounds."""
     app = Starlette(routes=[Route("/", body_of, methods=["GET", "POST"])])
-    server = HttpServer(Bounds(app, 1000, lambda *_, **__: None, body_seconds), "127.0.0.1", 0, None, bounds)
+    server = HttpServer(Bounds(app, 1000, lambda *_, **__: None, body_seconds), "127.0.0.1", 0, bounds=bounds)
     await server.start()
     try:
         yield server

@@ -5,6 +5,8 @@ from itertools import count
 import pytest
 
 from gateway.call.admission import FREE_GUESSES, FREE_OF_SOURCE, LONGEST_PAUSE, Admission, TrunkGate
+from gateway.call.newcomers import Newcomers
+from gateway.net.overload import Overload
 from gateway.routing.inbound import CredentialState
 from gateway.routing.table import Secret, Trunk, Trunks
 from gateway.sip.digest import Authenticator, Challenge, answer
@@ -28,7 +30,12 @@ class Door:
     def __init__(self) -> None:
         self.now = 1000.0
         self.gate = TrunkGate(
-            lambda: TRUNKS, Authenticator(b"secret", "here"), "ignore", 10_000, lambda *_: None
+            lambda: TRUNKS,
+            Authenticator(b"secret", "here"),
+            "ignore",
+            Newcomers(10_000, 10_000),
+            Overload(1.0, lambda *_, **__: None),
+            lambda *_: None,
         )
         self._counts = count(1)
         self._challenges: dict[str, Challenge] = {}
