@@ -418,6 +418,8 @@ class LimitsSettings(Section):
     "New calls a second on this gateway; further ones get 503, unless their source sends few."
     unacknowledged_calls: Annotated[int, Field(ge=1, le=100_000)] = 100
     "Answered calls of one source that may wait for their ACK; further calls of it get 503."
+    shed_from_calls: Annotated[int, Field(ge=0, le=100_000)] = 50
+    "Running calls from which on new ones are refused for that: fewer are late by what else the machine does."
     shed_late_ms: Annotated[float, Field(ge=2, le=1000, allow_inf_nan=False)] = 10.0
     "Milliseconds by which audio is late, for half a second on average, from which on new calls get 503."
     unsaved_calls: Annotated[int, Field(ge=100, le=1_000_000)] = 5000

@@ -92,7 +92,9 @@ class Switchboard:
         self.sounds = Sounds(config.sound_folders, config.media.max_sound_bytes)
         self.tell = bus.tell
         limits = config.limits
-        self.overload = Overload(limits.shed_late_ms / 1000, bus.tell)
+        self.overload = Overload(
+            limits.shed_late_ms / 1000, bus.tell, lambda: self.active, limits.shed_from_calls
+        )
         self.newcomers = Newcomers(limits.calls_per_second, limits.unacknowledged_calls)
         self.clock.join(self._look, LOOK_MS)
         now = asyncio.get_running_loop().time

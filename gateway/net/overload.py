@@ -27,9 +27,14 @@ Tell = Callable[..., None]
 class Overload:
     """A level that follows the beats' lateness, and a switch on it: `look` at each beat, `refuse` a call."""
 
-    def __init__(self, limit: float, tell: Tell) -> None:
-        """`limit`: seconds of lateness, averaged, from which on new calls are refused."""
+    def __init__(self, limit: float, tell: Tell, running: Callable[[], int], least: int) -> None:
+        """`limit`: seconds of lateness, averaged, from which on new calls are refused.
+
+        Not while fewer than `least` are `running`: what makes so few late is not the next one.
+        """
         self._limit = limit
+        self._running = running
+        self._least = least
         self._tell = tell
         self._looked_at: float | None = None
         self._since = 0.0
@@ -50,8 +55,9 @@ class Overload:
         self._looked_at = now
         self.level += (min(late, MOST * self._limit) - self.level) * min(step, STEP) / MEMORY
         if not self.shedding and self.level > self._limit:
-            self._begin(now)
-        elif self.shedding and self.level < CALM * self._limit:
+            if self._running() >= self._least:
+                self._begin(now)
+        elif self.shedding and (self.level < CALM * self._limit or self._running() < self._least):
             self._end(now)
         elif self._untold and now - self._told_at >= TOLD_EVERY:
             self._report(now)

@@ -34,7 +34,7 @@ class Door:
             Authenticator(b"secret", "here"),
             "ignore",
             Newcomers(10_000, 10_000),
-            Overload(1.0, lambda *_, **__: None),
+            Overload(1.0, lambda *_, **__: None, lambda: 0, 1),
             lambda *_: None,
         )
         self._counts = count(1)

@@ -28,7 +28,7 @@ async def test_new_calls_are_refused_while_it_is_late(
     build: Build, agent: Runtime, phone: Phone, make_phone: MakePhone
 ) -> None:
     """INVITE gets 503 with Retry-After and leaves no record; running calls go on; then it is over."""
-    world = await build(LIMITS__SHED_LATE_MS=10)
+    world = await build(LIMITS__SHED_LATE_MS=10, LIMITS__SHED_FROM_CALLS=1)
     version = await world.line()
     running = phone.invite(world.at(), NUMBER)
     await running.answered()
