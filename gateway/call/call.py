@@ -213,7 +213,9 @@ class Call:
             self._ring()
             await conversation.dial()
             self.sip.accept()
-            self.sip.on_acknowledged = stack.enter_context(self._board.unacknowledged(invite))
+            self.sip.on_acknowledged = stack.enter_context(
+                self._board.newcomers.unacknowledged(invite.source.host)
+            )
             self._answered()
             conversation.answered()
             return await self._talk(route, bridge, conversation)

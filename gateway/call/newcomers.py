@@ -4,6 +4,8 @@ Whoever sends few is let in beside whoever sends many: a flood from one carrier 
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 __all__ = ["Newcomers"]
 
@@ -56,6 +58,14 @@ class Newcomers:
     def too_many(self, source: str) -> bool:
         """Whether so many calls of this source wait for its ACK that their INVITEs may be forged."""
         return self._waiting[source] >= self._most
+
+    @contextmanager
+    def unacknowledged(self, source: str) -> Iterator[Callable[[], None]]:
+        """A call of this source waits for its ACK until what this gives is called, or the context is left."""
+        self.answered(source)
+        with ExitStack() as waiting:
+            waiting.callback(self.settled, source)
+            yield waiting.close
 
     def answered(self, source: str) -> None:
         """A call of this source waits for its ACK from now on."""

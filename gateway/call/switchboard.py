@@ -132,24 +132,6 @@ class Switchboard:
                 "the gateway has more to do than it has time for, and takes no new calls until it is calm",
             )
 
-    @contextmanager
-    def unacknowledged(self, invite: InviteReceived) -> Iterator[Callable[[], None]]:
-        """A call waits for its ACK until what this gives is called, or the context is left."""
-        host = invite.source.host
-        self.newcomers.answered(host)
-        done = False
-
-        def settled() -> None:
-            nonlocal done
-            if not done:
-                done = True
-                self.newcomers.settled(host)
-
-        try:
-            yield settled
-        finally:
-            settled()
-
     def running(self) -> list[CallRecord]:
         """The live records of all running calls, oldest first."""
         return [call.record for call in self._tasks.values()]
