@@ -371,10 +371,10 @@ def test_a_decision_names_only_what_its_workspace_may_know(
             assert "“Carrier”" in told
 
 
-def test_credentials_of_another_workspace_are_asked_for_without_its_name(
+def test_who_reads_of_credentials_reads_of_its_own_trunks_alone(
     route: Route, table: RoutingTable, trunk: Trunk
 ) -> None:
-    """A number that comes in by a trunk with a password, from an address that two workspaces share."""
+    """An address that two workspaces share: the refusal is the number's workspace's, and names its trunk."""
     theirs = replace(
         trunk, id="trunk_9", workspace_id="org_9", name="Theirs", username="bob", password=Secret("x")
     )
@@ -383,8 +383,9 @@ def test_credentials_of_another_workspace_are_asked_for_without_its_name(
         route, table=replace(with_trunks(table, theirs, trunk), numbers=(number,)), called=number.e164
     )
     assert refused.reason is Reason.CREDENTIALS_REQUIRED
-    assert "Theirs" not in "\n".join(refused.decision.lines())
-    assert "trunk of another workspace asks for digest credentials" in refused.decision.summary
+    assert refused.subject.workspace_id == "org_9"
+    assert trunk.name not in "\n".join(refused.decision.lines())
+    assert "trunk “Theirs” asks for digest credentials" in refused.decision.summary
 
 
 def test_the_versions_limit_is_the_routes(route: Route, table: RoutingTable) -> None:
