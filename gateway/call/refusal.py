@@ -97,6 +97,12 @@ OTHER_MENDS: dict[EndReason, Mend] = {
     EndReason.STORE_UNAVAILABLE: Mend(
         "Try again; the operator looks after the database.", "/calls", "POST /v1/calls", "gateway check"
     ),
+    EndReason.GATEWAY_OVERLOADED: Mend(
+        "Try again in some seconds; the operator looks at what the machine carries.",
+        "/calls",
+        "POST /v1/calls",
+        "gateway check",
+    ),
     EndReason.GATEWAY_DRAINED: Mend(
         "Try again when the gateway is back.", "/calls", "POST /v1/calls", "gateway check"
     ),

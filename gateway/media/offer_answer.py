@@ -265,7 +265,7 @@ def _carried(
     if media.kind != "audio":
         raise NotAcceptable(f"{_word(media.kind)} is not carried", _NO_SUCH_MEDIA, "No Audio Stream")
     if not media.port:
-        raise NotAcceptable("the audio stream has port 0", _NO_SUCH_MEDIA, "Audio Stream Has Port 0")
+        raise NotAcceptable("the audio stream has port 0", 399, "Audio Stream Has Port 0")
     if media.protocol not in PROFILES:
         phrase = "SRTP Not Supported" if "SAVP" in media.protocol.upper() else "Media Transport Not Supported"
         raise NotAcceptable(f"{_word(media.protocol)} is not carried, only RTP/AVP", 302, phrase)
@@ -300,7 +300,7 @@ def check_host(host: str, ours: str) -> None:
     # An offer must not make us flood a group, or a broadcast address (all of which lie in 240.0.0.0/4).
     if address.is_multicast or (address.version == 4 and address.is_reserved):
         why = "media to an address that is not one host's"
-        raise NotAcceptable(why, 330 if address.is_multicast else 301, "Media Address Is Not One Host's")
+        raise NotAcceptable(why, 301, "Media Address Is Not One Host's")
     mine = parse_address(ours)
     if mine is not None and mine.version != address.version and not address.is_unspecified:
         why = f"media to IPv{address.version}, but ours is IPv{mine.version}"

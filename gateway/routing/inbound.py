@@ -121,7 +121,7 @@ def route_inbound(
     trail.subject = Subject(number.workspace_id, trunk.id, number.id)
     number_is_ready(trail, number, now_utc)
     who = _caller_of(trunk, caller, asserted, reading)
-    version = _answering_version(trail, table, number, lambda: who.e164 or who.raw)
+    version = _answering_version(trail, table, number, lambda: who.party)
     agent, workspace = owner(trail, table, number, version)
     _note_caller(trail, trunk, who, asserted, private=private)
     withheld = private and not trunk.reveal_withheld
@@ -294,6 +294,8 @@ class _Caller:
     e164: str | None
     found: str
     asserted: bool
+    party: str
+    "Whoever it is, in one writing: what a split goes by, where a likely reading is as good as a sure one."
 
 
 def _caller_of(trunk: Trunk, caller: str, asserted: Sequence[str], called: Reading) -> _Caller:
@@ -316,12 +318,13 @@ def _read_caller(trunk: Trunk, written: str, called: Reading, *, asserted: bool)
     code that no national number begins with, and the called number of the same request.
     """
     normalised = normalise(written, _without_tech_prefix(trunk.number_format))
+    party = normalised.e164 or normalised.raw
     evident = {_EVERYWHERE, called.how.partition(",")[0]}
     for reading in normalised.readings:
         if not reading.lenient or reading.how in evident:
-            return _Caller(normalised.raw, reading.e164, reading.e164, asserted)
+            return _Caller(normalised.raw, reading.e164, reading.e164, asserted, party)
     why_not = normalised.why_not or "not shown as an international number: nothing says that it is one"
-    return _Caller(normalised.raw, None, why_not, asserted)
+    return _Caller(normalised.raw, None, why_not, asserted, party)
 
 
 _EVERYWHERE = "behind access code 00"

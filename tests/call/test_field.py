@@ -61,7 +61,7 @@ async def test_the_asserted_caller_is_the_caller(world: World, agent: Runtime, p
         (lambda port: sdp(port).replace(b"m=audio", b"m=video"), "No Audio Stream", "304"),
         (lambda port: sdp(port).replace(b"c=IN IP4 127.0.0.1\r\n", b""), "No Connection Address", "301"),
         (lambda port: sdp(port).replace(b" RTP", b"/3 RTP"), "Port Count Not Supported", "302"),
-        (lambda port: sdp(0), "Audio Stream Has Port 0", "304"),
+        (lambda port: sdp(0), "Audio Stream Has Port 0", "399"),
         (lambda port: sdp(port, payload_types="9"), "No Common Codec", "305"),
     ],
 )
