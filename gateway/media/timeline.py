@@ -240,7 +240,9 @@ class Timeline:
     def _bridge(self, timestamp: int, now: float, lost: bool) -> None:
         """Give what is missing between the last packet and this one, as far as the clock agrees."""
         gap = timestamp_distance(self.media & 0xFFFFFFFF, timestamp)
-        if gap == 0 and not lost and self._run.last:
+        on_time = EARLIEST < now - self._run.due_at < LATEST
+        if gap == 0 and not lost and self._run.last and not on_time:
+            # What is on time is plain where nothing else is the matter, and then does not come here.
             self._stalls.came(now - self._run.heard_at, now)
         if self._amid_word and not lost:
             self._spoil(self._done - max(0, gap))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.media.codecs import PCMU
@@ -122,6 +122,9 @@ STEP = st.tuples(
 
 
 @settings(max_examples=200)
+@example(
+    [(160, 0.0, "once", False)] * 3 + [(160, 0.046875, "once", False), (160, 0.125, "once", False)], 0, 0
+)
 @given(st.lists(STEP, min_size=3, max_size=120), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF_FFFF))
 def test_what_is_heard_and_counted_does_not_depend_on_the_way(
     steps: list[tuple[int, float, str, bool]], sequence: int, timestamp: int
