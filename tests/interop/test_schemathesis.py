@@ -85,9 +85,9 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 402, 403, 
 include-name-regex = "^(POST|PATCH) /v1/agents(/.agent_id.(/versions/.version_number./publish)?)?$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 429]
 
-# A number has to be of the country; shares have to add up.
+# A number has to be of the country; shares have to add up; no network of a tenant's may be wide.
 [[operations]]
-include-name-regex = "^(POST .*/purchase|PATCH /v1/organization-phone-numbers/.number_id.)$"
+include-name-regex = "^(POST .*/(purchase|sip-trunks)|PATCH /v1/organization-phone-numbers/.number_id.)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 429, 502]
 
 # Telnyx's word for a call that has ended.
