@@ -83,7 +83,7 @@ class _Message:
 
         What stands beside it, such as a `tel:` URI, is nothing that a request could be sent to.
         """
-        return self.headers.typed("Contact", _remote_target)
+        return next(iter(self.headers.typed("Contact", _sip_contacts)), None)
 
     @property
     def record_routes(self) -> list[NameAddr]:
@@ -192,10 +192,6 @@ def _sip_contacts(values: list[str]) -> list[SipUri]:
     except RemoteProtocolError:
         return []  # what is not even a list
     return found
-
-
-def _remote_target(values: list[str]) -> SipUri | None:
-    return next(iter(_sip_contacts(values)), None)
 
 
 def _name_addrs(values: list[str]) -> list[NameAddr]:
