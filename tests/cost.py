@@ -1,6 +1,8 @@
 """What a piece of work costs, in a measure that a slow or busy machine does not change."""
 
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from time import process_time
 
 ROUNDS = 30_000
@@ -44,3 +46,17 @@ def _yardstick() -> int:
 def slowness() -> float:
     """How many times as long as on an idle machine a piece of work takes here, now; at least once."""
     return max(1.0, min(_seconds(_yardstick) for _ in range(TRIES)) * 1000)
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Meanwhile the collector does not run: what earlier tests left is not looked through.
+
+    A gateway that serves spares it too (`process.spare_the_collector`).
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
