@@ -1,6 +1,7 @@
 """The phone's side of a call: a dialog and its audio, which do not know each other."""
 
 from collections.abc import Callable, Sequence
+from random import randrange
 
 from gateway.call.flag import Flag
 from gateway.call.outcome import ending_of_refused
@@ -17,6 +18,7 @@ from gateway.call.refusal import (
 )
 from gateway.media.dtmf import parse_info
 from gateway.media.sdp import NotAcceptable
+from gateway.media.session import UNACCEPTABLE, Action, Message, Refusal, Session
 from gateway.net.sip import SipEndpoint
 from gateway.routing.decision import Rejected
 from gateway.sip.dialog import Dialog
@@ -30,6 +32,7 @@ from gateway.sip.events import (
     InfoReceived,
     OptionsAnswered,
     ReinviteAnswered,
+    ReinviteCancelled,
     ReinviteReceived,
     Ringing,
 )
@@ -73,9 +76,9 @@ class SipLeg:
         self._tell = tell
         self._dialog: Dialog | None = None
         self._media: PhoneMedia | None = None
-        self._offer_is_ours = False
+        self._session = Session()
         self._answer = b""
-        self._early_answer = False
+        "To the offer that is open, if it is theirs."
         self._held = False
         self._told_kept = False
         "The log knows that an answer could not be used, and the session is the one before."
@@ -93,8 +96,7 @@ class SipLeg:
     def offer(self, media: PhoneMedia) -> bytes:
         """Take the media of a call of ours, and make the offer for its INVITE."""
         self._take(media)
-        self._offer_is_ours = True
-        return media.offer()
+        return self._description(Message.INVITE)
 
     def _take(self, media: PhoneMedia) -> None:
         self._media = media
@@ -114,9 +116,8 @@ class SipLeg:
         Raises `Refused`: 488 without a common codec, 400 where the SDP makes no sense.
         """
         self._take(media)
-        self._offer_is_ours = not offer
         try:
-            if offer:
+            if self._session.receive(Message.INVITE, bool(offer)) is Action.ANSWER:
                 self._answer = media.answer(offer, self._endpoint.now())
         except NotAcceptable as error:
             raise refused_offer(error) from error
@@ -130,11 +131,20 @@ class SipLeg:
 
     def accept(self) -> None:
         """200, with our answer, or with our offer when the INVITE had none."""
-        body = self.media.offer() if self._offer_is_ours else self._answer
         now = self._endpoint.now()
-        self.dialog.accept(now, body)
+        self.dialog.accept(now, self._description(Message.SUCCESS))
         self._endpoint.flush()
         self.media.wait_anew(now)
+
+    def _description(self, message: Message) -> bytes:
+        """The session description that a message of ours carries; empty where it carries none."""
+        match self._session.send(message):
+            case Action.OFFER:
+                return self.media.offer()
+            case Action.ANSWER:
+                return self._answer
+            case _:
+                return b""
 
     def refuse(self, refusal: Rejected | Refused, challenge: Sequence[tuple[str, str]] = ()) -> None:
         """Answer the INVITE with the status that belongs to the refusal, saying why; too late does nothing.
@@ -207,10 +217,8 @@ class SipLeg:
                 self._end(Ending(Status.FAILED, EndReason.NEVER_ACKNOWLEDGED, "gateway", detail, 200, 102))
             case Acknowledged(_, body, _):
                 self._acknowledged(body)
-            case ReinviteReceived(_, request):
-                self._reinvited(request.body)
-            case ReinviteAnswered(_, status, body, _):
-                self._reinvite_answered(status, body)
+            case ReinviteReceived() | ReinviteCancelled() | ReinviteAnswered():
+                self._renegotiates(event)
             case InfoReceived(_, content_type, body):
                 self._info(content_type, body)
             case _:
@@ -218,7 +226,8 @@ class SipLeg:
 
     def _rings(self, status: int, body: bytes) -> None:
         """The callee's side is at work; an SDP in it is audio before the answer (RFC 3960)."""
-        early = bool(body) and self._hears_early(body)
+        early = self._session.receive(Message.PROVISIONAL, bool(body)) is Action.PREVIEW
+        early = early and self._hears_early(body)
         self.ringing.set()
         self.on_ringing(status, early)
 
@@ -227,17 +236,16 @@ class SipLeg:
             self.media.take_answer(answer, self._endpoint.now())
         except ValueError:
             return False  # what counts is the answer; that one will be held to what it says
-        self._early_answer = True
+        self._session.previewed()
         self._retuned()
         return True
 
     def _picks_up(self, answer: bytes) -> None:
-        """A 2xx is acknowledged at once; without an SDP, that of the early answer holds (RFC 3261 13.2.1)."""
+        """A 2xx is acknowledged at once, whatever its answer is worth."""
         now = self._endpoint.now()
         self.dialog.ack(now)
         self._endpoint.flush()
-        self._offer_is_ours = False
-        if (answer or not self._early_answer) and not self._apply(answer):
+        if not self._answered(Message.SUCCESS, answer):
             return
         self.media.wait_anew(now)
         self.on_picked_up()
@@ -245,63 +253,91 @@ class SipLeg:
         self.picked_up.set()
         self.connected.set()
 
-    def _acknowledged(self, body: bytes) -> None:
+    def _acknowledged(self, answer: bytes) -> None:
         self.on_acknowledged()
-        if self._offer_is_ours:
-            self._offer_is_ours = False
-            if self.media.agreed:
-                self._take_answer(body)
-            elif not self._apply(body):
-                return
-        self.connected.set()
+        if self._answered(Message.ACK, answer):
+            self.connected.set()
 
-    def _take_answer(self, answer: bytes) -> None:
-        """The answer to an offer within the call: where it cannot be used, the session goes on as it was.
+    def _answered(self, message: Message, answer: bytes) -> bool:
+        """Take what may be the answer to our offer; False where the call cannot go on with it.
 
-        As if no re-INVITE had been issued, as RFC 3261 section 14.1 has it of a failed one: an offer without
-        an answer changes nothing, and is no reason to hang up on people who talk.
+        Within the call the session goes on as it was, as if no re-INVITE had been issued, as RFC 3261
+        section 14.1 has it of a failed one: an offer without an answer changes nothing, and is no reason to
+        hang up on people who talk.
         """
-        try:
-            self.media.take_answer(answer, self._endpoint.now())
-        except ValueError as error:
-            if not self._told_kept:
-                self._told_kept = True
-                why = f"the answer to our offer: {error}" if answer else "no answer to our offer came"
-                self._tell("call.session_kept", level="warning", why=why)
-        else:
-            self._retuned()
+        match self._session.receive(message, bool(answer)):
+            case Action.APPLY:
+                return self._apply(answer)
+            case Action.MISSING:
+                return self._unanswered("no answer to our offer came")
+            case Action.KEEP:
+                self._session.applied()
+        return True
 
     def _apply(self, answer: bytes) -> bool:
         try:
             self.media.take_answer(answer, self._endpoint.now())
         except ValueError as error:
-            detail = f"the answer to our offer: {error}" if answer else "no answer to our offer came"
-            self._end(Ending(Status.FAILED, EndReason.BAD_SESSION, "gateway", detail, 200, 95))
-            return False
+            return self._unanswered(f"the answer to our offer: {error}")
+        self._session.applied()
         self._retuned()
         return True
+
+    def _unanswered(self, why: str) -> bool:
+        if not self._session.agreed:
+            self._end(Ending(Status.FAILED, EndReason.BAD_SESSION, "gateway", why, 200, 95))
+        elif not self._told_kept:
+            self._told_kept = True
+            self._tell("call.session_kept", level="warning", why=why)
+        return self._session.agreed
+
+    def _renegotiates(self, event: ReinviteReceived | ReinviteCancelled | ReinviteAnswered) -> None:
+        """An INVITE within the call: theirs, which they may have taken back, or the answer to ours."""
+        match event:
+            case ReinviteReceived(_, request):
+                self._reinvited(request.body)
+            case ReinviteAnswered(_, status, body, _) if 200 <= status < 300:
+                self._answered(Message.SUCCESS, body)
+            case _:
+                self._session.fail(Message.INVITE)
 
     def _reinvited(self, offer: bytes) -> None:
         """Answer a change of the session: hold, resume, another address (RFC 3264 section 8)."""
         now = self._endpoint.now()
-        self._offer_is_ours = not offer
-        try:
-            if offer:
-                self.dialog.accept(now, self.media.answer(offer, now))
-            else:
-                self.dialog.accept(now, self.media.offer())
-        except NotAcceptable as error:
-            # The session goes on as it was (RFC 3261 section 14.2).
-            refusal = refused_offer(error)
-            self.dialog.refuse(now, 488, error.phrase, warning_headers(refusal))
-        except ValueError as error:
-            self.dialog.refuse(now, 400, f"Session Description: {error}"[:80])
+        action = self._session.receive(Message.INVITE, bool(offer))
+        if isinstance(action, Refusal):
+            self._refuse_offer(action, now)
+            self._endpoint.flush()
+            return
+        self._agree(offer, now)
         self._endpoint.flush()
         self._retuned()
 
-    def _reinvite_answered(self, status: int, body: bytes) -> None:
-        if 200 <= status < 300:
-            self._take_answer(body)
+    def _agree(self, offer: bytes, now: float) -> None:
+        """Answer 200: with our answer, or with our offer to an INVITE that has none."""
+        try:
+            if offer:
+                self._answer = self.media.answer(offer, now)
+        except NotAcceptable as error:
+            self._session.fail(Message.INVITE)
+            self._refuse_offer(UNACCEPTABLE, now, error.phrase, warning_headers(refused_offer(error)))
+        except ValueError as error:
+            self._session.fail(Message.INVITE)
+            self._refuse_offer(Refusal(400), now, f"Session Description: {error}"[:80])
+        else:
+            self.dialog.accept(now, self._description(Message.SUCCESS))
+
+    def _refuse_offer(
+        self,
+        refusal: Refusal,
+        now: float,
+        phrase: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """The session goes on as it was (RFC 3261 section 14.2)."""
+        if refusal.retry_after:
+            headers = [*headers, ("Retry-After", str(randrange(11)))]  # noqa: S311  no secret
+        self.dialog.refuse(now, refusal.status, phrase, headers)
 
     def _retuned(self) -> None:
         self.on_retune()

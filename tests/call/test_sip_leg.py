@@ -8,6 +8,7 @@ import pytest
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
 from gateway.call.sip_leg import SipLeg
+from gateway.media.session import State
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import InviteReceived, ReinviteReceived
 from gateway.sip.message import Response, parse_message
@@ -242,6 +243,19 @@ def test_a_reinvite_that_was_not_answered_yet() -> None:
     assert "BYE" in line.sent
     line.wait(100)
     assert line.user_agent.transaction_count == 0
+
+
+@pytest.mark.parametrize(("state", "status"), [(State.OUR_UPDATE, "491"), (State.THEIR_UPDATE, "500")])
+def test_an_offer_that_crosses_another(state: State, status: str) -> None:
+    """An INVITE whose offer may not be answered now is refused as the session's table says."""
+    line = Line()
+    _acknowledged(line)
+    line.tell_the_leg()
+    line.leg._session.state = state
+    line.receive("INVITE", 2)
+    line.tell_the_leg()
+    assert line.sent[-1] == status
+    assert line.leg._session.state is state
 
 
 def _without_reinvites(line: Line) -> None:
