@@ -8,11 +8,9 @@ import contextlib
 import secrets
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -21,8 +19,9 @@ from gateway.answering import AnsweringTelephone
 from gateway.app import Gateway
 from gateway.call.placing import CallRequest
 from gateway.call.refusal import Refused
+from gateway.echo import Echo, compare
 from gateway.events.log import log_sink
-from gateway.media.audio import L16_8K, ULAW_8K, converter, wav_bytes
+from gateway.media.audio import ULAW_8K, wav_bytes
 from gateway.process import stop_on_signals
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.decision import Rejected
@@ -38,25 +37,12 @@ LEAD_SECONDS = 2.5
 AGENT_SECONDS = 60.0
 "How long the sample agent may take to start, on a machine that is busy or small."
 
-ALIKE = 0.9
-"Correlation of what was said with what came back, from which on audio counts as intact."
-
 FRONT_DESK, TWILIO, NOBODY_ANSWERS = "+12025550101", "+12025550102", "+442079460018"
 "Numbers of config/demo.toml."
 CALLEE, CALLEE_PORT = "+442079460999", 5064
 "Whoever is called by the demo's trunk is this telephone; its number can be any."
 
 SAID_WAV, HEARD_WAV = "caller-said.wav", "caller-heard.wav"
-
-
-@dataclass(frozen=True, slots=True)
-class Echo:
-    """What came back of what was said."""
-
-    correlation: float
-    "1.0: the same wave, later."
-    delay_ms: float
-    "From the caller's mouth to its ear, by way of the agent."
 
 
 async def run_demo(config: Config, to: str, from_: str, out: Path, once: bool) -> int:
@@ -69,7 +55,7 @@ async def run_demo(config: Config, to: str, from_: str, out: Path, once: bool) -
             console.print(_welcome(gateway, login))
             report = await _call(gateway, to, from_)
             row = await _record(gateway)
-            echo = find_echo(report.said, report.heard)
+            echo = compare(report.said, report.heard)
             _write_sounds(out, report)
             why_not = verdict(report, row, echo)
             _show(console, report, row, echo, out)
@@ -149,31 +135,7 @@ def verdict(report: CallReport, row: CallRow | None, echo: Echo | None) -> str |
     if report.status != 200:
         why = row.detail if row else "no record was kept"
         return f"the gateway answered {report.status} {report.phrase}: {why}"
-    if echo is None or echo.correlation < ALIKE:
-        found = 0.0 if echo is None else echo.correlation
-        return f"what came back is not what was said (correlation {found:.2f}, {ALIKE} is wanted)"
-    return None
-
-
-def find_echo(said: bytes, heard: bytes) -> Echo | None:
-    """Where in `heard` the sound of `said` comes back, and how alike it is; None without sound in either."""
-    decode = converter(ULAW_8K, L16_8K)
-    assert decode is not None
-    voice = np.frombuffer(decode(said), "<i2").astype(np.float64)
-    ear = np.frombuffer(decode(heard), "<i2").astype(np.float64)
-    loud = np.flatnonzero(np.abs(voice) > 500)
-    if not len(loud) or len(ear) < len(voice):
-        ear = np.pad(ear, (0, max(0, len(voice) - len(ear))))
-    if not len(loud):
-        return None
-    start, end = int(loud[0]), int(loud[-1]) + 1
-    word = voice[start:end]
-    size = 1 << (len(ear) + len(word)).bit_length()
-    match = np.fft.irfft(np.fft.rfft(ear, size) * np.conj(np.fft.rfft(word, size)), size)[: len(ear)]
-    at = int(np.argmax(match))
-    piece = ear[at : at + len(word)]
-    energy = float(np.linalg.norm(piece) * np.linalg.norm(word[: len(piece)]))
-    return Echo(float(match[at]) / energy, (at - start) / 8) if energy else None
+    return "nothing was said" if echo is None else echo.flaw()
 
 
 def _write_sounds(out: Path, report: CallReport) -> None:
@@ -260,8 +222,10 @@ def _audio(report: CallReport, row: CallRow | None, echo: Echo | None, out: Path
             f"{jitter:.1f} ms" if isinstance(jitter, float) else "–",
         )
     if echo is not None:
+        soonest, latest = echo.delays_ms
+        heard = f"{echo.share:.0%} of {len(echo.words)} words"
         table.caption = (
-            f"heard again after {echo.delay_ms:.0f} ms, correlation {echo.correlation:.3f}; "
+            f"{heard} heard again, {soonest:.0f} to {latest:.0f} ms later; "
             f"what the caller heard: {out / HEARD_WAV}"
         )
     return table

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gateway"
 ROWS = (
     ("__main__", "cli"),
     ("commands", "demo", "sample_agent"),
-    ("app", "process", "listening", "telephone", "house_phone", "answering", "speech"),
+    ("app", "process", "listening", "telephone", "house_phone", "answering", "speech", "echo"),
     ("api", "web", "batch"),
     ("call", "events", "provisioning"),
     ("net", "store", "recordings", "providers", "numbering"),
