@@ -22,6 +22,7 @@ from gateway.api.calls import CallParts, calls
 from gateway.api.connections import ConnectionBounds
 from gateway.api.countries import countries
 from gateway.api.description import application
+from gateway.api.heads import Heads
 from gateway.api.keys import KeyGate
 from gateway.api.mqtt import MqttRequests
 from gateway.api.numbers import NumberParts, numbers
@@ -400,9 +401,9 @@ class Gateway:
         http = self.config.http
         token = operator_token(self.config.gateway.data_dir)
         self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
-        app = application(self._routers(token))
+        app = application(self._routers(token), self.config.web.public_url)
         self._mount_dashboard(app)
-        bounded = Bounds(app, http.max_body_bytes, self.bus.tell, http.body_seconds)
+        bounded = Bounds(Heads(app), http.max_body_bytes, self.bus.tell, http.body_seconds)
         bounds = ConnectionBounds(
             http.max_connections, http.max_connections_per_address, http.header_seconds, tuple(http.proxies)
         )

@@ -19,6 +19,7 @@ ASKED = {
     "run": RUN,
     "dev": [*RUN, *GROUPS["dev"]],
     "tools": GROUPS["tools"],
+    "interop-openapi": GROUPS["interop-openapi"],
     "interop-pipecat": GROUPS["interop-pipecat"],
     "interop-pyvoip": GROUPS["interop-pyvoip"],
     "interop-schemathesis": GROUPS["interop-schemathesis"],

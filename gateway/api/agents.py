@@ -91,7 +91,7 @@ def agents(gate: KeyGate, there: Configuration) -> APIRouter:
         response_model=VersionItem,
         responses=answers(400, 404, 409),
     )
-    async def publish(
+    async def publish_version(
         agent_id: AgentId,
         version_number: Annotated[int, InPath(description="1, 2, 3, … within the agent.")],
         caller: Annotated[Caller, Depends(gate)],

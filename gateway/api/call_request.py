@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.api.keys import Caller
 from gateway.call.custom_headers import check_headers
@@ -44,7 +44,9 @@ class CallBody(BaseModel):
     )
 
     phone_number: Annotated[
-        str | None, Field(max_length=256, examples=["+14155550100"], json_schema_extra={"type": "string"})
+        str | None,
+        Field(max_length=256, examples=["+14155550100"]),
+        WithJsonSchema({"type": "string", "maxLength": 256, "examples": ["+14155550100"]}),
     ] = None
     "Whom to call, as `+`, calling code and number."
     agent_id: Annotated[str | None, Field(max_length=64, examples=["agent_01m85m1gbt83exwnbdjt8m8z3n"])] = (

@@ -24,7 +24,7 @@ from gateway.api.call_shape import (
     told_of,
 )
 from gateway.api.description import answers, in_path
-from gateway.api.event_stream import MEDIA_TYPE, SERVER_SENT
+from gateway.api.event_stream import MEDIA_TYPE, STREAM
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.recording_link import RecordingLinks
 from gateway.api.refusal import Answer, Declined, Problem, invalid, not_found
@@ -70,10 +70,7 @@ AGAIN: dict[int | str, dict[str, Any]] = {
     **answers(400, 402, 403, 404, 409, 413),
 }
 STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Server-sent events; `event` is the name, `data` a JSON object",
-        "content": {MEDIA_TYPE: {"schema": SERVER_SENT}},
-    },
+    200: STREAM,
     **answers(400, 404),
 }
 ENDED: dict[int | str, dict[str, Any]] = {

@@ -17,10 +17,10 @@ from gateway.store.workspaces import Workspaces
 SHAPE = ConfigDict(use_attribute_docstrings=True)
 
 
-class CountryRule(BaseModel):
+class PhoneCountryRule(BaseModel):
     """A country that can be enabled."""
 
-    model_config = ConfigDict(title="PhoneCountryRule", use_attribute_docstrings=True)
+    model_config = SHAPE
 
     id: Annotated[str, Field(examples=["IN"])]
     "The ISO code once more."
@@ -66,7 +66,7 @@ class EnabledRule(BaseModel):
     "The country, and what of it."
 
 
-class Price(BaseModel):
+class NumberPrice(BaseModel):
     """What a number of a country costs a month; calls are priced apart."""
 
     model_config = SHAPE
@@ -88,7 +88,7 @@ def countries(
     router = APIRouter(prefix="/v1", tags=["countries"])
     by_iso = {country.iso: country for country in plan.countries}
 
-    @router.get("/phone-country-rules/countries", response_model=list[CountryRule], responses=answers())
+    @router.get("/phone-country-rules/countries", response_model=list[PhoneCountryRule], responses=answers())
     async def list_countries(caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Every country of the numbering plan."""
         return json([_rule(country) for country in plan.countries])
@@ -96,14 +96,14 @@ def countries(
     @router.get(
         "/phone-country-rules/enabled-network-groups", response_model=list[EnabledRule], responses=answers()
     )
-    async def enabled_groups(caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def list_enabled_groups(caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Where this workspace may call: one rule a country, its enabled network groups added up."""
         workspace = await workspaces.get(caller.workspace_id)
         opened = _opened(workspace.network_groups)
         return json([_enabled(by_iso[iso], prefixes) for iso, prefixes in opened.items() if iso in by_iso])
 
-    @router.get("/phone-number-pricing", response_model=list[Price], responses=answers())
-    async def pricing(caller: Annotated[Caller, Depends(gate)]) -> Response:
+    @router.get("/phone-number-pricing", response_model=list[NumberPrice], responses=answers())
+    async def list_number_prices(caller: Annotated[Caller, Depends(gate)]) -> Response:
         """The monthly prices of numbers by country, as far as the operator has set any."""
         rows = [
             {

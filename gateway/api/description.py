@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi import Path as InPath
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +21,8 @@ says what they name: `call_`, `agent_`, `phn_`, `trunk_`, `batch_`, `org_`, `key
 Every answer that refuses has the same shape, `{statusCode, message, error}`. `reason` is the same for a
 program, and where a call was refused, `decision` has every check that was made, the one that failed last.
 What belongs to another workspace is not found.
+
+Wherever there is GET there is HEAD: the same answer without its content.
 """
 
 EXAMPLES: dict[int, tuple[str, str, str]] = {
@@ -145,7 +148,7 @@ class Error(BaseModel):
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: these refusals, and those that every route can give."""
-    return {status: _answer(status) for status in sorted({*statuses, 401, 429, 503})}
+    return {status: refusal(status) for status in sorted({*statuses, 401, 429, 503})}
 
 
 def in_path(noun: str, example: str, pattern: re.Pattern[str]) -> Any:
@@ -163,7 +166,8 @@ def _error_schemas() -> dict[str, Any]:
     return dict(found["$defs"])
 
 
-def _answer(status: int) -> dict[str, Any]:
+def refusal(status: int) -> dict[str, Any]:
+    """A refusal with this status, as it is described."""
     about, message, reason = EXAMPLES[status]
     example = {"statusCode": status, "message": message, "error": PHRASES[status]}
     example["reason"] = reason or "destination_unparseable"
@@ -175,8 +179,11 @@ def _answer(status: int) -> dict[str, Any]:
     }
 
 
-def application(routers: Iterable[APIRouter]) -> FastAPI:
-    """An app with these routes, that answers refusals in their one shape and describes itself."""
+def application(routers: Iterable[APIRouter], public_url: str = "") -> FastAPI:
+    """An app with these routes, that answers refusals in their one shape and describes itself.
+
+    `public_url` is where it is reached; without it, each client is told the address that it asked.
+    """
     # FastAPI's pages of documentation load their scripts from a foreign server: there are none.
     app = FastAPI(
         title="Trunkline",
@@ -184,12 +191,21 @@ def application(routers: Iterable[APIRouter]) -> FastAPI:
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
+        # An operation is called as the function that serves it: what a generated client's methods are called.
+        generate_unique_id_function=lambda route: route.name,
     )
     answer_refusals(app)
     for router in routers:
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # how FastAPI wants it overridden
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def describe(request: Request) -> Response:
+        server = {"url": public_url or str(request.base_url).rstrip("/")}
+        return Response(orjson.dumps(app.openapi() | {"servers": [server]}), media_type="application/json")
+
     return app
 
 

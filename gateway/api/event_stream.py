@@ -22,6 +22,11 @@ SERVER_SENT = {
     },
 }
 "How a stream's events are described."
+STREAM = {
+    "description": "Server-sent events; `event` is the name, `data` a JSON object",
+    "content": {MEDIA_TYPE: {"schema": SERVER_SENT}},
+}
+"The answer that is a stream."
 STILL_HERE = b": still here\n\n"
 
 

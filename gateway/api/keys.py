@@ -23,7 +23,7 @@ USER_HEADER = "X-Operator"
 USER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 BEARER = HTTPBearer(
-    scheme_name="API key",
+    scheme_name="ApiKey",
     bearerFormat="key_id:secret",
     description="`Authorization: Bearer key_…:secret`, as `gateway keys add` prints it. A key belongs to one "
     "workspace and sees nothing of any other.",

@@ -132,10 +132,8 @@ class NumberItem(BaseModel):
     "How that is chosen."
 
 
-class NumberPageShape(ListPage[NumberItem]):
+class NumberPage(ListPage[NumberItem]):
     """A page of numbers, oldest first."""
-
-    model_config = ConfigDict(title="NumberPage")
 
 
 class PurchaseBody(BaseModel):
@@ -243,10 +241,10 @@ class NumberChange(BaseModel):
     "The workspace's default number."
 
 
-class OfferShape(BaseModel):
+class OfferItem(BaseModel):
     """A number that can be bought."""
 
-    model_config = ConfigDict(title="Offer", use_attribute_docstrings=True)
+    model_config = SHAPE
 
     number: Annotated[str, Field(examples=["12025550110"])]
     "Without a plus, as the provider writes it."
@@ -281,7 +279,7 @@ class OfferPage(BaseModel):
 
     api_id: str
     "Names this answer."
-    objects: list[OfferShape]
+    objects: list[OfferItem]
     "Of this page."
     meta: dict[str, int]
     "`total_count`"

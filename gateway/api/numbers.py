@@ -20,7 +20,7 @@ from gateway.api.number_shape import (
     LinkBody,
     NumberChange,
     NumberItem,
-    NumberPageShape,
+    NumberPage,
     OfferPage,
     PurchaseBody,
     Purchased,
@@ -113,7 +113,7 @@ def numbers(gate: KeyGate, parts: NumberParts) -> APIRouter:
 
 
 def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
-    @router.get("", response_model=NumberPageShape, responses=answers(400))
+    @router.get("", response_model=NumberPage, responses=answers(400))
     async def list_numbers(
         caller: Annotated[Caller, Depends(gate)],
         limit: Limit = 20,
@@ -150,7 +150,7 @@ def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
         return json({"api_id": str(uuid.uuid4()), "objects": objects, "meta": {"total_count": found.total}})
 
     @router.get("/readiness", response_model=dict[str, Any], responses=answers(400, 502))
-    async def readiness(
+    async def check_readiness(
         caller: Annotated[Caller, Depends(gate)],
         country_iso: Annotated[Country, Query(description="`US`, `IN`, …")],
         kind: Annotated[NumberType, Query(alias="type", description="Of which kind.")] = NumberType.LOCAL,
@@ -161,7 +161,7 @@ def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
         return json(found.as_dict())
 
     @router.get("/carrier-setup", response_model=dict[str, Any], responses=answers())
-    async def carrier_setup(caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def get_carrier_setup(caller: Annotated[Caller, Depends(gate)]) -> Response:
         """What to set on the carrier's side of a SIP trunk: our addresses, media ports and codecs."""
         rate = await parts.linking.flat_rate(caller.workspace_id)
         amount = None if rate.per_minute is None else str(rate.per_minute)
@@ -189,7 +189,7 @@ def _getting(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
     @router.post(
         "/purchase", status_code=201, response_model=Purchased, responses=answers(400, 403, 409, 502)
     )
-    async def purchase(
+    async def buy_number(
         body: PurchaseBody, caller: Annotated[Caller, Depends(gate)], idempotency_key: Key = None
     ) -> Response:
         """Buy a number. Asking again, after a time-out for one, never buys twice."""
@@ -223,7 +223,7 @@ def _getting(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
         return json((await parts.linking.try_link(_link(body, caller))).as_dict())
 
     @router.post("/{number_id}/trunk-test", response_model=dict[str, Any], responses=answers(400, 404))
-    async def try_number(number_id: NumberId, caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def try_number_trunk(number_id: NumberId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Test the connection of a number's SIP trunk, with the credentials that are saved."""
         number = await parts.own(number_id, caller)
         if number.trunk_id is None:
@@ -260,7 +260,7 @@ def _changing(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
         return json(await parts.shown(changed))
 
     @router.delete("/{number_id}", response_model=dict[str, Any], responses=answers(400, 404, 409))
-    async def release(number_id: NumberId, caller: Annotated[Caller, Depends(gate)]) -> Response:
+    async def release_number(number_id: NumberId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Give a number back, or take it off its trunk. Nothing is routed to it from now on."""
         number = await parts.own(number_id, caller)
         purchase = await parts.counter.releasing.release(number.id, caller.by)

@@ -2,17 +2,40 @@
 
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
+from pydantic import BaseModel, ConfigDict
 
-from gateway.api.event_stream import MEDIA_TYPE, STILL_HERE, next_event, server_sent
+from gateway.api.description import refusal
+from gateway.api.event_stream import MEDIA_TYPE, STILL_HERE, STREAM, next_event, server_sent
 from gateway.events.bus import EventBus
 
 Readiness = Callable[[], Awaitable[str | None]]
 "None when calls can be taken, else why not."
+
+
+class Ready(BaseModel):
+    """Whether new calls are taken."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    status: Literal["ready", "not ready"]
+    "The same as the HTTP status."
+    reason: str | None = None
+    "Why not; left out where they are."
+
+
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Ready, "description": "No calls are taken, and why"}
+}
+FOLLOWED: dict[int | str, dict[str, Any]] = {
+    200: STREAM,
+    401: {**refusal(401), "description": "The content of `operator.token` is no bearer of this request"},
+}
 
 
 def operations(bus: EventBus, registry: CollectorRegistry, ready: Readiness, token: str) -> APIRouter:
@@ -20,12 +43,12 @@ def operations(bus: EventBus, registry: CollectorRegistry, ready: Readiness, tok
     router = APIRouter(tags=["operations"])
 
     @router.get("/healthz")
-    async def healthz() -> dict[str, str]:
+    async def get_health() -> dict[str, str]:
         """The process lives and its loop turns."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses={503: {"description": "No calls are taken, and why"}})
-    async def readyz() -> JSONResponse:
+    @router.get("/readyz", response_model=Ready, responses=NOT_READY)
+    async def get_readiness() -> JSONResponse:
         """Whether new calls are taken; 503 with the reason when they are not."""
         why = await ready()
         if why is None:
@@ -33,12 +56,12 @@ def operations(bus: EventBus, registry: CollectorRegistry, ready: Readiness, tok
         return JSONResponse({"status": "not ready", "reason": why}, status_code=503)
 
     @router.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> Response:
+    async def get_metrics() -> Response:
         """Prometheus text format."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @router.get("/events")
-    async def events(call_id: str | None = None, authorization: str = Header("")) -> StreamingResponse:
+    @router.get("/events", response_class=StreamingResponse, responses=FOLLOWED)
+    async def follow_events(call_id: str | None = None, authorization: str = Header("")) -> StreamingResponse:
         """Events as they happen (server-sent events), of one call or of all."""
         if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
             raise HTTPException(

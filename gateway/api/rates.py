@@ -17,7 +17,7 @@ AgentId = Annotated[str | None, Query(max_length=64, description="Whose number w
 Kind = Annotated[Literal["phone", "web"], Query(alias="type", description="A web call has no carrier price.")]
 
 
-class Price(BaseModel):
+class QuotedPrice(BaseModel):
     """What a call of some minutes would come to."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -63,7 +63,7 @@ class RateQuote(BaseModel):
     "`60/60`: the first seconds that every answered call costs, and the steps after them."
     why: str | None = None
     "The price explained in a sentence."
-    prices: list[Price]
+    prices: list[QuotedPrice]
     "What calls of 1, 5 and 10 minutes would come to."
     balance: str | None = None
     "Decimal; what the wallet has for new calls; null where the workspace has none."
@@ -76,7 +76,7 @@ def rates(gate: KeyGate, offers: Offers) -> APIRouter:
     router = APIRouter(prefix="/v1/rates", tags=["rates"])
 
     @router.get("/quote", response_model=RateQuote, responses=answers(400))
-    async def quote(
+    async def quote_call(
         caller: Annotated[Caller, Depends(gate)],
         to: Number = None,
         from_: Annotated[Number, Query(alias="from")] = None,

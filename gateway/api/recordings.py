@@ -56,7 +56,6 @@ FETCHED: dict[int | str, dict[str, Any]] = {
 }
 LINKED = {status: about for status, about in answers(404, 416).items() if status in (404, 416, 503)} | FETCHED
 CHANGED = answers(400, 404, 409)
-HEADED: dict[int | str, dict[str, Any]] = {200: {"description": "Its length, as `Content-Length`"}}
 DELETED: dict[int | str, dict[str, Any]] = {204: {"description": "It is gone"}, **answers(400, 404, 409)}
 
 
@@ -101,11 +100,6 @@ def recordings(gate: KeyGate, parts: RecordingParts) -> APIRouter:
         """The recording, or the part of it that `Range` asks for."""
         return await served(parts.keeping, await found(lookup, call_id, caller), wanted)
 
-    @router.head("/v1/calls/{call_id}/recording", responses={**answers(400, 404), **HEADED})
-    async def head_recording(call_id: CallId, caller: Annotated[Caller, Depends(gate)]) -> Response:
-        """How long the recording is."""
-        return await _headed(parts.keeping, await found(lookup, call_id, caller))
-
     @router.delete("/v1/calls/{call_id}/recording", status_code=204, responses=DELETED)
     async def delete_recording(call_id: CallId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Delete the recording; the call's record says when, and who."""
@@ -139,16 +133,11 @@ def _linked_routes(router: APIRouter, parts: RecordingParts) -> None:
         response_class=StreamingResponse,
         responses=LINKED,
     )
-    async def get_linked(
+    async def get_linked_recording(
         call_id: call, expires: signed = "", signature: signed = "", wanted: RangeHeader = None
     ) -> Response:
         """The recording, for whoever has the link."""
         return await served(parts.keeping, await linked(call_id, expires, signature), wanted)
-
-    @router.head("/recordings/{call_id}.wav", responses={404: LINKED[404], 503: LINKED[503], **HEADED})
-    async def head_linked(call_id: call, expires: signed = "", signature: signed = "") -> Response:
-        """How long the recording is, for whoever has the link."""
-        return await _headed(parts.keeping, await linked(call_id, expires, signature))
 
 
 async def served(keeping: Keeping, row: CallRow, wanted: str | None) -> Response:
@@ -162,11 +151,6 @@ async def served(keeping: Keeping, row: CallRow, wanted: str | None) -> Response
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     pieces = await asyncio.to_thread(keeping.recordings.read, _key(row), start, end - start)
     return StreamingResponse(pieces, status, headers, media_type=MEDIA_TYPE)
-
-
-async def _headed(keeping: Keeping, row: CallRow) -> Response:
-    size = await _size(keeping, row)
-    return Response(None, 200, _headers(row) | {"Content-Length": str(size)}, media_type=MEDIA_TYPE)
 
 
 async def _size(keeping: Keeping, row: CallRow) -> int:

@@ -221,7 +221,8 @@ def _allowed(request: Request) -> list[str]:
     """The methods that a path has: each stands in a route of its own, which knows of no other."""
 
     def serves(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        # HEAD is served as GET: see `heads`.
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in METHODS if serves(method)]

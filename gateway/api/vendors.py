@@ -25,7 +25,7 @@ MAX_FORM = 16_384
 MAX_FIELDS = 40
 
 BASIC = HTTPBasic(
-    scheme_name="Vendor account",
+    scheme_name="VendorAccount",
     description="User and password as the vendor's SDK sends them: an account's name and the agent "
     "version's secret, or the id of an API key and its secret.",
     auto_error=False,

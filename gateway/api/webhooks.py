@@ -62,7 +62,7 @@ class WebhookChange(BaseModel):
     "Whether it is told anything."
 
 
-class WebhookShape(BaseModel):
+class WebhookItem(BaseModel):
     """A webhook."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -81,7 +81,7 @@ class WebhookShape(BaseModel):
     "When it was made."
 
 
-class DeliveryShape(BaseModel):
+class DeliveryItem(BaseModel):
     """One event on its way to a webhook, or there."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -110,7 +110,7 @@ class DeliveryShape(BaseModel):
     "When it was taken, or given up."
 
 
-class DeliveryPage(ListPage[DeliveryShape]):
+class DeliveryPage(ListPage[DeliveryItem]):
     """A page of deliveries, newest first."""
 
 
@@ -127,12 +127,12 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
     router = APIRouter(prefix="/v1/user-webhooks", tags=["webhooks"])
     hooks = subscribing.webhooks
 
-    @router.get("", response_model=list[WebhookShape], responses=answers())
+    @router.get("", response_model=list[WebhookItem], responses=answers())
     async def list_webhooks(caller: Annotated[Caller, Depends(gate)]) -> Response:
         """All webhooks, oldest first."""
         return json([_shape(one) for one in await hooks.list_all(caller.workspace_id)])
 
-    @router.post("", status_code=201, response_model=WebhookShape, responses=MADE)
+    @router.post("", status_code=201, response_model=WebhookItem, responses=MADE)
     async def add_webhook(body: WebhookBody, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Make a webhook: its address is asked first, and kept only when it answers with 2xx."""
         with _reference_words():
@@ -140,12 +140,12 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
             webhook = await subscribing.add(caller.workspace_id, wish, caller.by)
         return json(_shape(webhook) | {"secret": body.secret}, 201)
 
-    @router.get("/{webhook_id}", response_model=WebhookShape, responses=ONE)
+    @router.get("/{webhook_id}", response_model=WebhookItem, responses=ONE)
     async def get_webhook(webhook_id: WebhookId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """One webhook."""
         return json(_shape(await hooks.get(webhook_id, caller.workspace_id)))
 
-    @router.patch("/{webhook_id}", response_model=WebhookShape, responses=ONE)
+    @router.patch("/{webhook_id}", response_model=WebhookItem, responses=ONE)
     async def change_webhook(
         webhook_id: WebhookId, body: WebhookChange, caller: Annotated[Caller, Depends(gate)]
     ) -> Response:
@@ -179,7 +179,7 @@ def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
     @router.post(
         "/{webhook_id}/deliveries/{delivery_id}/redeliver",
         status_code=202,
-        response_model=DeliveryShape,
+        response_model=DeliveryItem,
         responses=ONE,
     )
     async def redeliver(

@@ -3,12 +3,68 @@
 from typing import Any
 
 from fastapi.routing import APIRoute
+from openapi_spec_validator import validate
 
-from tests.api.conftest import Api
+from tests.api.conftest import Api, client_of
+from tests.whole.conftest import Open
 
 CREATE = {"phone_number", "agent_id", "metadata", "agent_version_number", "notes"}
 CREATED = {"id", "to_phone_number", "agent_id", "agent_version_number"}
 ITEM = {"id", "agent_id", "to_number", "from_number", "status", "call_direction", "createdAt", "duration"}
+OPERATIONS = {
+    "get_health",
+    "get_readiness",
+    "get_metrics",
+    "follow_events",
+    "place_call",
+    "list_calls",
+    "get_call",
+    "end_call",
+    "follow_call",
+    "place_web_call",
+    "quote_call",
+    "change_recording",
+    "get_recording",
+    "delete_recording",
+    "get_linked_recording",
+    "post_transcript",
+    "post_extracted",
+    "list_webhooks",
+    "add_webhook",
+    "get_webhook",
+    "change_webhook",
+    "remove_webhook",
+    "list_deliveries",
+    "redeliver",
+    "list_numbers",
+    "search_numbers",
+    "check_readiness",
+    "get_carrier_setup",
+    "get_number",
+    "change_number",
+    "release_number",
+    "check_number",
+    "buy_number",
+    "link_trunk",
+    "try_trunk",
+    "try_number_trunk",
+    "list_agents",
+    "add_agent",
+    "get_agent",
+    "change_agent",
+    "remove_agent",
+    "list_versions",
+    "publish_version",
+    "twilio_call",
+    "twilio_change_call",
+    "plivo_hang_up",
+    "plivo_transfer",
+    "plivo_stop_stream",
+    "telnyx_hang_up",
+    "list_countries",
+    "list_enabled_groups",
+    "list_number_prices",
+}
 FILTERS = {"agent_id", "call_id", "batch_call_id", "from", "to", "type", "call_direction", "latency_min"} | {
     "latency_max",
     "agent_version_id",
@@ -64,9 +120,31 @@ async def test_every_route_is_described(api: Api) -> None:
         if "vendors" in operation["tags"]:
             assert operation["security"], name
         elif "/v1/" in name:
-            assert operation["security"] == [{"API key": []}], name
+            assert operation["security"] == [{"ApiKey": []}], name
             assert {"401", "429", "503"} <= set(operation["responses"]), name
         assert "HTTPValidationError" not in str(operation["responses"]), name
+
+
+async def test_the_description_is_valid(api: Api) -> None:
+    """It is OpenAPI 3.1 to the letter, and says where the gateway is that gave it."""
+    description = await described(api)
+    validate(description)
+    assert description["servers"] == [{"url": f"http://127.0.0.1:{api.house.gateway.http.port}"}]
+
+
+async def test_the_server_is_where_people_reach_it(open_house: Open) -> None:
+    """Behind a proxy the description names the public address."""
+    house = await open_house(web__public_url="https://voice.example.com")
+    async with client_of(house) as client:
+        description = (await client.get("/openapi.json")).json()
+    assert description["servers"] == [{"url": "https://voice.example.com"}]
+
+
+async def test_operations_keep_their_names(api: Api) -> None:
+    """A generated client's methods are called by these: a name that changes breaks whoever calls it."""
+    found = operations(await described(api))
+    assert {operation["operationId"] for operation in found.values()} == OPERATIONS
+    assert len(found) == len(OPERATIONS)
 
 
 async def test_the_references_names_are_there(api: Api) -> None:

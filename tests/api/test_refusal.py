@@ -71,7 +71,7 @@ async def test_unknown_routes_and_methods_have_the_shape(api: Api) -> None:
         assert answer.status_code == answer.json()["statusCode"] == status
         assert {"message", "error", "reason"} <= answer.json().keys()
     assert answer.json()["message"] == "Invalid call ID format"
-    assert (await api.client.put("/v1/calls/call_1")).headers["allow"] == "DELETE, GET"
+    assert (await api.client.put("/v1/calls/call_1")).headers["allow"] == "DELETE, GET, HEAD"
 
 
 async def test_large_bodies_are_refused(api: Api) -> None:
