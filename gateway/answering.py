@@ -117,10 +117,14 @@ class _Voice:
 
     def tick(self, now: float) -> None:
         """Say the next packet."""
+        self._media.step(now, self._say)
+
+    def _say(self) -> bytes:
         frame = self._speech[self._at : self._at + self._media.frame_bytes]
         self._at += len(frame)
-        self._media.send(frame.ljust(self._media.frame_bytes, SILENCE))
-        self._media.tick(now)
+        frame = frame.ljust(self._media.frame_bytes, SILENCE)
+        self._media.send(frame)
+        return frame
 
 
 def _raise(error: Exception) -> None:

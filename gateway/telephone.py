@@ -176,11 +176,14 @@ class _Talk:
 
     def tick(self, now: float) -> None:
         """Say the next frame."""
+        self._media.step(now, self._say)
+
+    def _say(self) -> bytes:
         at = len(self.said)
         frame = self._speech[at : at + 160].ljust(160, b"\xff")
         self._media.send(frame)
         self.said += frame
-        self._media.tick(now)
+        return frame
 
     def _hear(self, audio: bytes) -> None:
         if not self.heard:

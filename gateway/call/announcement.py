@@ -13,23 +13,21 @@ async def announce(phone: Media, clock: MediaClock, audio: bytes) -> None:
 
     def tick(now: float) -> None:
         try:
-            phone.tick(now)
-            play()
+            phone.step(now, speak)
         except Exception:
             over.set()
             raise
 
-    def play() -> None:
-        if not phone.may_send:
-            phone.skip()
-            return
+    def speak() -> bytes | None:
         size = phone.frame_bytes
         frame, waiting[:size] = bytes(waiting[:size]), b""
-        if frame:
-            phone.send(frame + phone.format.silence(phone.ptime_ms)[len(frame) :])
-        else:
+        if not frame:
             phone.send(None)
             over.set()
+            return None
+        frame += phone.format.silence(phone.ptime_ms)[len(frame) :]
+        phone.send(frame)
+        return frame
 
     beat = clock.join(tick, phone.ptime_ms)
     try:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg
-from gateway.call.phone import Media
-from gateway.call.phone_media import Sink, drop
+from gateway.call.phone import Media, Sink
+from gateway.call.phone_media import drop
 from gateway.call.tape import Tape
 from gateway.media.audio import AudioFormat, Converter, converter, in_whole_samples
 from gateway.media.pace import LOOK_MS, Pace, Seam
@@ -300,17 +300,8 @@ class Bridge(_HotBridge):
 
     def _tick(self, now: float) -> None:
         """HOT: one frame to the phone."""
-        phone = self.phone
-        frame: bytes | None = None
         try:
-            if not phone.may_send:
-                phone.skip()
-            elif phone.pressing:
-                # The agent's audio waits while a digit goes in its place (RFC 4733 section 2.5.1.1).
-                phone.send_digit()
-            else:
-                frame = self._send_frame()
-            phone.tick(now)
+            frame = self.phone.step(now, self._send_frame)
             if self._tape is not None:
                 self._tape.said(frame)
         except Exception as error:

@@ -2,7 +2,8 @@
 
 import json
 
-from gateway.call.phone_media import PTIME_MS, OnDigit, Sink, drop, drop_digit
+from gateway.call.phone import OnDigit, Sink, Speak
+from gateway.call.phone_media import PTIME_MS, drop, drop_digit
 from gateway.media.audio import L16_16K, AudioFormat
 from gateway.media.inflow import Inflow
 from gateway.net.connection import Connection
@@ -35,7 +36,7 @@ class BrowserMedia:
 
     codec_name = "L16/16000"
     frame_bytes = PTIME_MS * L16_16K.bytes_per_ms
-    pressing = False
+    pressing = False  # digits are messages of their own
     silent_on_purpose = False
     lost_there = 0.0
 
@@ -57,17 +58,19 @@ class BrowserMedia:
         self.received += 1
         self._inflow.write(audio)
 
+    def step(self, now: float, speak: Speak) -> bytes | None:
+        """HOT: one frame each way; before the answer none leaves."""
+        frame = speak() if self.may_send else None
+        heard = self._inflow.read()
+        if heard is not None:
+            self.sink(heard)
+        return frame
+
     def send(self, frame: bytes | None) -> None:
         """HOT: one frame; None is silence."""
         if self._connection is not None:
             self.sent += 1
             self._connection.send_audio(False, self._silence if frame is None else frame)
-
-    def skip(self) -> None:
-        """Before the answer nothing is sent."""
-
-    def send_digit(self) -> None:
-        """Never due: digits are messages of their own."""
 
     def press(self, digits: str) -> bool:
         """Tell the browser what the agent dials."""
@@ -75,12 +78,6 @@ class BrowserMedia:
             return False
         self._connection.send(True, json.dumps({"type": "dtmf", "digits": digits}).encode())
         return True
-
-    def tick(self, now: float) -> None:
-        """HOT: one frame from the browser to whoever listens."""
-        frame = self._inflow.read()
-        if frame is not None:
-            self.sink(frame)
 
     def sweep(self, now: float) -> None:
         """Once a second: let no more wait than has to."""

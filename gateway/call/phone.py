@@ -10,6 +10,8 @@ from gateway.media.audio import AudioFormat
 Party = Literal["caller", "callee", "agent"]
 Sink = Callable[[bytes], None]
 OnDigit = Callable[[str, int], None]
+Speak = Callable[[], bytes | None]
+"Sends the frame that is due, and returns what it sent; None is silence."
 
 
 class Media(Protocol):
@@ -36,7 +38,7 @@ class Media(Protocol):
 
     @property
     def pressing(self) -> bool:
-        """HOT: whether `send_digit` is due in the place of `send`."""
+        """Whether digits are on their way, in the place of audio."""
         ...
 
     @property
@@ -59,21 +61,19 @@ class Media(Protocol):
         """Whether the peer has said that nothing need come for a while."""
         ...
 
+    def step(self, now: float, speak: Speak) -> bytes | None:
+        """HOT: let the time of a frame go by, both ways; returns what `speak` did where a frame was due.
+
+        None is due on hold, and while a piece of a digit goes in its place (RFC 4733 section 2.5.1.1).
+        """
+        ...
+
     def send(self, frame: bytes | None) -> None:
-        """HOT: one frame; None is silence."""
-
-    def skip(self) -> None:
-        """HOT: let the time of a frame go by, on hold."""
-
-    def send_digit(self) -> None:
-        """Send a piece of a digit in the place of a frame."""
+        """HOT: one frame, where `speak` was called; None is silence."""
 
     def press(self, digits: str) -> bool:
         """Send digits; False where the peer takes none, or too many wait already."""
         ...
-
-    def tick(self, now: float) -> None:
-        """HOT: let time pass on the receiving side."""
 
     def sweep(self, now: float) -> None:
         """Once a second."""

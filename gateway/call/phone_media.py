@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.call.media_name import MediaName, Resolve
+from gateway.call.phone import OnDigit, Sink, Speak
 from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
@@ -26,8 +27,6 @@ from gateway.net.rtp import RtpPort
 from gateway.settings import MediaSettings
 from gateway.sip.settings import anywhere
 
-Sink = Callable[[bytes], None]
-OnDigit = Callable[[str, int], None]
 News = Callable[..., None]
 "Called with the name of an event of the call, and its fields."
 
@@ -51,7 +50,7 @@ class _HotPhone:
 class PhoneMedia(_HotPhone):
     """Audio between an RTP port and the bridge, through every offer and answer of the call.
 
-    `answer`, or `offer` and `take_answer`, negotiate. From then on `send` takes a frame a tick, and `sink`
+    `answer`, or `offer` and `take_answer`, negotiate. From then on `step` sends a frame a tick, and `sink`
     gets the caller's audio in order and in real time. Both are in `format`, whatever codec a later offer
     changes to.
     """
@@ -217,8 +216,24 @@ class PhoneMedia(_HotPhone):
 
     @property
     def pressing(self) -> bool:
-        """HOT: whether `send_digit` is due in the place of `send`."""
+        """Whether digits are on their way, in the place of audio."""
         return self._sender is not None and self._sender.digits_waiting
+
+    def step(self, now: float, speak: Speak) -> bytes | None:
+        """HOT: one packet time, both ways; see `phone.Media`."""
+        sender, run = self._sender, self._run
+        frame = None
+        if sender is None or run is None:
+            return None
+        if not self.may_send:
+            sender.skip(self.frame_bytes)  # timestamps go on (RFC 3550 section 5.1)
+        elif sender.digits_waiting:
+            self._send_digit(sender)
+        else:
+            frame = speak()
+        if not run.unbroken or now - run.heard_at > QUIET:
+            self._repair(now)
+        return frame
 
     def send(self, frame: bytes | None) -> None:
         """HOT: one packet of audio; None is silence."""
@@ -231,15 +246,9 @@ class PhoneMedia(_HotPhone):
             frame = self._encode(frame)
         self.port.send(sender.packet(frame))
 
-    def skip(self) -> None:
-        """HOT: let one packet time go by in silence, on hold: timestamps go on (RFC 3550 section 5.1)."""
-        if self._sender is not None:
-            self._sender.skip(self.frame_bytes)
-
-    def send_digit(self) -> None:
+    def _send_digit(self, sender: RtpSender) -> None:
         """One packet of a digit, or of the silence that keeps two apart."""
-        assert self._sender is not None
-        packet = self._sender.next_event_packet()
+        packet = sender.next_event_packet()
         if packet is None:
             self.send(None)
         else:
@@ -253,13 +262,11 @@ class PhoneMedia(_HotPhone):
         wanted = [digit for digit in digits if digit in DIGITS]
         return all(sender.digit(digit, self._settings.dtmf_tone_ms) for digit in wanted)
 
-    def tick(self, now: float) -> None:
-        """HOT: let time pass on the receiving side."""
-        run = self._run
-        if run is not None and (not run.unbroken or now - run.heard_at > QUIET):
-            assert self._receiver is not None
-            self._receiver.tick(now)
-            self._miss(self._receiver, now)
+    def _repair(self, now: float) -> None:
+        """Give up gaps, fill pauses, and look for a source that has moved."""
+        assert self._receiver is not None
+        self._receiver.tick(now)
+        self._miss(self._receiver, now)
 
     def sweep(self, now: float) -> None:
         """Once a second: look for a better source of audio, and report by RTCP where that is due."""

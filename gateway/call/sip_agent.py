@@ -244,20 +244,22 @@ class SipAgent:
 
     def _tick(self, now: float) -> None:
         """HOT: one packet to the agent."""
-        media, playout = self._media, self._playout
+        media = self._media
         assert media is not None
-        assert playout is not None
         try:
-            if not media.may_send:
-                media.skip()
-            elif media.pressing:
-                media.send_digit()
-            else:
-                media.send(playout.read())
-            media.tick(now)
+            media.step(now, self._speak)
         except Exception as error:
             self.close()
             self._parts.on_error(error)
+
+    def _speak(self) -> bytes | None:
+        """HOT."""
+        media, playout = self._media, self._playout
+        assert media is not None
+        assert playout is not None
+        frame = playout.read()
+        media.send(frame)
+        return frame
 
     def _look(self, now: float) -> None:
         """Let nothing of the phone's wait for longer than it must."""

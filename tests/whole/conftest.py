@@ -333,11 +333,11 @@ class Phone:
     def _tick(self, now: float) -> None:
         frame = self.speech[self._said : self._said + 160]
         self._said += len(frame)
-        if self.media.pressing:
-            self.media.send_digit()
-        elif self.media.may_send:
-            self.media.send(frame.ljust(160, b"\xff"))
-        self.media.tick(now)
+        self.media.step(now, lambda: self._say(frame.ljust(160, b"\xff")))
+
+    def _say(self, frame: bytes) -> bytes:
+        self.media.send(frame)
+        return frame
 
     def _hear(self, audio: bytes) -> None:
         self.heard += audio
