@@ -15,18 +15,16 @@ from prometheus_client import CollectorRegistry
 
 from gateway import __version__
 from gateway.api.agents import agents
-from gateway.api.bounds import Bounds
 from gateway.api.call_events import CallStreams
 from gateway.api.call_texts import call_texts
 from gateway.api.calls import CallParts, calls
-from gateway.api.connections import ConnectionBounds
 from gateway.api.countries import countries
 from gateway.api.description import application
-from gateway.api.heads import Heads
+from gateway.api.front import front, http_server
 from gateway.api.keys import KeyGate
 from gateway.api.mqtt import MqttRequests
 from gateway.api.numbers import NumberParts, numbers
-from gateway.api.operations import operations
+from gateway.api.operations import OperationParts, operations
 from gateway.api.rates import rates
 from gateway.api.recording_link import RecordingLinks
 from gateway.api.recordings import RecordingParts, recordings
@@ -403,12 +401,8 @@ class Gateway:
         self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
         app = application(self._routers(token), self.config.web.public_url)
         self._mount_dashboard(app)
-        bounded = Bounds(Heads(app), http.max_body_bytes, self.bus.tell, http.body_seconds)
-        bounds = ConnectionBounds(
-            http.max_connections, http.max_connections_per_address, http.header_seconds, tuple(http.proxies)
-        )
         doors = upgrades(self.web_calls, self.throttle)
-        self.http = HttpServer(bounded, http.bind, http.port, doors, http.proxies, bounds)
+        self.http = http_server(front(app, http, self.bus.tell), http, doors)
         await self.http.start()
         self._open.push_async_callback(self.http.stop)
 
@@ -416,9 +410,12 @@ class Gateway:
         """The HTTP routes, a noun each."""
         there = self.store.configuration
         gate = KeyGate(there, token, self.config.http.requests_per_minute)
+        parts = self._call_parts()
         return [
-            operations(self.bus, self.registry, self._ready, token),
-            calls(gate, self._call_parts()),
+            operations(
+                OperationParts(self.bus, self.registry, self._ready, parts.lookup, parts.streams, token)
+            ),
+            calls(gate, parts),
             web_calls(gate, self.web_calls, self.config.web.public_url),
             rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
             recordings(gate, self._recording_parts()),

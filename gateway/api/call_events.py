@@ -38,7 +38,7 @@ class CallStreams:
         if taken >= most:
             message = f"Too many event streams: {most} are open"
             raise Declined(Answer(429, message, "too_many_streams", retry_after=5))
-        return self._counted(row.workspace_id, self._events(row), after)
+        return self._counted(row.workspace_id, self.events(row), after)
 
     @property
     def open(self) -> int:
@@ -58,13 +58,14 @@ class CallStreams:
                     continue
                 number += 1
                 if number > after:
-                    yield server_sent(event, number)
+                    yield server_sent(_public(event), number)
         finally:
             self._open_of[workspace_id] -= 1
             if not self._open_of[workspace_id]:
                 del self._open_of[workspace_id]
 
-    async def _events(self, row: CallRow) -> AsyncIterator[Event | None]:
+    async def events(self, row: CallRow) -> AsyncIterator[Event | None]:
+        """A call's events to its ending; None where nothing happened for so long that it has to be said."""
         with self._bus.follow(row.id) as follower:
             # No await between these two: nothing can happen that is in neither, or in both.
             past = self._recall.of(row.id)
@@ -73,11 +74,11 @@ class CallStreams:
                     yield event
                 return
             for event in past:
-                yield _public(event)
+                yield event
             over = bool(past) and past[-1].name == ENDING
             while not over:
                 happened = await next_event(follower)
-                yield None if happened is None else _public(happened)
+                yield happened
                 over = happened is not None and happened.name == ENDING
 
     async def _from_record(self, row: CallRow) -> AsyncIterator[Event | None]:

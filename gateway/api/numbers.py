@@ -53,6 +53,10 @@ MESSAGES = {
     NumberStatus.PENDING: "Phone number purchased; it becomes active when the provider has what it waits for",
     NumberStatus.UNAVAILABLE: "Phone number purchased earlier; it is unavailable",
 }
+BOUGHT: dict[int | str, dict[str, Any]] = {
+    200: {"model": Purchased, "description": "The number, which an earlier request of this kind bought"},
+    **answers(400, 403, 409, 502),
+}
 Key = Annotated[
     str | None,
     Header(
@@ -186,9 +190,7 @@ def _offer(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _getting(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
-    @router.post(
-        "/purchase", status_code=201, response_model=Purchased, responses=answers(400, 403, 409, 502)
-    )
+    @router.post("/purchase", status_code=201, response_model=Purchased, responses=BOUGHT)
     async def buy_number(
         body: PurchaseBody, caller: Annotated[Caller, Depends(gate)], idempotency_key: Key = None
     ) -> Response:
@@ -202,14 +204,15 @@ def _getting(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
             key=idempotency_key,
             nickname=body.nickname,
         )
-        number = await parts.counter.purchasing.buy(order)
-        bought = {
+        bought = await parts.counter.purchasing.buy(order)
+        number = bought.number
+        said = {
             "phoneNumber": number.e164,
             "status": number.status.value,
             "message": MESSAGES[number.status],
             "organizationPhoneNumber": await parts.shown(number),
         }
-        return json(bought, 201)
+        return json(said, 200 if bought.again else 201)
 
     @router.post("/sip-trunks", status_code=201, response_model=NumberItem, responses=answers(400, 409, 502))
     async def link_trunk(body: LinkBody, caller: Annotated[Caller, Depends(gate)]) -> Response:

@@ -19,8 +19,12 @@ class Lookup:
 
     async def find(self, call_id: str, workspace_id: str) -> CallRow | None:
         """The record as it stands, or None where the workspace has no such call."""
-        row = self._running(call_id) or await self._kept(call_id)
+        row = await self.find_any(call_id)
         return row if row is not None and row.workspace_id == workspace_id else None
+
+    async def find_any(self, call_id: str) -> CallRow | None:
+        """The record as it stands, in whichever workspace; None where there is no such call."""
+        return self._running(call_id) or await self._kept(call_id)
 
     def _running(self, call_id: str) -> CallRow | None:
         found = next((record for record in self.running() if record.id == call_id), None)

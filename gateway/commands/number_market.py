@@ -79,7 +79,7 @@ def buy(
             asked = "".join(f"\n  it stays pending until: {proof.name}" for proof in ready.requirements)
             confirmed(f"Buy {number}{price}?{asked}", yes=yes)
             order = Order(owner.id, number, country, session.by, nickname=nickname)
-            bought = await counter.purchasing.buy(order)
+            bought = (await counter.purchasing.buy(order)).number
         session.output.done(shown(bought), f"{bought.e164} is yours, {bought.status.value}")
 
     run(config, as_json, work)

@@ -73,6 +73,16 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Bought:
+    """What an order came to."""
+
+    number: PhoneNumber
+    "Active or pending."
+    again: bool
+    "It was ours before this order came: an earlier one of the same kind bought it."
+
+
+@dataclass(frozen=True, slots=True)
 class Purchasing:
     """Buys numbers, and finishes what was begun."""
 
@@ -84,25 +94,27 @@ class Purchasing:
     tell: Tell
     now: Now = utc_now
 
-    async def buy(self, order: Order) -> PhoneNumber:
-        """Buy a number, or go on with a purchase that was begun; the number, active or pending.
+    async def buy(self, order: Order) -> Bought:
+        """Buy a number, or go on with a purchase that was begun.
 
         `InvalidInput` for what makes no sense, `Forbidden` without KYC, `Conflict` where somebody has it,
         `Upstream` where the provider did not answer: then the same order may be given again.
         """
         provider = self.market.known_provider(order.provider)
-        number = "+" + "".join(checked_e164("phoneNumber", order.number))
-        country = self.market.check_country(order.country_iso, number)
+        e164 = "+" + "".join(checked_e164("phoneNumber", order.number))
+        country = self.market.check_country(order.country_iso, e164)
         # What cannot be kept must not be paid for first.
         checked_nickname(order.nickname)
-        begun = await self._begun(order, number)
+        begun = await self._begun(order, e164)
         if begun is not None:
-            return await self._go_on(begun, order, provider)
+            number = await self._go_on(begun, order, provider)
+            return Bought(number, again=begun.number_id is not None)
         workspace = await self.there.workspaces.get(order.workspace_id)
         if not workspace.kyc_verified:
             raise Forbidden("workspace", None, KYC_MISSING, whole=True)
         await self.there.numbers.refuse_full(order.workspace_id, order.by)
-        return await self._ask(await self.there.purchases.begin(self._intent(order, number, country)))
+        purchase = await self.there.purchases.begin(self._intent(order, e164, country))
+        return Bought(await self._ask(purchase), again=False)
 
     def _intent(self, order: Order, number: str, country: str) -> Purchase:
         now = self.now()

@@ -91,7 +91,7 @@ async def buy(visit: Visit) -> Response:
         key=form.text("key")[:60] or None,
     )
     try:
-        number = await visit.site.parts.counter.purchasing.buy(order)
+        number = (await visit.site.parts.counter.purchasing.buy(order)).number
     except InvalidInput as error:
         return await show(visit, complaint(error), 409)
     except Upstream as error:

@@ -262,6 +262,32 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
     assert (await out.stranger.get(f"/v1/calls/{made['id']}/events")).status_code == 404
 
 
+async def test_the_operators_stream_of_a_call_ends_with_it(out: Api, carrier: Carrier) -> None:
+    """Live, right after the end, long after it: the last event comes, and no more; an unknown call is 404."""
+    made = await place(out)
+    token = (out.house.gateway.config.gateway.data_dir / "operator.token").read_text().strip()
+    async with out.with_key(f"Bearer {token}") as operator:
+        path = f"/events?call_id={made['id']}"
+        following = asyncio.create_task(operator.get(path))
+        await carrier.until_called()
+        async with asyncio.timeout(10):
+            while not out.house.named("call.answered"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            carrier.hang_up()
+            live = (await following).text
+            await ended(out, made["id"])
+            again = (await operator.get(path)).text
+        await out.house.store.flush()
+        out.house.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
+        late = (await operator.get(path)).text
+        for text in (live, again, late):
+            names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
+            assert (names[0], names[-1]) == ("call.created", "call.ended")
+        assert again == live
+        unknown = await operator.get("/events?call_id=call_01m85m1gbt83exwnbdjt8m8z3n")
+        assert (unknown.status_code, unknown.json()["message"]) == (404, "Call not found")
+
+
 async def test_call_of_another_gateway_is_followed_by_its_record(out: Api) -> None:
     """What happens elsewhere is told as the database learns of it, to the ending."""
     now = datetime.now(UTC)

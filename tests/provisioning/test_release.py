@@ -19,7 +19,7 @@ from tests.store.furnished import Furnished
 
 async def test_gives_back(office: Office, store: SqlStore) -> None:
     """The number is none of ours any more, no table has it, the provider has it on offer again."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     purchase = await office.releasing.release(number.id, "test")
     assert purchase is not None
     assert purchase.state is PurchaseState.RELEASED
@@ -28,12 +28,12 @@ async def test_gives_back(office: Office, store: SqlStore) -> None:
     assert number.e164 not in (await store.routing_table(number.e164)).number_by_e164
     assert await office.provider.rental(number.e164) is None
     assert office.names()[-2:] == ["number.removed", "number.released"]
-    assert (await office.purchasing.buy(office.order())).e164 == number.e164
+    assert (await office.purchasing.buy(office.order())).number.e164 == number.e164
 
 
 async def test_the_provider_is_away(office: Office) -> None:
     """It stops being ours at once; the sweep tells the provider until it has understood."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     office.provider.failures += [ProviderAway("away"), ProviderAway("away")]
     purchase = await office.releasing.release(number.id, "test")
     assert purchase is not None
@@ -49,7 +49,7 @@ async def test_the_provider_is_away(office: Office) -> None:
 
 async def test_not_the_default(office: Office) -> None:
     """The workspace's default number stays, at the provider too."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     await office.there.numbers.change(number.id, {"is_default": True}, "test")
     with pytest.raises(Conflict, match="default"):
         await office.releasing.release(number.id, "test")
@@ -58,7 +58,7 @@ async def test_not_the_default(office: Office) -> None:
 
 async def test_not_in_a_call(office: Office, store: SqlStore) -> None:
     """A call that is open in the database keeps the number; the error names it."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     row = CallRow("call_test", "inbound", "received", office.now)
     store.save_call(replace(row, workspace_id=office.workspace_id, number_id=number.id))
     await store.flush()
@@ -72,7 +72,7 @@ async def test_not_while_something_else_uses_it(office: Office) -> None:
     async def uses(_number: PhoneNumber) -> Sequence[str]:
         return ["batch call batch_1 (running)"]
 
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     with pytest.raises(Conflict, match="batch_1"):
         await Releasing(office.purchasing, (uses,)).release(number.id, "test")
 

@@ -9,7 +9,7 @@ from tests.provisioning.office import START, Office
 
 async def test_renewals_follow_the_provider(office: Office) -> None:
     """A month later the renewal date is the provider's new one."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     office.wait(days=31)
     await office.rentals.sweep()
     renewed = await office.there.numbers.get(number.id)
@@ -22,7 +22,7 @@ async def test_renewals_follow_the_provider(office: Office) -> None:
 
 async def test_rentals_end(office: Office) -> None:
     """Past its end a rental is expired, and after the days of grace available for reassignment."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     ends = START + timedelta(days=10)
     await office.there.numbers.change(number.id, {"rental_expires_at": ends}, "test")
     statuses = []
@@ -39,7 +39,9 @@ async def test_rentals_end(office: Office) -> None:
 
 async def test_what_the_provider_took_back(office: Office) -> None:
     """A number that the provider does not have for us any more takes no calls, and the history says why."""
-    numbers = [await office.purchasing.buy(office.order(f"+1202555011{digit}")) for digit in range(3)]
+    numbers = [
+        (await office.purchasing.buy(office.order(f"+1202555011{digit}"))).number for digit in range(3)
+    ]
     await office.provider.release(numbers[0].e164)
     await office.rentals.audit()
     ended, *others = [await office.there.numbers.get(number.id) for number in numbers]
@@ -51,7 +53,9 @@ async def test_what_the_provider_took_back(office: Office) -> None:
 
 async def test_a_provider_that_forgets_most_is_doubted(office: Office) -> None:
     """The credentials of another account would end every rental: nothing is done, and it is told."""
-    numbers = [await office.purchasing.buy(office.order(f"+1202555011{digit}")) for digit in range(3)]
+    numbers = [
+        (await office.purchasing.buy(office.order(f"+1202555011{digit}"))).number for digit in range(3)
+    ]
     for number in numbers[:2]:
         await office.provider.release(number.e164)
     await office.rentals.audit()
@@ -71,7 +75,7 @@ async def test_strays_are_told_once(office: Office) -> None:
 
 async def test_a_provider_that_is_away_changes_nothing(office: Office) -> None:
     """The audit is made up for next time."""
-    number = await office.purchasing.buy(office.order())
+    number = (await office.purchasing.buy(office.order())).number
     office.provider.failures.append(ProviderAway("away"))
     await office.rentals.audit()
     assert (await office.there.numbers.get(number.id)).rental_status is RentalStatus.ACTIVE
