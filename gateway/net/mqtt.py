@@ -27,10 +27,6 @@ PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 "Seconds between attempts to connect, each a little off so that many gateways do not come at once."
 
 
-class BrokerAway(Exception):
-    """The broker cannot be reached, or was lost before it acknowledged; the message says why."""
-
-
 class Tell(Protocol):
     """Tells an event to whoever logs and counts."""
 

@@ -129,9 +129,3 @@ class Rentals:
     def _tell(self, name: str, number: PhoneNumber, *, level: str = "info", **fields: object) -> None:
         about = {"number": number.e164, "workspace_id": number.workspace_id}
         self.purchasing.tell(name, level=level, **about, **fields)
-
-
-def days_left(number: PhoneNumber, now: datetime) -> int | None:
-    """Whole days until a number's rental is renewed, or ends; None where neither is known."""
-    moment = number.rental_expires_at or number.renews_at
-    return None if moment is None else max(0, (moment - now).days)

@@ -172,16 +172,6 @@ class Dialog:
         return (self.call_id, self.local_tag)
 
     @property
-    def local_uri(self) -> str:
-        """Who we are in this dialog."""
-        return str(self._local.uri)
-
-    @property
-    def remote_uri(self) -> str:
-        """Who the peer says it is."""
-        return str(self._remote.uri)
-
-    @property
     def remote_target(self) -> str:
         """The peer's Contact."""
         return str(self._path.remote_target)

@@ -171,11 +171,6 @@ class WebSessions:
         async with self.database.writing() as connection:
             await connection.execute(web_sessions.delete().where(web_sessions.c.id == session_id))
 
-    async def close_all_of(self, account_id: str) -> None:
-        """Log an account out wherever it is logged in."""
-        async with self.database.writing() as connection:
-            await connection.execute(web_sessions.delete().where(web_sessions.c.account_id == account_id))
-
 
 def token_id(token: str) -> str:
     """What a token is stored as."""
