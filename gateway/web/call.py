@@ -8,22 +8,36 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.store.calls import CallRow
-from gateway.web.drawing import LADDER_STEP, LADDER_TOP, Curve, curve, moments, rungs
+from gateway.web.drawing import (
+    LADDER_STEP,
+    LADDER_TOP,
+    PLOT,
+    Curve,
+    Tick,
+    curve,
+    heights,
+    moments,
+    party,
+    rounded_up,
+    rungs,
+    times,
+)
 from gateway.web.page import Page, Visit, get
 from gateway.web.told import told
 from gateway.web.waveform import waveform
 
 CHARTS = (
-    ("Opinion (MOS)", "", 5.0, (("from the caller", "mos_in"), ("to the caller", "mos_out"))),
-    ("Loss", "%", 5.0, (("from the caller", "loss_in"), ("to the caller", "loss_out"))),
-    ("Jitter", "ms", 20.0, (("from the caller", "jitter_in"), ("to the caller", "jitter_out"))),
+    ("Opinion (MOS)", "1 bad, 5 excellent", "", (1.0, 5.0), ("mos_in", "mos_out")),
+    ("Loss, % of packets", "", "%", (0.0, 5.0), ("loss_in", "loss_out")),
+    ("Jitter, ms", "", "ms", (0.0, 20.0), ("jitter_in", "jitter_out")),
 )
-"What is drawn of a call over time: title, unit, least height, and the columns of `media.quality`."
+"""What is drawn of a call over time: title, how to read it, unit, the least span of its axis, and the columns
+of `media.quality`: what came from the other side, and what went to it."""
 
 STILL_TOLD = timedelta(minutes=3)
 "So long after a call its page looks whether the agent's runtime has posted something about it."
 
-DIRECTIONS = (("in", "From the caller to the agent"), ("out", "From the agent to the caller"))
+DIRECTIONS = (("in", "From the {party} to the agent"), ("out", "From the agent to the {party}"))
 FIGURES = (
     ("packets", "Packets", ""),
     ("lost", "Lost", ""),
@@ -63,9 +77,14 @@ async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
         "ladder_height": LADDER_TOP + len(drawn) * LADDER_STEP,
         "decision": row.decision,
         "directions": [
-            (title, figures) for key, title in DIRECTIONS if (figures := _figures(row.media, key))
+            (title.format(party=party(row)), figures)
+            for key, title in DIRECTIONS
+            if (figures := _figures(row.media, key))
         ],
-        "charts": charts(row.media),
+        "charts": charts(row.media, party(row)),
+        "plot": PLOT,
+        "party": party(row),
+        "is_outbound": row.direction == "outbound",
         "waveform": None if is_live else await waveform(visit.site.parts.keeping, row),
         "told": told(texts),
         "is_live": is_live,
@@ -76,43 +95,47 @@ async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Some curves in one box."""
+    """Some curves between two axes."""
 
     title: str
-    unit: str
-    top: float
-    "The value at the upper edge."
+    about: str
     curves: tuple[Curve, ...]
+    heights: tuple[Tick, ...]
+    times: tuple[Tick, ...]
     seconds: float
-    "How long the box is."
+    "How long the axis of time is."
 
 
-def charts(media: Mapping[str, object]) -> list[Chart]:
-    """How the call sounded over time, where it was long enough to tell."""
+def charts(media: Mapping[str, object], other: str = "caller") -> list[Chart]:
+    """How the call sounded over time, where it was long enough to tell; `other` is who the agent talks to."""
     quality = media.get("quality")
     if not isinstance(quality, Mapping) or len(quality.get("points") or ()) < 2:
         return []
-    step, columns, points = quality["step_seconds"], list(quality["columns"]), quality["points"]
+    seconds = quality["step_seconds"] * len(quality["points"])
     drawn = []
-    for title, unit, least, wanted in CHARTS:
-        series = {
-            name: [
-                (step * (number + 1), float(point[columns.index(column)]))
-                for number, point in enumerate(points)
-                if column in columns and point[columns.index(column)] is not None
-            ]
-            for name, column in wanted
-        }
-        top = max([least, *(value for samples in series.values() for _, value in samples)])
-        span = (step, step * len(points))
+    for title, about, unit, (low, least), columns in CHARTS:
+        names = (f"from the {other}", f"to the {other}")
+        series = {name: _samples(quality, column) for name, column in zip(names, columns, strict=True)}
+        most = max((value for samples in series.values() for _, value in samples), default=least)
+        top = least if most <= least else rounded_up(most)
         curves = tuple(
             made
             for name, samples in series.items()
-            if (made := curve(name, unit, samples, top, span)) is not None
+            if (made := curve(name, unit, samples, (low, top), seconds)) is not None
         )
         if curves:
-            drawn.append(Chart(title, unit, top, curves, step * len(points)))
+            drawn.append(Chart(title, about, curves, heights(low, top), times(seconds), seconds))
     return drawn
+
+
+def _samples(quality: Mapping[str, Any], column: str) -> list[tuple[float, float]]:
+    """A column's values, each at the end of the seconds that it is about."""
+    columns = list(quality["columns"])
+    if column not in columns:
+        return []
+    values = (point[columns.index(column)] for point in quality["points"])
+    step = quality["step_seconds"]
+    return [(step * at, float(value)) for at, value in enumerate(values, 1) if value is not None]
 
 
 def _figures(media: Mapping[str, object], key: str) -> list[tuple[str, str]]:

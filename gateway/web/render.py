@@ -27,7 +27,7 @@ def environment() -> Environment:
         number=number, moment=moment, day=day, span=span, money=money, shown=shown, badge=badge, clock=clock
     )
     made.filters.update(length_of_call=length_of_call, mend=lambda reason: mend_for(reason or ""))
-    made.globals.update(say=words.say)
+    made.globals.update(say=words.say, tone=words.tone)
     return made
 
 

@@ -25,8 +25,13 @@ ARGUMENTS = (
 "No sandbox, since the tests run as root; and nothing that talks to anybody but the gateway."
 
 WIDE, NARROW, NARROWEST = (1360, 900), (390, 844), (360, 740)
+SIZES = (NARROWEST, NARROW, (768, 1024), (1024, 768), (1280, 800), (1920, 1080))
+"The windows that every page has to fit: telephones, a tablet each way, a small and a large screen."
+FINGERS = 800
+"Up to this width it is a finger that presses."
 TALLEST = 6000
 AXE = (Path(__file__).parent / "accessible.js").read_text()
+LAYOUT = (Path(__file__).parent / "layout.js").read_text()
 
 
 @contextmanager
@@ -62,9 +67,10 @@ class Dashboard:
         if kind in ("error", "warning") and "the server responded with a status of 4" not in text:
             self.complaints.append(text)
 
-    def go(self, path: str) -> None:
-        """Open a page."""
-        self.page.goto(self.root + path)
+    def go(self, path: str) -> int:
+        """Open a page; the status of the answer."""
+        response = self.page.goto(self.root + path)
+        return response.status if response is not None else 0
 
     def log_in(self, name: str = NAME) -> None:
         """With a mouse and a keyboard."""
@@ -82,6 +88,15 @@ class Dashboard:
     def faults(self) -> list[str]:
         """What keeps somebody from using the page; see `accessible.js`."""
         found: list[str] = self.page.evaluate(AXE)
+        return found
+
+    def misfits(self) -> dict[str, list[int]]:
+        """What does not fit, and at which widths; see `layout.js`."""
+        found: dict[str, list[int]] = {}
+        for width, height in SIZES:
+            self.page.set_viewport_size({"width": width, "height": height})
+            for fault in self.page.evaluate(LAYOUT, width <= FINGERS):
+                found.setdefault(fault, []).append(width)
         return found
 
     def picture(self, path: Path) -> None:

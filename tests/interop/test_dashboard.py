@@ -20,7 +20,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from gateway.telephone import Telephone
-from tests.interop.browser import NAME, NARROW, NARROWEST, PASSWORD, WIDE, Dashboard, add_account, chromium
+from tests.interop import untidy
+from tests.interop.browser import NAME, NARROW, PASSWORD, SIZES, WIDE, Dashboard, add_account, chromium
 from tests.interop.process import Gateway, JsonProcess, require, wait_until
 from tests.interop.sipp import free_port
 from tests.interop.softphones import answering_baresip
@@ -40,18 +41,21 @@ verification_number = "+12025550199"
 sip_flat_rate = "0.50"
 
 [[trunks]]
+workspace = "Acme Telephony"
 name = "Carrier One"
 sources = ["127.0.0.1"]
 termination_uri = "127.0.0.1:{phone}"
 channel_limit = 50
 
 [[trunks]]
+workspace = "Acme Telephony"
 name = "Backup carrier"
 sources = ["192.0.2.0/24", "198.51.100.7"]
 termination_uri = "sip.example.net:5061"
 transport = "TCP"
 
 [[agents]]
+workspace = "Acme Telephony"
 name = "Front desk"
 [[agents.versions]]
 runtime_url = "ws://127.0.0.1:{agent}/native/echo"
@@ -63,12 +67,14 @@ runtime_url = "ws://127.0.0.1:{agent}/native/echo"
 dialect = "native"
 
 [[agents]]
+workspace = "Acme Telephony"
 name = "Appointments"
 [[agents.versions]]
 runtime_url = "wss://agents.example.com/appointments"
 state = "published"
 
 [[numbers]]
+workspace = "Acme Telephony"
 e164 = "+12025550101"
 nickname = "Main line"
 trunk = "Carrier One"
@@ -79,6 +85,7 @@ outbound = "Front desk/1"
 is_default = true
 
 [[numbers]]
+workspace = "Acme Telephony"
 e164 = "+12025550102"
 nickname = "Support"
 trunk = "Carrier One"
@@ -86,6 +93,7 @@ sip_trunk_enabled = true
 inbound = "Appointments/1"
 
 [[numbers]]
+workspace = "Acme Telephony"
 e164 = "+442079460019"
 nickname = "Sales UK"
 provider = "plivo"
@@ -94,6 +102,7 @@ renews_at = 2027-03-01
 outbound = "Appointments/1"
 
 [[numbers]]
+workspace = "Acme Telephony"
 e164 = "+919876543210"
 provider = "plivo"
 rental_status = "expired"
@@ -114,13 +123,14 @@ def busy_gateway(
 ) -> Iterator[Gateway]:
     """A gateway with some calls behind it, and an account."""
     require("chromium", "chromium")
-    seed = SEED.format(phone=phone_port, agent=agent_port)
+    seed = SEED.format(phone=phone_port, agent=agent_port) + untidy.SEED
     settings: dict[str, dict[str, object]] = {
         "provisioning": {"provider": "simulated"},
         "webhooks": {"allow_http": "yes", "allow_private": "yes"},
     }
     with Gateway(tmp_path_factory.mktemp("dashboard"), seed, settings) as running:
-        add_account(running)
+        add_account(running, NAME, "--workspace", "Acme Telephony")
+        add_account(running, untidy.ACCOUNT, "--workspace", untidy.WORKSPACE)
         # A call has to be long for its page to show all that it can.
         said = ulaw(speech_like(12.0 if os.environ.get("TRUNKLINE_SCREENSHOTS") else 3.0))
         for called in (FRONT_DESK, "+919876543210"):
@@ -134,7 +144,9 @@ def busy_gateway(
 
 def tell_of(gateway: Gateway, call_id: str) -> None:
     """Post what was said in a call, as the agent's runtime does."""
-    key = json.loads(gateway.command("keys", "add", "runtime", "--json"))["key"]
+    key = json.loads(gateway.command("keys", "add", "runtime", "--workspace", "Acme Telephony", "--json"))[
+        "key"
+    ]
     turns = [
         {"role": "assistant", "content": "Good morning, how can I help you?", "start": 0.4},
         {"role": "user", "content": "I would like to move my appointment to Tuesday.", "start": 2.1},
@@ -177,12 +189,12 @@ def ids(gateway: Gateway) -> dict[str, str]:
     questions = {
         "number": f"SELECT id FROM phone_numbers WHERE e164 = '{FRONT_DESK}'",
         "agent": "SELECT id FROM agents WHERE name = 'Front desk'",
-        "published": "SELECT id FROM agent_versions WHERE state = 'published'",
-        "draft": "SELECT id FROM agent_versions WHERE state = 'draft'",
+        "published": "SELECT id FROM agent_versions WHERE state = 'published' ORDER BY id",
+        "draft": "SELECT id FROM agent_versions WHERE state = 'draft' ORDER BY id",
         "trunk": "SELECT id FROM trunks WHERE name = 'Carrier One'",
-        "call": "SELECT id FROM calls WHERE status = 'completed'",
+        "call": "SELECT id FROM calls WHERE status = 'completed' ORDER BY id",
         "told": "SELECT coalesce(min(call_id), '') FROM call_texts",
-        "refused": "SELECT id FROM calls WHERE status = 'failed'",
+        "refused": "SELECT id FROM calls WHERE status = 'failed' ORDER BY id",
     }
     with closing(sqlite3.connect(f"file:{gateway.folder}/data/trunkline.db?mode=ro", uri=True)) as database:
         return {name: database.execute(question).fetchone()[0] for name, question in questions.items()}
@@ -217,26 +229,56 @@ def places(gateway: Gateway) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_every_page(
-    dashboard: Dashboard, busy_gateway: Gateway, scheme: str, tmp_path: Path
-) -> None:
-    """Labels, names, order and contrast are right on every page, and nothing is wider than a phone."""
+def looked_at(dashboard: Dashboard, pages: dict[str, str], prefix: str, tmp_path: Path) -> dict[str, object]:
+    """What keeps somebody from using these pages, at every width, light and dark; with pictures."""
     given = os.environ.get("TRUNKLINE_SCREENSHOTS")
     folder = Path(given) if given else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    faults: dict[str, list[str]] = {}
-    for name, path in places(busy_gateway).items():
-        for width, size in {"wide": WIDE, "narrow": NARROW, "narrowest": NARROWEST}.items():
-            dashboard.look(scheme, size)
-            dashboard.go(path)
-            found = dashboard.faults()
-            if found:
-                faults[f"{path} {width}"] = found
-            if width != "narrowest" and (given or name == "numbers"):
-                dashboard.picture(folder / f"{name}.{scheme}.{width}.png")
-    assert faults == {}
-    assert (folder / f"numbers.{scheme}.wide.png").stat().st_size > 10_000
+    faults: dict[str, object] = {}
+    for name, path in pages.items():
+        status = dashboard.go(path)
+        if status != (404 if path == "/nothing-there" else 200):
+            faults[path] = status
+        if found := dashboard.misfits():
+            faults[f"{path} at"] = found
+        for scheme, usual in (("light", WIDE), ("dark", NARROW)):
+            for size in SIZES if given else (usual,):
+                dashboard.look(scheme, size)
+                if wrong := dashboard.faults():
+                    faults[f"{path} {scheme} {size[0]}"] = wrong
+                if given:
+                    dashboard.picture(folder / f"{prefix}{name}.{scheme}.{size[0]}.png")
+    dashboard.look("light", WIDE)
+    return faults
+
+
+def test_everybody_can_use_every_page(dashboard: Dashboard, busy_gateway: Gateway, tmp_path: Path) -> None:
+    """Labels, names, order and contrast are right on every page; nothing is cut off, covered or too small."""
+    assert looked_at(dashboard, places(busy_gateway), "", tmp_path) == {}
+
+
+def test_untidy_data_fits_every_page(browser: BrowserContext, busy_gateway: Gateway, tmp_path: Path) -> None:
+    """The same holds for names without a blank, other scripts, long addresses, and every ending of a call."""
+    database = busy_gateway.folder / "data/trunkline.db"
+    known = untidy.fill(database)
+    cookies = browser.cookies()
+    browser.clear_cookies()
+    dashboard = Dashboard(browser.new_page(), busy_gateway)
+    try:
+        dashboard.log_in(untidy.ACCOUNT)
+        with receiving() as address:
+            dashboard.go("/webhooks")
+            dashboard.page.get_by_label("Address").fill(address + untidy.HOOK_PATH)
+            dashboard.page.get_by_role("button", name="Verify and add").click()
+            expect(dashboard.page.get_by_text("it is shown this once")).to_be_visible()
+        known["webhook"] = untidy.deliver(database, known["call"])
+        assert looked_at(dashboard, untidy.places(known), "untidy-", tmp_path) == {}
+        assert dashboard.complaints == []
+    finally:
+        dashboard.page.close()
+        untidy.tidy_up(database)
+        browser.clear_cookies()
+        browser.add_cookies(cookies)  # type: ignore[arg-type]  # they are as they came
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

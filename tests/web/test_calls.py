@@ -13,6 +13,7 @@ from gateway.store.call_texts import CallTexts
 from gateway.store.calls import CallRow
 from gateway.store.ids import new_id
 from gateway.web.call import charts
+from gateway.web.drawing import PLOT, times
 from gateway.web.sheet import line
 from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime
@@ -265,13 +266,27 @@ def test_charts() -> None:
     columns = ["loss_in", "mos_in", "jitter_in", "mos_out"]
     points = [[0.0, 4.4, 1.0, None], [50.0, 2.0, 90.0, None], [0.0, 4.4, 1.0, None]]
     found = charts({"quality": {"step_seconds": 5, "columns": columns, "points": points}})
-    assert [(chart.title, chart.top) for chart in found] == [
-        ("Opinion (MOS)", 5.0),
-        ("Loss", 50.0),
-        ("Jitter", 90.0),
+    assert [(chart.title, [tick.label for tick in chart.heights]) for chart in found] == [
+        ("Opinion (MOS)", ["1", "3", "5"]),
+        ("Loss, % of packets", ["0", "25", "50"]),
+        ("Jitter, ms", ["0", "50", "100"]),
     ]
+    assert [tick.label for tick in found[0].times] == ["0:00", "0:05", "0:10", "0:15"]
     assert [len(chart.curves) for chart in found] == [1, 1, 1]
     places = [pair.split(",") for chart in found for pair in chart.curves[0].points.split()]
-    assert all(0 <= float(x) <= 600 and 0 <= float(y) <= 120 for x, y in places)
+    assert all(PLOT.left <= float(x) <= PLOT.right and PLOT.top <= float(y) <= PLOT.bottom for x, y in places)
     assert charts({"quality": {"step_seconds": 5, "columns": columns, "points": points[:1]}}) == []
     assert charts({}) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (10, ["0:00", "0:05", "0:10"]),
+        (61, ["0:00", "0:15", "0:30", "0:45", "1:00"]),
+        (3600, ["0:00", "15:00", "30:00", "45:00", "60:00"]),
+    ],
+)
+def test_marks_of_time(seconds: float, labels: list[str]) -> None:
+    """The axis of time has a few marks, in round numbers, whatever the call's length."""
+    assert [tick.label for tick in times(seconds)] == labels

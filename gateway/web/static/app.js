@@ -173,7 +173,8 @@ for (const form of document.querySelectorAll("form[data-part]")) {
 // A piece of a page that stays fresh: data-fresh is its address, data-every seconds between two looks.
 for (const piece of document.querySelectorAll("[data-fresh]")) {
   const look = async () => {
-    if (!document.hidden && !piece.contains(document.activeElement) && !document.querySelector("dialog[open]")) {
+    const heard = [...piece.querySelectorAll("audio")].some((audio) => !audio.paused || audio.currentTime > 0);
+    if (!document.hidden && !heard && !piece.contains(document.activeElement) && !document.querySelector("dialog[open]")) {
       const text = await fetchPart(piece.dataset.fresh).catch(() => null);
       if (text !== null && text !== piece.dataset.last) {
         piece.dataset.last = text;
@@ -192,3 +193,57 @@ for (const box of document.querySelectorAll("[data-tick-all]")) {
     for (const other of document.querySelectorAll(box.dataset.tickAll)) other.checked = box.checked;
   });
 }
+
+// The waveform of a recording: a slider lies over it, so that mouse, finger and keyboard move the player.
+const minutes = (seconds) => {
+  const whole = Math.floor(seconds), rest = String(whole % 60).padStart(2, "0");
+  return whole < 3600 ? `${Math.floor(whole / 60)}:${rest}` : `${Math.floor(whole / 3600)}:${String(Math.floor(whole / 60) % 60).padStart(2, "0")}:${rest}`;
+};
+const soundOf = (element) => {
+  const card = element.closest("section");
+  return { audio: card?.querySelector("audio"), slider: card?.querySelector("[data-seek]"), played: card?.querySelector("[data-played]"), scale: card?.querySelector("[data-scale]") };
+};
+
+function follow(element) {
+  const { audio, slider, played, scale } = soundOf(element);
+  if (!audio || !slider || !Number.isFinite(audio.duration) || !audio.duration) return;
+  if (slider.hidden) {
+    slider.hidden = scale.hidden = false;
+    slider.max = audio.duration;
+    scale.children[1].textContent = minutes(audio.duration / 2);
+    scale.children[2].textContent = minutes(audio.duration);
+  }
+  slider.value = audio.currentTime;
+  slider.setAttribute("aria-valuetext", `${minutes(audio.currentTime)} of ${minutes(audio.duration)}`);
+  played.setAttribute("width", (960 * audio.currentTime) / audio.duration);
+}
+
+for (const happened of ["loadedmetadata", "durationchange", "timeupdate", "seeking"]) {
+  document.addEventListener(happened, (event) => follow(event.target), true);  // what media tell does not bubble
+}
+for (const audio of document.querySelectorAll("audio")) follow(audio);
+
+function seek(slider, to) {
+  const { audio } = soundOf(slider);
+  audio.currentTime = Math.min(Math.max(0, to), audio.duration);
+  follow(slider);
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-seek]")) seek(event.target, Number(event.target.value));
+});
+
+const JUMPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
+document.addEventListener("keydown", (event) => {
+  if (!event.target.matches?.("[data-seek]")) return;
+  const { audio } = soundOf(event.target);
+  if (event.key in JUMPS) seek(event.target, audio.currentTime + JUMPS[event.key]);
+  else if (event.key === " ") audio.paused ? audio.play() : audio.pause();
+  else return;
+  event.preventDefault();
+});
+
+// A list that has no room for its choice says it where the mouse rests.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[title]")) event.target.title = event.target.selectedOptions[0]?.text ?? "";
+});
