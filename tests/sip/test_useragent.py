@@ -1,38 +1,22 @@
-"""The user agent as a whole: who is heard, what is refused, where answers go, logins, limits."""
+"""The user agent as a whole: who is heard, what is refused, where answers go."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.sip.digest import Challenge, Credentials, answer
 from gateway.sip.errors import LocalProtocolError
-from gateway.sip.events import Answered, InviteReceived, OptionsAnswered, Refused
+from gateway.sip.events import Answered, InviteReceived, OptionsAnswered
 from gateway.sip.message import Request, Response
 from gateway.sip.screening import MessageRefused
-from gateway.sip.useragent import Deny, Ignore, Listener, Login, Settings, Target, UserAgent
-from tests.cost import cost
+from gateway.sip.useragent import Deny, Ignore, Listener, Settings, Target, UserAgent
+from tests.sip.messages import last_request, only_response
 
 if TYPE_CHECKING:
     from tests.sip.conftest import Gate, Phone, Wire
-
-
-def only(messages: list[Request | Response]) -> Response:
-    """The one message, which is a response."""
-    (message,) = messages
-    assert isinstance(message, Response)
-    return message
-
-
-def request_of(messages: list[Request | Response]) -> Request:
-    """The last message, which is a request."""
-    message = messages[-1]
-    assert isinstance(message, Request)
-    return message
 
 
 def stateless(phone: Phone) -> bool:
@@ -75,13 +59,13 @@ class TestWhoIsHeard:
         dialog = phone.answered_call()
         gate.strangers.add("203.0.113.9")
         elsewhere = Target("UDP", "203.0.113.9", 5060, "udp")
-        assert only(phone.send(phone.within(dialog, "BYE"), elsewhere)).status == 200
+        assert only_response(phone.send(phone.within(dialog, "BYE"), elsewhere)).status == 200
 
     def test_a_denied_request_is_answered_and_forgotten(self, phone: Phone, gate: Gate) -> None:
         """A stateless response (8.2.7): the same tag for the same request, and the ACK to it is swallowed."""
         gate.verdict = Deny(503, "Channel limit", [("Retry-After", "5")])
         invite = phone.request("INVITE", body=b"offer")
-        first, again = only(phone.send(invite)), only(phone.send(invite))
+        first, again = only_response(phone.send(invite)), only_response(phone.send(invite))
         assert (first.status, first.reason, first.headers.get("Retry-After")) == (503, "Channel limit", "5")
         assert first.to.tag is not None
         assert bytes(first) == bytes(again)
@@ -93,8 +77,8 @@ class TestWhoIsHeard:
     def test_stateless_tags_differ_between_calls(self, phone: Phone, gate: Gate) -> None:
         """Two calls get two tags."""
         gate.verdict = Deny(403)
-        one = only(phone.send(phone.request("INVITE")))
-        two = only(phone.send(phone.request("INVITE", call_id="call-2", branch="z9hG4bK-2")))
+        one = only_response(phone.send(phone.request("INVITE")))
+        two = only_response(phone.send(phone.request("INVITE", call_id="call-2", branch="z9hG4bK-2")))
         assert one.to.tag != two.to.tag
 
     def test_an_ignored_request_is_counted_by_its_reason(self, phone: Phone, gate: Gate) -> None:
@@ -121,7 +105,7 @@ class TestWhatIsRefused:
     """Section 8.2: each refusal by its status, with what the RFC wants in it, and without state."""
 
     def refusal(self, phone: Phone, data: bytes) -> Response:
-        response = only(phone.send(data))
+        response = only_response(phone.send(data))
         assert stateless(phone)
         assert response.headers.get("Server") == "Trunkline"
         return response
@@ -144,7 +128,7 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize("uri", ["tel:+14155550100", "sips:a@192.0.2.1", "sip:192.0.2.1;user=phone"])
     def test_uris_that_we_know(self, phone: Phone, uri: str) -> None:
         """Carriers also send `tel`."""
-        assert only(phone.send(phone.request("INVITE", uri=uri))).status == 100
+        assert only_response(phone.send(phone.request("INVITE", uri=uri))).status == 100
 
     def test_required_extensions_that_we_have_not_are_420(self, phone: Phone) -> None:
         """All of them are listed in Unsupported."""
@@ -158,7 +142,7 @@ class TestWhatIsRefused:
     def test_required_extensions_that_we_have_are_fine(self, make_phone: Callable[..., Phone]) -> None:
         """Option tags that the settings name."""
         phone = make_phone(supported=("timer",))
-        assert only(phone.send(phone.request("INVITE", headers=["Require: timer"]))).status == 100
+        assert only_response(phone.send(phone.request("INVITE", headers=["Require: timer"]))).status == 100
 
     def test_an_unknown_body_is_415(self, phone: Phone) -> None:
         """With Accept."""
@@ -174,12 +158,12 @@ class TestWhatIsRefused:
     def test_an_uncoded_body_may_say_so(self, phone: Phone) -> None:
         """`identity` is no coding."""
         invite = phone.request("INVITE", headers=["Content-Encoding: identity"], body=b"x")
-        assert only(phone.send(invite)).status == 100
+        assert only_response(phone.send(invite)).status == 100
 
     def test_a_copy_by_another_path_is_482(self, phone: Phone) -> None:
         """A proxy forked the call, and both branches lead to us (section 8.2.2.2)."""
         phone.send(phone.request("INVITE"))
-        merged = only(phone.send(phone.request("INVITE", branch="z9hG4bK-other-path")))
+        merged = only_response(phone.send(phone.request("INVITE", branch="z9hG4bK-other-path")))
         assert merged.status == 482
         assert phone.names() == ["InviteReceived"]
 
@@ -187,7 +171,7 @@ class TestWhatIsRefused:
         """A challenged caller repeats its Call-ID and From tag with the next CSeq, which is no copy."""
         phone.call().refuse(0.0, 480)
         phone.heard()
-        assert only(phone.send(phone.request("INVITE", branch="z9hG4bK-2", number=2))).status == 100
+        assert only_response(phone.send(phone.request("INVITE", branch="z9hG4bK-2", number=2))).status == 100
 
     @pytest.mark.parametrize("method", ["BYE", "INFO"])
     def test_a_request_for_no_dialog_is_481(self, phone: Phone, method: str) -> None:
@@ -230,11 +214,7 @@ class TestWhatIsRefused:
         assert (response.status, named in response.reason) == (400, True)
 
     @pytest.mark.parametrize(
-        ("before", "after"),
-        [
-            (b"Via: SIP/2.0/UDP", b"Via: nonsense"),
-            (b"OPTIONS sip:", b"SIP/2.0 sip:"),
-        ],
+        ("before", "after"), [(b"Via: SIP/2.0/UDP", b"Via: nonsense"), (b"OPTIONS sip:", b"SIP/2.0 sip:")]
     )
     def test_what_cannot_be_answered_is_dropped_and_counted(
         self, phone: Phone, before: bytes, after: bytes
@@ -275,20 +255,20 @@ class TestOptions:
 
     def test_it_is_answered_with_what_we_can(self, phone: Phone) -> None:
         """200 with Allow, Accept and Supported; repeated, it is answered again, by the same."""
-        first = only(phone.send(phone.request("OPTIONS")))
+        first = only_response(phone.send(phone.request("OPTIONS")))
         assert first.status == 200
         assert first.headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
         assert (first.headers.get("Accept"), first.headers.get("Supported")) == (
             "application/sdp, multipart/mixed",
             "",
         )
-        assert bytes(only(phone.send(phone.request("OPTIONS")))) == bytes(first)
+        assert bytes(only_response(phone.send(phone.request("OPTIONS")))) == bytes(first)
         assert stateless(phone)
 
     def test_max_forwards_zero_is_answered(self, phone: Phone) -> None:
         """We are where it was going."""
         data = phone.request("OPTIONS").replace(b"Max-Forwards: 70", b"Max-Forwards: 0")
-        assert only(phone.send(data)).status == 200
+        assert only_response(phone.send(data)).status == 200
 
     def test_we_ask_whether_a_peer_is_there(self, phone: Phone) -> None:
         """Any final answer is a sign of life; none is 408."""
@@ -296,7 +276,7 @@ class TestOptions:
         call_id = phone.agent.options(
             "sip:198.51.100.2", target=peer, from_="<sip:gateway@192.0.2.1>", now=0.0
         )
-        options = request_of(phone.heard())
+        options = last_request(phone.heard())
         assert (options.method, options.call_id) == ("OPTIONS", call_id)
         phone.send(phone.respond(options, 405))
         assert phone.events() == [OptionsAnswered(call_id, peer, 405, "Some Reason")]
@@ -312,6 +292,22 @@ class TestOptions:
         assert phone.idle()
 
 
+class _Everybody:
+    """A gatekeeper that has nothing to do."""
+
+    def knows(self, source: Target) -> bool:
+        return True
+
+    def turned_away(self, request: Request, source: Target, now: float) -> None:
+        """Nobody to tell."""
+
+    def refused(self, refusal: MessageRefused, now: float) -> None:
+        """Nobody to tell."""
+
+    def screen(self, request: Request, source: Target, now: float) -> Ignore:
+        return Ignore("test")
+
+
 class TestWhereAnswersGo:
     """Section 18.2.2 and RFC 3581."""
 
@@ -321,7 +317,7 @@ class TestWhereAnswersGo:
         data = phone.request("OPTIONS").replace(
             b"Via: SIP/2.0/UDP 198.51.100.2:5060;branch=z9hG4bK-1", f"Via: {via}".encode()
         )
-        response = only(phone.send(data, source))
+        response = only_response(phone.send(data, source))
         return response, phone.sent_to[0]
 
     def test_with_rport_back_to_where_it_came_from(self, phone: Phone) -> None:
@@ -392,294 +388,6 @@ class TestWhereAnswersGo:
         """The configuration should have told."""
         with pytest.raises(LocalProtocolError, match="SCTP"):
             phone.called(target=Target("SCTP", "198.51.100.2", 5060))
-
-
-class _Everybody:
-    """A gatekeeper that has nothing to do."""
-
-    def knows(self, source: Target) -> bool:
-        return True
-
-    def turned_away(self, request: Request, source: Target, now: float) -> None:
-        """Nobody to tell."""
-
-    def refused(self, refusal: MessageRefused, now: float) -> None:
-        """Nobody to tell."""
-
-    def screen(self, request: Request, source: Target, now: float) -> Ignore:
-        return Ignore("test")
-
-
-class TestLogins:
-    """Digest challenges to our requests (section 22)."""
-
-    LOGIN = Login("user", "secret", "carrier")
-
-    def challenge(self, phone: Phone, request: Request, status: int = 401, **fields: str) -> Request | None:
-        """Challenge a request; returns what is sent in its place."""
-        parts = {"realm": '"carrier"', "nonce": '"n1"', "qop": '"auth"', "algorithm": "MD5"} | fields
-        name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
-        text = ", ".join(f"{key}={value}" for key, value in parts.items())
-        sent = phone.send(phone.respond(request, status, headers=[f"{name}: Digest {text}"]))
-        others = [one for one in sent if isinstance(one, Request) and one.method != "ACK"]
-        return others[0] if others else None
-
-    def proves(self, request: Request, header: str = "Authorization", password: str = "secret") -> bool:
-        credentials = Credentials.parse(request.headers.get(header) or "")
-        challenge = Challenge(
-            credentials.realm,
-            credentials.nonce,
-            credentials.algorithm,
-            (credentials.qop,) if credentials.qop else (),
-        )
-        expected = answer(
-            challenge,
-            "user",
-            password,
-            request.method,
-            request.uri,
-            request.body,
-            credentials.cnonce,
-            int(credentials.nc or "1", 16),
-        )
-        return expected.response == credentials.response and credentials.uri == request.uri
-
-    @pytest.mark.parametrize(("status", "header"), [(401, "Authorization"), (407, "Proxy-Authorization")])
-    def test_a_challenge_is_answered(self, phone: Phone, status: int, header: str) -> None:
-        """Same Call-ID and From tag, next CSeq, new branch, no To tag, and the proof."""
-        dialog, invite = phone.called(credentials=self.LOGIN)
-        again = self.challenge(phone, invite, status)
-        assert again is not None
-        assert self.proves(again, header)
-        assert (again.call_id, again.from_.tag, again.to.tag) == (invite.call_id, invite.from_.tag, None)
-        assert again.cseq.number == invite.cseq.number + 1
-        assert again.via.branch != invite.via.branch
-        assert again.body == invite.body
-        phone.send(phone.respond(again, 200, body=b"answer"))
-        assert phone.names() == ["Answered"]
-        dialog.ack(0.0)
-        ack = request_of(phone.heard())
-        assert ack.cseq.number == again.cseq.number
-        assert ack.headers.get(header) == again.headers.get(header)
-
-    def test_the_strongest_algorithm_is_chosen(self, phone: Phone) -> None:
-        """SHA-256 before MD5 (RFC 8760)."""
-        _, invite = phone.called(credentials=self.LOGIN)
-        headers = [
-            f'WWW-Authenticate: Digest realm="carrier", nonce="{name}", qop="auth", algorithm={name}'
-            for name in ("MD5", "SHA-256", "SHA-999")
-        ]
-        again = request_of(phone.send(phone.respond(invite, 401, headers=headers)))
-        assert Credentials.parse(again.headers.get("Authorization") or "").algorithm == "SHA-256"
-        assert self.proves(again)
-
-    def test_a_wrong_password_is_not_tried_again(self, phone: Phone) -> None:
-        """A second 401 for the same realm is the answer."""
-        _, invite = phone.called(credentials=self.LOGIN)
-        again = self.challenge(phone, invite)
-        assert again is not None
-        assert self.challenge(phone, again, nonce='"n2"') is None
-        refused = phone.events()[0]
-        assert isinstance(refused, Refused)
-        assert refused.status == 401
-
-    def test_a_stale_nonce_is_replaced(self, phone: Phone) -> None:
-        """`stale=true` means that the password was right; yet not for ever."""
-        _, invite = phone.called(credentials=self.LOGIN)
-        request: Request | None = self.challenge(phone, invite)
-        tries = 0
-        while request is not None and tries < 20:
-            tries += 1
-            request = self.challenge(phone, request, nonce=f'"s{tries}"', stale="TRUE")
-        assert tries == 4
-        assert phone.names() == ["Refused", "DialogTerminated"]
-
-    def test_a_proxy_and_the_callee_may_both_ask(self, phone: Phone) -> None:
-        """407, then 401: the third request answers both, the proxy's nonce for the second time."""
-        _, invite = phone.called(credentials=Login("user", "secret"))
-        again = self.challenge(phone, invite, 407)
-        assert again is not None
-        third = self.challenge(phone, again, 401, realm='"callee"', nonce='"n2"')
-        assert third is not None
-        assert self.proves(third)
-        assert self.proves(third, "Proxy-Authorization")
-        assert Credentials.parse(third.headers.get("Proxy-Authorization") or "").nc == "00000002"
-
-    def test_only_its_own_realm_once_it_was_taken(self, phone: Phone) -> None:
-        """The first call learns whose realm it is; another's challenge then gets no answer, in any way."""
-        login = Login("user", "secret")
-        _, invite = phone.called(credentials=login)
-        again = self.challenge(phone, invite)
-        assert again is not None
-        phone.send(phone.respond(again, 200, body=b"answer"))
-        for status in (401, 407):
-            _, invite = phone.called(credentials=login)
-            assert self.challenge(phone, invite, status, realm='"elsewhere"') is None
-        _, invite = phone.called(credentials=login)
-        assert self.challenge(phone, invite, nonce='"n9"') is not None
-
-    def test_what_was_refused_teaches_nothing(self, phone: Phone) -> None:
-        """A realm in which the account was not taken is forgotten with the call; others have their own."""
-        login = Login("user", "secret")
-        _, invite = phone.called(credentials=login)
-        again = self.challenge(phone, invite, realm='"elsewhere"')
-        assert again is not None
-        phone.send(phone.respond(again, 403))
-        _, invite = phone.called(credentials=login)
-        again = self.challenge(phone, invite)
-        assert again is not None
-        phone.send(phone.respond(again, 200, body=b"answer"))
-        _, invite = phone.called(credentials=Login("other", "secret"))
-        assert self.challenge(phone, invite, realm='"elsewhere"') is not None
-
-    @pytest.mark.parametrize("login", [None, Login("user", "secret", "another realm")])
-    def test_nobody_else_gets_the_password(self, phone: Phone, login: Login | None) -> None:
-        """Without a login, or for another realm than the trunk names, 401 is the answer."""
-        _, invite = phone.called(credentials=login)
-        assert self.challenge(phone, invite) is None
-        refused = phone.events()[0]
-        assert isinstance(refused, Refused)
-        assert refused.status == 401
-
-    def test_a_challenge_after_cancel_is_the_end(self, phone: Phone) -> None:
-        """No second INVITE for a call that nobody wants any more."""
-        dialog, invite = phone.called(credentials=self.LOGIN)
-        dialog.cancel(0.0)
-        assert self.challenge(phone, invite) is None
-        assert phone.names() == ["DialogTerminated"]
-
-    def answered(self, phone: Phone, contact: str) -> Request:
-        """Answer a call with that Contact, hang up, and return the BYE."""
-        dialog, invite = phone.called(credentials=self.LOGIN)
-        phone.send(phone.respond(invite, 200, body=b"answer", contact=contact))
-        dialog.ack(0.0)
-        dialog.bye(0.0)
-        return request_of(phone.heard())
-
-    def test_a_challenged_bye_is_sent_again(self, phone: Phone) -> None:
-        """The peer of the login may challenge everything."""
-        bye = self.answered(phone, "<sip:phone@198.51.100.2>")
-        again = self.challenge(phone, bye)
-        assert again is not None
-        assert self.proves(again)
-        phone.send(phone.respond(again, 200))
-        assert phone.names() == ["Answered", "DialogTerminated"]
-
-    def test_another_machine_does_not_get_the_password(self, phone: Phone) -> None:
-        """A Contact may lead anywhere, also to somebody who would like to have it."""
-        bye = self.answered(phone, "<sip:phone@203.0.113.66>")
-        assert self.challenge(phone, bye) is None
-        assert phone.names() == ["Answered", "DialogTerminated"]
-
-    def test_a_challenged_reinvite_is_sent_again(self, phone: Phone) -> None:
-        """Like the first INVITE."""
-        dialog, invite = phone.called(credentials=self.LOGIN)
-        phone.send(phone.respond(invite, 200, body=b"answer"))
-        dialog.ack(0.0)
-        dialog.reinvite(0.0, b"hold")
-        again = self.challenge(phone, request_of(phone.heard()), 407)
-        assert again is not None
-        assert self.proves(again, "Proxy-Authorization")
-        assert again.body == b"hold"
-
-    def test_a_login_hides_its_password(self) -> None:
-        """Also from a log that prints values."""
-        assert "secret" not in repr(self.LOGIN)
-
-
-class TestLimits:
-    """What bounds a user agent."""
-
-    def test_draining_refuses_what_is_new(self, phone: Phone) -> None:
-        """503 with Retry-After to OPTIONS and INVITE; the running call goes on."""
-        dialog = phone.answered_call()
-        phone.agent.draining = True
-        for method in ("OPTIONS", "INVITE"):
-            response = only(phone.send(phone.request(method, call_id="call-2", branch=f"z9hG4bK-{method}")))
-            assert (response.status, response.headers.get("Retry-After")) == (503, "30")
-        phone.send(phone.within(dialog, "INVITE", body=b"hold"))
-        dialog.accept(0.0, b"held")
-        assert phone.statuses()[-1] == 200
-        phone.acknowledge(dialog, 2)
-        assert only(phone.send(phone.within(dialog, "BYE", 3))).status == 200
-
-    def test_more_dialogs_than_allowed_are_503(self, make_phone: Callable[..., Phone]) -> None:
-        """Without state, and without the gatekeeper's time."""
-        phone = make_phone(max_dialogs=1)
-        phone.call()
-        response = only(phone.send(phone.request("INVITE", call_id="call-2", branch="z9hG4bK-2")))
-        assert (response.status, response.headers.get("Retry-After")) == (503, "30")
-        assert only(phone.send(phone.request("OPTIONS", call_id="call-3"))).status == 200
-        assert phone.agent.dialog_count == 1
-
-    def test_more_transactions_than_allowed_are_503(self, make_phone: Callable[..., Phone]) -> None:
-        """Yet a call can still be ended."""
-        phone = make_phone(max_transactions=2)
-        dialog = phone.answered_call()
-        phone.call(call_id="call-2", branch="z9hG4bK-2").refuse(0.0, 486)
-        phone.heard()
-        assert only(phone.send(phone.request("OPTIONS", call_id="call-3"))).status == 503
-        assert only(phone.send(phone.within(dialog, "BYE"))).status == 200
-        assert phone.agent.transaction_count == 3
-
-    def test_a_peer_may_not_fork_for_ever(self, phone: Phone) -> None:
-        """Answers of ever new dialogs to one INVITE are bounded."""
-        dialog, invite = phone.called()
-        phone.send(phone.respond(invite, 200, tag="first", body=b"answer"))
-        dialog.ack(0.0)
-        phone.heard()
-        for number in range(100):
-            phone.send(phone.respond(invite, 200, tag=f"fork{number}"))
-        assert phone.agent.counters["forked.hung_up"] == 31
-        phone.wait(64)
-        assert phone.agent.transaction_count == 0
-
-    def test_tags_and_branches_are_tokens_of_the_caller(self, phone: Phone) -> None:
-        """Nothing random is made here: what the token function gives is what identifies."""
-        dialog, invite = phone.called()
-        assert dialog.local_tag.startswith("ours")
-        assert (invite.via.branch or "").startswith("z9hG4bKours")
-
-    def test_an_answered_call_costs_little(self, wire: Wire) -> None:
-        """INVITE to BYE costs well under a millisecond of CPU a side."""
-        assert cost(lambda: whole_call(wire)) < 5
-
-    def test_a_call_leaves_no_garbage(self, wire: Wire) -> None:
-        """No cycles: memory is free as soon as the last timer has fired, and the collector has no work."""
-        whole_call(wire)
-        gc.collect()
-        gc.disable()
-        try:
-            for _ in range(20):
-                whole_call(wire)
-            wire.handle_timeout(100.0)
-            assert wire.idle()
-            assert gc.collect() == 0
-        finally:
-            gc.enable()
-
-
-def whole_call(wire: Wire) -> None:
-    """INVITE, 100, 180, 200, ACK, BYE, 200."""
-    dialog = wire.caller.invite(
-        "sip:bob@198.51.100.2",
-        target=Target("UDP", "198.51.100.2", 5060),
-        from_="<sip:a@192.0.2.1>",
-        contact_user="a",
-        body=b"v=0\r\n",
-        now=wire.now,
-    )
-    wire.run()
-    event = wire.callee.next_event()
-    assert isinstance(event, InviteReceived)
-    event.dialog.ring(wire.now)
-    event.dialog.accept(wire.now, b"v=0\r\n")
-    wire.run()
-    dialog.ack(wire.now)
-    dialog.bye(wire.now)
-    wire.run()
-    while wire.caller.next_event() or wire.callee.next_event():
-        pass
 
 
 def test_two_user_agents_over_tcp(wire: Wire) -> None:
