@@ -61,14 +61,20 @@ class PatchEnd:
             return
         self._closed = True
         self.reason = reason
-        self._on_message = _drop
-        self.other._on_message = _drop
-        if not self.other._closed and self.other._on_closed is not None:
-            self.other._on_closed(code, reason)
+        tell = None if self.other._closed else self.other._on_closed
+        self._let_go()
+        self.other._let_go()
+        if tell is not None:
+            tell(code, reason)
 
     def check_alive(self) -> bool:
         """Whether it is still open."""
         return not self._closed
+
+    def _let_go(self) -> None:
+        """Hold on to nobody who holds on to this end."""
+        self._on_message, self._on_closed = _drop, None
+        self.on_flood, self.on_connected = flood_ignored, _nothing
 
 
 class Patch:
@@ -92,6 +98,7 @@ class Patch:
 
     def over(self, ending: Ending) -> None:
         """The dialled call has ended; once it was answered, its end of the patch says so."""
+        self.abandon = _drop_ending
         if not self.reached.done():
             self.reached.set_result(ending)
 

@@ -453,7 +453,8 @@ class PhoneMedia(_HotPhone):
     def _direct(self) -> None:
         """Send the caller's audio where it belongs, by the shortest way."""
         if self._receiver is not None:
-            self._receiver.redirect(self._hush if self.held else self._sink)
+            hushed = self.held and self._sink is not drop
+            self._receiver.redirect(self._hush if hushed else self._sink)
 
     def _hush(self, audio: bytes) -> None:
         """Music on hold is not for the agent; its timeline goes on in silence."""

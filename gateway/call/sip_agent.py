@@ -224,6 +224,7 @@ class SipAgent:
     def _stop(self) -> None:
         for beat in self._beats:
             self._parts.clock.leave(beat)
+        self._beats = []
 
     def _retune(self) -> None:
         """The agent has changed the session: another length of packets, maybe."""

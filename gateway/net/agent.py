@@ -161,7 +161,8 @@ class AgentDialer:
                     answer = _Answer(request.subprotocols, on_message, on_closed, most, self._throttle)
                     connection = await self._upgrade(request, answer)
         except (OSError, ValueError, picows.WSError) as error:
-            raise _explain(error, request.where) from error
+            # Without the traceback: its frames hold the connection, and that holds the error.
+            raise _explain(error, request.where) from error.with_traceback(None)
         self._open.add(connection)
         self._arm()
         return connection

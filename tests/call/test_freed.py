@@ -1,9 +1,11 @@
 """What a call has held in memory is free when it is over, without the collector, which stops all calls."""
 
+import asyncio
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http import HTTPStatus
 
 import pytest
 
@@ -20,12 +22,17 @@ from gateway.media.receiver import RtpReceiver
 from gateway.routing.table import RecordingMode
 from gateway.routing.web import WebRequest
 from tests.call.browser import browser
-from tests.call.phone import Phone, babble, until
-from tests.call.runtime import Runtime
+from tests.call.conftest import MakePhone
+from tests.call.phone import Phone, babble, sdp, until
+from tests.call.runtime import Runtime, runtime
+from tests.call.test_sip_agent import uri
+from tests.call.test_transfer import answered, transfer
 from tests.call.world import NUMBER, World
 
 PARTS = (Call, SipLeg, BrowserLeg, PhoneMedia, RtpReceiver, Bridge, Conversation, AgentLeg, CallRecording)
 
+PATIENCE = 6.0
+"Seconds: longer than any of a dialog's timers at the quick settings."
 
 Kept = Callable[[], Counter[str]]
 
@@ -46,10 +53,18 @@ def kept() -> Iterator[Kept]:
     gc.enable()
 
 
-async def all_is_freed(kept: Kept) -> None:
-    """Once the last repeats of the dialog were waited for."""
+async def all_is_freed(world: World, kept: Kept) -> None:
+    """Once the last repeats of the dialogs would have come, whose time is let go by."""
+    endpoint, loop = world.gateway.endpoint, asyncio.get_running_loop()
+
+    def is_freed() -> bool:
+        endpoint.user_agent.handle_timeout(loop.time() + PATIENCE)
+        endpoint.flush()
+        return not kept()
+
+    await asyncio.sleep(0.1)  # for the answer to our BYE
     with suppress(TimeoutError):
-        await until(lambda: not kept(), 6)
+        await until(is_freed, PATIENCE)
     assert not kept()
 
 
@@ -75,7 +90,7 @@ async def test_an_inbound_call(
     else:
         await talk.close()
     await world.records()
-    await all_is_freed(kept)
+    await all_is_freed(world, kept)
 
 
 async def test_an_outbound_call(world: World, agent: Runtime, phone: Phone, kept: Kept) -> None:
@@ -89,7 +104,68 @@ async def test_an_outbound_call(world: World, agent: Runtime, phone: Phone, kept
     await talk.message("start")
     leg.bye()
     await world.records()
-    await all_is_freed(kept)
+    await all_is_freed(world, kept)
+
+
+async def test_outbound_calls_that_come_to_nothing(world: World, phone: Phone, kept: Kept) -> None:
+    """Busy, and given up while it rings."""
+    await world.way_out(phone.uri())
+    await world.place()
+    (await phone.called()).refuse(486)
+    await world.hears("call.ended")
+    record = await world.place()
+    (await phone.called(2)).ring()
+    await world.hears("call.ringing")
+    world.gateway.switchboard.hang_up(record.id, "test")
+    await world.records()
+    await all_is_freed(world, kept)
+
+
+async def test_a_call_on_hold_with_the_fallback(
+    world: World, agent: Runtime, phone: Phone, kept: Kept
+) -> None:
+    """The runtime refuses, the fallback takes over, and the caller hangs up while it holds."""
+    agent.status = HTTPStatus.SERVICE_UNAVAILABLE
+    async with runtime() as other:
+        await world.line(dialect="native", fallback_url=other.url())
+        leg = phone.invite(world.at(), NUMBER)
+        await leg.answered()
+        talk = await other.talk()
+        await leg.reinvite(sdp(phone.sound.port, direction="sendonly", version=2))
+        await talk.message("hold")
+        leg.bye()
+        await world.records()
+        await all_is_freed(world, kept)
+
+
+async def test_a_transfer(
+    world: World, agent: Runtime, phone: Phone, make_phone: MakePhone, kept: Kept
+) -> None:
+    """Both calls, whose phones were each the other's agent."""
+    other = await make_phone()
+    leg = await answered(world, agent, phone, other)
+    await transfer(await agent.talk())
+    (await other.called()).accept()
+    await world.hears("call.transferred")
+    leg.bye()
+    await world.records()
+    await all_is_freed(world, kept)
+
+
+@pytest.mark.parametrize("by", ["caller", "agent"])
+async def test_an_agent_by_sip(
+    world: World, phone: Phone, make_phone: MakePhone, by: str, kept: Kept
+) -> None:
+    """Whoever hangs up, with both dialogs."""
+    bot = await make_phone()
+    await world.line(dialect="sip", runtime_url=uri(bot))
+    leg = phone.invite(world.at(), NUMBER)
+    talk = await bot.called()
+    talk.accept()
+    await leg.answered()
+    (leg if by == "caller" else talk).bye()
+    await world.records()
+    await all_is_freed(world, kept)
 
 
 async def test_calls_that_come_to_nothing(world: World, phone: Phone, kept: Kept) -> None:
@@ -99,7 +175,7 @@ async def test_calls_that_come_to_nothing(world: World, phone: Phone, kept: Kept
     phone.invite(world.at(), "+12125550199")
     await world.hears("call.ended", 2)
     await world.records()
-    await all_is_freed(kept)
+    await all_is_freed(world, kept)
 
 
 async def test_a_web_call(world: World, agent: Runtime, kept: Kept) -> None:
@@ -117,4 +193,4 @@ async def test_a_web_call(world: World, agent: Runtime, kept: Kept) -> None:
         await page.gone()
     await world.records()
     del ticket
-    await all_is_freed(kept)
+    await all_is_freed(world, kept)
