@@ -167,9 +167,13 @@ def _connect_sqlite(database: str, **arguments: Any) -> _SqliteConnection:
 def _open_sqlite(database: str, **arguments: Any) -> sqlite3.Connection:
     """In a thread of its own, which may wait."""
     connection: sqlite3.Connection = sqlite3.connect(database, **arguments)
-    _write_ahead(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        _write_ahead(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -182,7 +186,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
-                connection.close()
                 raise
             time.sleep(BUSY_PAUSE)
 
