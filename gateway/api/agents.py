@@ -11,6 +11,7 @@ from gateway.api.agent_shape import AgentBody, AgentChange, AgentItem, AgentPage
 from gateway.api.calls import json
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
+from gateway.api.numbers import NUMBER_ID
 from gateway.api.pages import Limit, Page, paged
 from gateway.api.refusal import Problem, invalid, not_found
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, VersionState
@@ -177,6 +178,8 @@ async def _detach(
 
 
 async def _number(there: Configuration, field: str, number_id: str, caller: Caller) -> PhoneNumber:
+    if NUMBER_ID.fullmatch(number_id) is None:
+        raise invalid(Problem(field, number_id[:200], "should be phn_ and 26 characters"))
     try:
         number = await there.numbers.get(number_id)
     except NotFound:

@@ -1,5 +1,6 @@
 """Which calls to list: the reference platform's filters, as query parameters, to the store's own."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from gateway.api.call_export import COLUMNS
 from gateway.call.record import Status
+from gateway.routing.number import normalise
+from gateway.routing.typed import cleaned
 from gateway.store.calls import MAX_PAGE, CallFilter
 from gateway.store.fields import moment
 
@@ -24,7 +27,7 @@ def _listed(text: str) -> str:
     values = text.split(",")
     if len(values) > MAX_VALUES:
         raise ValueError(f"should be at most {MAX_VALUES} values, separated by commas")
-    if not text.isprintable():
+    if not cleaned(text).isprintable():
         raise ValueError("should be printable")
     return text
 
@@ -152,8 +155,8 @@ def call_filter(query: CallQuery, workspace_id: str, version_ids: tuple[str, ...
         agent_ids=_values(query.agent_id),
         version_ids=versions,
         batch_ids=_values(query.batch_call_id),
-        from_numbers=_numbers(query.from_),
-        to_numbers=_numbers(query.to),
+        from_numbers=numbers_in(_values(query.from_)),
+        to_numbers=numbers_in(_values(query.to)),
         statuses=_values(query.status),
         end_reasons=_values(query.end_reason),
         sentiments=_values(query.sentiment),
@@ -187,14 +190,16 @@ def _one(text: str | None) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def _numbers(text: str | None) -> tuple[str, ...]:
-    """Numbers as they are kept; the `+` of a query that was not encoded has become a space."""
-    found = dict[str, None]()
-    for value in _values(text):
-        found[value] = None
-        if value.isascii() and value.isdigit():
-            found["+" + value] = None
-    return tuple(found)
+def numbers_in(typed: Iterable[str]) -> tuple[str, ...]:
+    """Telephone numbers in any writing: as they were typed, and in each way to read them.
+
+    The `+` of a query that was not encoded has become a space.
+    """
+    found: list[str] = []
+    for value in map(cleaned, typed):
+        readings = [reading.e164 for reading in normalise(value).readings]
+        found += [value, *readings, *([f"+{value}"] if value.isdecimal() else [])]
+    return tuple(dict.fromkeys(found))
 
 
 def _given(including: int | None, without: int | None, step: int) -> list[int]:

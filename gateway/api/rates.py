@@ -1,5 +1,6 @@
 """`/v1/rates`: what calls cost."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -8,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.calls import json
 from gateway.api.description import Decision, answers
 from gateway.api.keys import Caller, KeyGate
-from gateway.api.refusal import Problem, invalid
+from gateway.api.refusal import Answer, Declined, Problem, answer_to, invalid
 from gateway.call.offers import Offers
+from gateway.routing.number import normalise
 from gateway.routing.quoting import is_no_number
+from gateway.routing.typed import cleaned
+from gateway.store.rules import NUMBER_RIGHT
 
 Number = Annotated[str | None, Query(max_length=64, description="In E.164: `+919812345678`.")]
 AgentId = Annotated[str | None, Query(max_length=64, description="Whose number would call.")]
@@ -90,7 +94,15 @@ def rates(gate: KeyGate, offers: Offers) -> APIRouter:
             raise invalid(Problem("to", None, "is required"))
         offer = await offers.call(caller.workspace_id, to, from_, agent_id)
         if is_no_number(offer) and offer.refusal is not None:
-            raise offer.refusal
+            raise _renamed(answer_to(offer.refusal), "phone_number", "to")
+        if from_ is not None and not normalise(cleaned(from_)).readings:
+            raise invalid(Problem("from", from_, NUMBER_RIGHT))
         return json(offer.as_dict())
 
     return router
+
+
+def _renamed(answer: Answer, name: str, here: str) -> Declined:
+    """The same refusal, of a field that has another name here."""
+    problems = [replace(problem, field=here) for problem in answer.problems]
+    return Declined(replace(answer, message=str(answer.message).replace(name, here), problems=problems))

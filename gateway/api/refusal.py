@@ -14,9 +14,10 @@ from starlette.routing import Match
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused, mend_for
 from gateway.provisioning.errors import Forbidden, Upstream
-from gateway.routing.decision import ReasonGroup, Rejected
+from gateway.routing.decision import Reason, ReasonGroup, Rejected
 from gateway.routing.mending import Mend
 from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError, Unacceptable
+from gateway.store.rules import NUMBER_RIGHT
 
 MAX_GIVEN = 200
 "Characters of a wrong value that are said back."
@@ -154,10 +155,7 @@ def answer_to(error: Exception) -> Answer:
         case Declined():
             return error.answer
         case Rejected():
-            status = STATUSES[error.reason.group]
-            decision = error.decision.as_dict()
-            mend, later = mend_for(error.reason), error.retry_after
-            return Answer(status, error.message, error.reason.value, decision, mend, retry_after=later)
+            return _rejected(error)
         case Refused():
             status = 500 if error.reason is EndReason.INTERNAL_ERROR else 503
             mend, later = mend_for(error.reason), error.retry_after
@@ -172,6 +170,20 @@ def answer_to(error: Exception) -> Answer:
             return _store_answer(error)
         case _:
             return Answer(500, "Internal server error", "internal_error")
+
+
+def _rejected(error: Rejected) -> Answer:
+    """Where the number itself makes no sense, its field is named, as where something is written wrongly."""
+    status, later = STATUSES[error.reason.group], error.retry_after
+    decision, mend = error.decision.as_dict(), mend_for(error.reason)
+    problems = []
+    if error.reason.group is ReasonGroup.FORMAT:
+        name = "from_number" if error.reason is Reason.FROM_NUMBER_UNKNOWN else "phone_number"
+        failed = error.decision.checks[-1]
+        given = None if error.reason is Reason.DESTINATION_MISSING else failed.looked_at
+        problems = [Problem(name, given, NUMBER_RIGHT)]
+    reason = error.reason.value
+    return Answer(status, error.message, reason, decision, mend, problems, retry_after=later)
 
 
 def _store_answer(error: StoreError) -> Answer:

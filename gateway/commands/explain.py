@@ -15,6 +15,7 @@ from gateway.routing.decision import Decision, Rejected
 from gateway.routing.inbound import Credentials, CredentialState, route_inbound
 from gateway.routing.network import parse_network
 from gateway.routing.quoting import Offer
+from gateway.routing.typed import cleaned
 from gateway.store.errors import InvalidInput
 
 ANYBODY = "anonymous"
@@ -47,7 +48,7 @@ def explain(
     async def inbound_call(session: Session) -> None:
         _not_with("an inbound call", about_outbound)
         address = await _source(session, source, trunk)
-        decision = await _decide(session, to, from_ or ANYBODY, address, username)
+        decision = await _decide(session, cleaned(to), cleaned(from_ or ANYBODY), address, username)
         mend = mend_lines(decision.reason)
         session.output.lines({**decision.as_dict(), "source": address}, [*decision.lines(), *mend])
         _fail_where_refused(decision.allowed)

@@ -1,7 +1,7 @@
 """Looking at what can be bought: numbers on offer, prices, and what has to be in place before buying."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
@@ -17,7 +17,9 @@ from gateway.providers.protocol import (
     Wanted,
 )
 from gateway.provisioning.errors import Upstream
+from gateway.routing.number import SEPARATORS
 from gateway.routing.table import Workspace
+from gateway.routing.typed import cleaned, strange_in
 from gateway.store.errors import InvalidInput
 
 COUNTRIES = tuple(
@@ -76,8 +78,11 @@ class Market:
     async def search(self, wanted: Wanted) -> Offers:
         """Numbers that can be bought; `InvalidInput` where the country makes no sense or is not sold."""
         self.check_country(wanted.country_iso)
+        wanted = replace(wanted, pattern=cleaned(wanted.pattern or "").translate(SEPARATORS) or None)
         if wanted.pattern and not (wanted.pattern.isascii() and wanted.pattern.isdecimal()):
-            raise InvalidInput("pattern", wanted.pattern, "should be digits")
+            strange = strange_in(wanted.pattern)
+            right = f"should be digits, and not with {strange}" if strange else "should be digits"
+            raise InvalidInput("pattern", wanted.pattern, right)
         try:
             return await self.known_provider().search(wanted)
         except ProviderError as error:

@@ -7,9 +7,11 @@ from gateway.routing.assignment import assigned_version, is_ready, published_ver
 from gateway.routing.decision import Reason, Rejected, Trail
 from gateway.routing.number import normalise
 from gateway.routing.table import AgentVersion, PhoneNumber, RoutingTable, VersionState, Workspace
+from gateway.routing.typed import cleaned, strange_in
 
 NOT_FOUND = "Agent or phone number not found"
 NOT_OURS = "from_number must be a number that this workspace owns or has verified"
+INVALID_FROM = "from_number must be a valid E.164 phone number"
 NO_FROM_NUMBER = "Neither an agent nor a number to call from is given"
 NO_OUTBOUND_NUMBER = "No outbound phone number is assigned to agent {agent}"
 NO_OUTBOUND_VERSION = "Phone number {number} has no outbound agent version"
@@ -58,7 +60,7 @@ def calling_number(
     """Find the number that a request would go out from: the one it names, or one assigned to its agent."""
     if request.from_number is None:
         return _assigned_number(table, workspace, request, now_utc)
-    e164s = [reading.e164 for reading in normalise(request.from_number).readings]
+    e164s = [reading.e164 for reading in normalise(cleaned(request.from_number)).readings]
     for e164 in e164s:
         number = table.number_by_e164.get(e164)
         if number is not None and number.workspace_id == workspace.id:
@@ -69,7 +71,10 @@ def calling_number(
             found = f"verified as caller ID; {assigned.found}"
             return replace(assigned, caller_id=e164, looked_at=request.from_number, found=found)
     if not e164s:
-        return Calling(None, looked_at=request.from_number, found="not a telephone number")
+        strange = strange_in(request.from_number)
+        found = f"not a telephone number: it has {strange}" if strange else "not a telephone number"
+        message = f"{INVALID_FROM}: it has {strange}" if strange else INVALID_FROM
+        return Calling(None, looked_at=request.from_number, found=found, message=message)
     found = "neither a number of this workspace, nor verified by it"
     return Calling(
         None,

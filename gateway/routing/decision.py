@@ -115,6 +115,9 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.DESTINATION_MISSING,
         Reason.DESTINATION_UNPARSEABLE,
         Reason.DESTINATION_IMPOSSIBLE,
+        Reason.DESTINATION_EMERGENCY,
+        Reason.DESTINATION_SHORT_CODE,
+        Reason.FROM_NUMBER_UNKNOWN,
     ),
     ReasonGroup.NOT_FOUND: (
         Reason.UNKNOWN_NUMBER,
@@ -122,7 +125,6 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.NUMBER_IN_OTHER_WORKSPACE,
         Reason.VERSION_MISSING,
         Reason.AGENT_MISSING,
-        Reason.FROM_NUMBER_UNKNOWN,
     ),
     ReasonGroup.CONFIGURATION: (
         Reason.NUMBER_NOT_ACTIVE,
@@ -144,8 +146,6 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.WEB_CALL_LIMIT,
     ),
     ReasonGroup.POLICY: (
-        Reason.DESTINATION_EMERGENCY,
-        Reason.DESTINATION_SHORT_CODE,
         Reason.KYC_NOT_VERIFIED,
         Reason.NO_ENABLED_COUNTRIES,
         Reason.COUNTRY_NOT_ENABLED,

@@ -17,6 +17,7 @@ from gateway.routing.number import (
 )
 from gateway.routing.plan import NumberingPlan, Place, RangeKind, SpecialRange
 from gateway.routing.table import Workspace
+from gateway.routing.typed import cleaned, strange_in
 
 INVALID_NUMBER = "phone_number must be a valid E.164 phone number"
 NEVER_DIALLED = "Emergency numbers and short codes are never dialled"
@@ -63,7 +64,8 @@ def validate_destination(
 
 def _parse(trail: Trail, raw: str | None) -> E164:
     """Rule 1: present, parseable, and possible as an international number."""
-    written = (raw or "").strip()
+    # Before the bound: what is longer is no number, however it is cleaned.
+    written = cleaned((raw or "").strip()[: 4 * MAX_RAW])
     if len(written) > MAX_RAW:
         found = f"longer than {MAX_RAW} characters"
         raise trail.refused(
@@ -78,12 +80,15 @@ def _parse(trail: Trail, raw: str | None) -> E164:
 
 def _no_number(trail: Trail, written: str) -> Rejected:
     text = written.translate(SEPARATORS)
-    digits = text.removeprefix("+")
+    digits, strange = text.removeprefix("+"), strange_in(written)
     if not text:
         reason, found, message = Reason.DESTINATION_MISSING, "there is no destination", INVALID_NUMBER
     elif digits in EMERGENCY:
         reason, found, message = Reason.DESTINATION_EMERGENCY, "an emergency number", NEVER_DIALLED
-    elif not digits or digits.strip("0123456789*#") or not digits.isascii():
+    elif strange:
+        reason, found = Reason.DESTINATION_UNPARSEABLE, f"not a telephone number: it has {strange}"
+        message = f"{INVALID_NUMBER}: it has {strange}"
+    elif not digits or digits.strip("0123456789*#"):
         reason, found, message = Reason.DESTINATION_UNPARSEABLE, "not a telephone number", INVALID_NUMBER
     elif len(digits) <= LONGEST_SHORT_CODE or digits.strip("0123456789"):
         reason, found, message = Reason.DESTINATION_SHORT_CODE, "a short or service code", NEVER_DIALLED

@@ -7,12 +7,13 @@ from decimal import Decimal
 from enum import StrEnum
 
 from gateway.routing.calling import OutboundRequest, calling_number
-from gateway.routing.decision import Decision, Reason, Rejected
-from gateway.routing.number import E164, SEPARATORS, parse_e164
+from gateway.routing.decision import Decision, Reason, ReasonGroup, Rejected
+from gateway.routing.number import E164, MAX_RAW, SEPARATORS, parse_e164
 from gateway.routing.outbound import route_outbound
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.rating import Quote, RateDeck, RateDecks, quote_by_prefix, quote_flat, quote_web
 from gateway.routing.table import PhoneNumber, RoutingTable, Workspace
+from gateway.routing.typed import cleaned
 
 EXAMPLE_MINUTES = (1, 5, 10)
 
@@ -129,8 +130,9 @@ def offer_web(workspace: Workspace, balance: Decimal | None) -> Offer:
 
 def is_no_number(offer: Offer) -> bool:
     """Whether the destination is no telephone number at all, so that there is nothing to quote."""
-    no_number = (Reason.DESTINATION_MISSING, Reason.DESTINATION_UNPARSEABLE, Reason.DESTINATION_IMPOSSIBLE)
-    return offer.refusal is not None and offer.refusal.reason in no_number
+    reason = None if offer.refusal is None else offer.refusal.reason
+    own = reason is Reason.FROM_NUMBER_UNKNOWN
+    return reason is not None and reason.group is ReasonGroup.FORMAT and not own
 
 
 def _price(
@@ -153,7 +155,7 @@ def _by_deck(called: E164, deck: RateDeck | None, workspace: Workspace) -> Quote
 
 
 def _parsed(to: str | None) -> E164 | None:
-    return parse_e164((to or "").strip()[:64].translate(SEPARATORS))
+    return parse_e164(cleaned((to or "")[: 4 * MAX_RAW]).translate(SEPARATORS))
 
 
 def _source(quote: Quote | None) -> Source:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.table import PhoneNumber, VersionState
+from gateway.routing.typed import cleaned
 from gateway.store.database import Database
 from gateway.store.schema import agents, numbers, versions
 from gateway.store.seal import SecretBox
@@ -130,6 +131,7 @@ def _conditions(which: NumberFilter) -> list[sa.ColumnElement[bool]]:
 def _matches(text: str) -> sa.ColumnElement[bool]:
     """The nickname holds the text, or the number its digits."""
     named = sa.func.lower(numbers.c.nickname).contains(text.strip().lower(), autoescape=True)
+    text = cleaned(text)
     digits = "".join(filter(str.isdecimal, text))
     # A text with letters in it is a name: its digits alone would match numbers that nobody meant.
     if not digits or any(character.isalpha() for character in text):

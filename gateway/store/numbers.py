@@ -18,6 +18,7 @@ from gateway.routing.table import (
     VersionState,
     Workspace,
 )
+from gateway.routing.typed import cleaned
 from gateway.store.book import Book, Changing, pick_named
 from gateway.store.caps import Caps
 from gateway.store.errors import Conflict, InvalidInput, NotFound
@@ -106,7 +107,7 @@ class Numbers:
             if workspace_id not in (None, found.workspace_id):
                 raise NotFound("number", given, "there is no such number")
             return found
-        parsed = parse_e164("+" + re.sub(r"[^0-9]", "", given))
+        parsed = parse_e164("+" + re.sub(r"[^0-9]", "", cleaned(given)))
         spelled = given if parsed is None else parsed.e164
         return pick_named(PhoneNumber, spelled, await self.list_all(workspace_id), lambda number: number.e164)
 

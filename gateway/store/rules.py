@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from gateway.agent.dialects import DIALECTS, SIP, SUBPROTOCOL, WEBSOCKET
 from gateway.agent.placeholders import OF_EVERY_CALL, unknown_placeholders
 from gateway.routing.network import parse_network
-from gateway.routing.number import parse_e164
+from gateway.routing.number import SEPARATORS, parse_e164
 from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMode, VersionState, Workspace
+from gateway.routing.typed import cleaned, perhaps_meant, strange_in
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.uri import SipUri, parse_uri
 from gateway.store.errors import InvalidInput
@@ -22,6 +23,7 @@ CODECS = ("PCMU", "PCMA")
 TRANSPORTS = ("UDP", "TCP", "TLS")
 UNCHOSEN_AUDIO = "ulaw_8k"
 "What a version has that never chose: where its dialect does not have it, the dialect's first is meant."
+NUMBER_RIGHT = "should be a possible international number with its plus, such as +442079460018"
 MAX_NAME = 64
 MAX_PATH = 1024
 MAX_SOURCES = 1000
@@ -37,12 +39,19 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def checked_e164(field: str, given: str) -> tuple[str, str]:
     """An E.164 number taken apart: country code without plus, and local number."""
-    right = "should be a possible international number with its plus, such as +442079460018"
-    number = parse_e164(re.sub(r"[ .()-]", "", given))
+    number = parse_e164(cleaned(given).translate(SEPARATORS))
     if number is None:
-        near = parse_e164("+" + re.sub(r"[^0-9]", "", given).removeprefix("00"))
-        raise InvalidInput(field, given, right if near is None else f"{right}; did you mean {near.e164}?")
+        raise InvalidInput(field, given, _right_number(given))
     return number.calling_code, number.national
+
+
+def _right_number(given: str) -> str:
+    right, strange = NUMBER_RIGHT, strange_in(given)
+    if strange:
+        right = f"{right}, and not with {strange}"
+    digits = re.sub(r"[^0-9]", "", perhaps_meant(given)).removeprefix("00")
+    near = parse_e164(f"+{digits}")
+    return right if near is None else f"{right}; did you mean {near.e164}?"
 
 
 def checked_number(number: PhoneNumber) -> PhoneNumber:
@@ -245,7 +254,7 @@ def _check_headers(version: AgentVersion) -> None:
 
 
 def checked_workspace(workspace: Workspace) -> Workspace:
-    """The workspace; `InvalidInput` where a field is wrong."""
+    """The workspace with its numbers in E.164; `InvalidInput` where a field is wrong."""
     _check_text("name", workspace.name, 1)
     _check_least("concurrency_limit", workspace.concurrency_limit, 1)
     _check_least("sip_flat_rate", workspace.sip_flat_rate, 0)
@@ -254,11 +263,16 @@ def checked_workspace(workspace: Workspace) -> Workspace:
         raise InvalidInput(
             "currency", workspace.currency, "should be three capital letters, such as INR or EUR"
         )
-    if workspace.verification_number is not None:
-        checked_e164("verification_number", workspace.verification_number)
-    for number in workspace.verified_caller_ids:
-        checked_e164("verified_caller_ids", number)
-    return workspace
+    registered, own = workspace.verification_number, workspace.verified_caller_ids
+    return replace(
+        workspace,
+        verification_number=None if registered is None else _e164("verification_number", registered),
+        verified_caller_ids=tuple(dict.fromkeys(_e164("verified_caller_ids", number) for number in own)),
+    )
+
+
+def _e164(field: str, given: str) -> str:
+    return "+" + "".join(checked_e164(field, given))
 
 
 def checked_nickname(given: str) -> str:

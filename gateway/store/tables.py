@@ -24,6 +24,7 @@ from gateway.routing.table import (
     VersionState,
     Workspace,
 )
+from gateway.routing.typed import cleaned
 from gateway.store.book import V, read
 from gateway.store.news import ending, everything_of
 from gateway.store.schema import agents, numbers, versions
@@ -118,7 +119,7 @@ class Reader:
 
     async def _named(self, asked: Calling) -> list[PhoneNumber]:
         """The workspace's numbers that `from_number` can be read as."""
-        e164s = {reading.e164 for reading in normalise(asked.from_number or "").readings}
+        e164s = {reading.e164 for reading in normalise(cleaned(asked.from_number or "")).readings}
         if not e164s:
             return []
         own = numbers.c.workspace_id == asked.workspace_id

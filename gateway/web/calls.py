@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response, StreamingResponse
 
+from gateway.api.call_query import numbers_in
 from gateway.call.record import EndReason, Status
 from gateway.routing.decision import Reason
-from gateway.routing.number import normalise
 from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor, in_parts
 from gateway.store.fields import moment
 from gateway.web import words
@@ -212,8 +212,8 @@ def _asked(visit: Visit) -> Asked:
         agent_ids=_several(query["agent"]),
         batch_ids=_several(query["batch"]),
         number_ids=_several(query["number"]),
-        from_numbers=_numbers(query["from"]),
-        to_numbers=_numbers(query["to"]),
+        from_numbers=numbers_in(_several(query["from"])),
+        to_numbers=numbers_in(_several(query["to"])),
         statuses=_several(query["status"]),
         end_reasons=_several(query["reason"]),
         direction=form.one_of("direction", ("inbound", "outbound"), "") or None,
@@ -236,14 +236,6 @@ def _asked(visit: Visit) -> Asked:
 def _several(given: str) -> tuple[str, ...]:
     """A list separated by commas, as the reference's filters are."""
     return tuple(part.strip() for part in given.split(",") if part.strip())[:50]
-
-
-def _numbers(given: str) -> tuple[str, ...]:
-    """Telephone numbers in any writing: as they were typed, and in each way to read them."""
-    found: list[str] = []
-    for part in _several(given):
-        found += [part, *(reading.e164 for reading in normalise(part).readings)]
-    return tuple(dict.fromkeys(found))
 
 
 def _day(given: str, after: timedelta = timedelta()) -> datetime | None:

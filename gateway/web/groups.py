@@ -7,6 +7,7 @@ from gateway.numbering import NETWORK_GROUPS, shipped
 from gateway.routing.importer import read_network_groups
 from gateway.routing.plan import Country, NumberingPlan
 from gateway.routing.table import NetworkGroup, Workspace
+from gateway.routing.typed import cleaned
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def _key(group: NetworkGroup) -> tuple[str, str]:
 
 def searched(groups: Iterable[KnownGroup], text: str) -> list[KnownGroup]:
     """Groups whose country or name has the text, or that numbers which begin with the digits may be in."""
-    wanted = text.strip().lower()
+    wanted = cleaned(text).lower()
     if not wanted:
         return list(groups)
     digits = "".join(filter(str.isdecimal, wanted))

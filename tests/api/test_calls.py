@@ -96,7 +96,7 @@ async def test_call_is_placed_and_read_back(out: Api, carrier: Carrier) -> None:
     ("change", "status", "reason"),
     [
         ({"phone_number": None}, 400, "destination_missing"),
-        ({"phone_number": "12"}, 403, "destination_short_code"),
+        ({"phone_number": "12"}, 400, "destination_short_code"),
         ({"phone_number": "+141555501"}, 400, "destination_impossible"),
         ({"phone_number": "+19005550100"}, 403, "destination_premium"),
         ({"agent_id": "agent_other"}, 404, "agent_missing"),

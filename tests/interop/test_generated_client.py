@@ -61,7 +61,7 @@ def test_a_generated_client_places_a_call(sipp: Path, tmp_path: Path) -> None:
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         refused, placed, answered, ended = map(json.loads, done.stdout.splitlines())
-        assert refused == {"refused": 400}
+        assert refused == {"refused": 400, "field": "phone_number"}
         assert (placed["again"], placed["status"]) == (placed["placed"], 200)
         assert answered == {"answered": CALLEE}
         assert ended == {"ended": "completed", "reason": "ended_by_request", "listed": [placed["placed"]]}

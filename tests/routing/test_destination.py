@@ -110,7 +110,7 @@ def test_the_table_is_large_and_has_every_reason() -> None:
     ("destination", "workspace", "group", "message"),
     [
         ("", "open", ReasonGroup.FORMAT, "phone_number must be a valid E.164 phone number"),
-        ("+999", "open", ReasonGroup.POLICY, "Emergency numbers and short codes are never dialled"),
+        ("+999", "open", ReasonGroup.FORMAT, "Emergency numbers and short codes are never dialled"),
         ("+14155550123", "unverified", ReasonGroup.POLICY, "KYC is not verified"),
         ("+14155550123", "none", ReasonGroup.POLICY, "No enabled countries configured"),
         (

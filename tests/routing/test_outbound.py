@@ -210,7 +210,11 @@ def test_a_sip_trunk_number_goes_by_its_own_trunk_and_past_the_country_rules(rou
             Reason.NO_OUTBOUND_NUMBER,
             "No outbound phone number is assigned to agent agent_2",
         ),
-        ({"from_number": "sales"}, Reason.FROM_NUMBER_UNKNOWN, "Agent or phone number not found"),
+        (
+            {"from_number": "sales"},
+            Reason.FROM_NUMBER_UNKNOWN,
+            "from_number must be a valid E.164 phone number: it has LATIN SMALL LETTER S (U+0073)",
+        ),
         (
             {"from_number": "+14155550177"},
             Reason.CALLER_ID_NOT_ALLOWED,

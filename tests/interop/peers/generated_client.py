@@ -23,8 +23,8 @@ def say(**seen: object) -> None:
 
 metadata = CallBodyMetadata.from_dict({"name": "Ada"})
 with AuthenticatedClient(base_url=url, token=key, raise_on_unexpected_status=True) as client:
-    wrong = place_call.sync(client=client, body=CallBody(phone_number="+1415555", from_number=caller))
-    say(refused=wrong.status_code)
+    wrong = place_call.sync(client=client, body=CallBody(phone_number="123", from_number=caller))
+    say(refused=wrong.status_code, field=wrong.problems[0].field if wrong.problems else None)
     asked = CallBody(phone_number=callee, from_number=caller, metadata=metadata)
     placed = place_call.sync(client=client, body=asked, idempotency_key="once")
     again = place_call.sync_detailed(client=client, body=asked, idempotency_key="once")
