@@ -14,10 +14,12 @@ from fastapi.responses import RedirectResponse
 from prometheus_client import CollectorRegistry
 
 from gateway import __version__
+from gateway.agent.protocol import Transfer
 from gateway.api.agents import agents
 from gateway.api.call_events import CallStreams
 from gateway.api.call_texts import call_texts
-from gateway.api.calls import CallParts, calls
+from gateway.api.calls import CallParts as CallRoutes
+from gateway.api.calls import calls
 from gateway.api.countries import countries
 from gateway.api.description import application
 from gateway.api.front import front, http_server
@@ -34,14 +36,20 @@ from gateway.api.vendors import vendors
 from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
+from gateway.call.dialogs import Dialogs
 from gateway.call.left_over import tell_of_left_over
 from gateway.call.lookup import Lookup
+from gateway.call.meter import Meter
+from gateway.call.newcomers import Newcomers
 from gateway.call.offers import Offers
 from gateway.call.once import Once, sweep
+from gateway.call.parts import CallParts
+from gateway.call.patch import Transferable
 from gateway.call.placing import Placing
-from gateway.call.sip_words import dialled
+from gateway.call.sounds import Sounds
 from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
+from gateway.call.turned_away import TurnedAway
 from gateway.call.web_calls import WebCalls
 from gateway.events.bus import Event, EventBus, Sink
 from gateway.events.link import BrokerLink
@@ -53,13 +61,15 @@ from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
 from gateway.house_phone import HousePhone
-from gateway.listening import binding, client_tls, families, reach, sip_settings
+from gateway.listening import authenticator, binding, client_tls, families, reach, sip_settings, stream_limits
 from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
 from gateway.net.browser import upgrades
+from gateway.net.clock import MediaClock
 from gateway.net.dns import Resolver
+from gateway.net.overload import Overload
+from gateway.net.rtp import PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
-from gateway.net.streams import StreamLimits
 from gateway.net.throttle import Throttle
 from gateway.net.webhook import WebhookSender
 from gateway.numbering import load_plan
@@ -71,12 +81,9 @@ from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
 from gateway.recordings.retention import Retention
 from gateway.recordings.writer import RecordingWriter
+from gateway.routing.limits import Limits
 from gateway.settings import Config
-from gateway.sip.digest import Authenticator
-from gateway.sip.errors import RemoteProtocolError
-from gateway.sip.message import Request
-from gateway.sip.screening import MessageRefused
-from gateway.sip.target import Target
+from gateway.sip.events import Event as SipEvent
 from gateway.store import CallRow, StoreError, open_store
 from gateway.store.closing import Left
 from gateway.store.database import Database
@@ -103,6 +110,7 @@ class Gateway:
         self.bus = EventBus(*sinks)
         self.registry = CollectorRegistry()
         self.loop_lag = LoopLag(self.registry)
+        self.parts: CallParts
         self.switchboard: Switchboard
         self.endpoint: SipEndpoint
         self.placing: Placing
@@ -119,7 +127,6 @@ class Gateway:
         self._at_once = asyncio.Event()
         self.tenure: Tenure
         self._not_ready: str | None = "starting"
-        self._telling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Have the name, open the store, close what a killed run left behind, and take calls.
@@ -139,19 +146,7 @@ class Gateway:
         self._reach = reach(config)
         dialer = AgentDialer(config.agents, self.throttle, self._reach)
         self._open.push_async_callback(dialer.close)
-        self.switchboard = Switchboard(config, self.store, self.bus, dialer)
-        await self._start_recordings()
-        await self._start_sip()
-        self.placing = Placing(config.outbound, self.store, self.switchboard, load_plan(config.outbound))
-        self.transfers = Transfers(self.placing)
-        self.switchboard.on_transfer = self.transfers.ask
-        self.web_calls = WebCalls(config, self.store, self.switchboard)
-        self._open.push_async_callback(self.switchboard.close)
-        self._open.push_async_callback(self.transfers.close)
-        self.switchboard.meter.start()
-        self._open.push_async_callback(self.switchboard.meter.stop)
-        self.switchboard.clock.start()
-        self._open.callback(self.switchboard.clock.stop)
+        await self._start_calls(dialer, await self._start_recordings())
         self.loop_lag.start()
         self._open.callback(self.loop_lag.stop)
         self._start_provisioning()
@@ -286,7 +281,7 @@ class Gateway:
         if self.link is not None:
             await self.link.outbox.settled()
 
-    async def _start_recordings(self) -> None:
+    async def _start_recordings(self) -> RecordingWriter:
         settings = self.config.recordings
         key = self.store.key_for("recordings")
         folder = FolderStore(self.config.recordings_folder, key, seals=settings.at_rest == "sealed")
@@ -297,7 +292,6 @@ class Gateway:
         )
         writer.start()
         self._open.push_async_callback(writer.close)
-        self.switchboard.recordings = writer
         began, at = datetime.now(UTC), time.monotonic()
 
         def now() -> datetime:
@@ -307,46 +301,85 @@ class Gateway:
         retention = Retention(self.store, self.keeping, self.config.store.keep_calls_days, self.bus.tell)
         for work, name in ((self.keeping.run(now), "recordings-sweep"), (retention.run(now), "calls-sweep")):
             self._open.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
+        return writer
 
-    async def _start_sip(self) -> None:
-        config = self.config
-        gate = TrunkGate(
-            self.store.trunks,
-            Authenticator(
-                secrets.token_bytes(32),
-                config.sip.realm,
-                lifetime=config.sip.nonce_seconds,
-                algorithms=config.sip.digest_algorithms,
-            ),
-            config.sip.unknown_sources,
-            self.switchboard.newcomers,
-            self.switchboard.overload,
-            self._unknown_source,
-            self._message_refused,
+    async def _start_calls(self, dialer: AgentDialer, recordings: RecordingWriter) -> None:
+        """The user agent, what calls are made of, and who has and places them."""
+        config, tell, dialogs = self.config, self.bus.tell, Dialogs()
+        limits, media, loop = config.limits, config.media, asyncio.get_running_loop()
+        # What comes in leads to calls, and calls send: the user agent knows the switchboard through us.
+        overload = Overload(limits.shed_late_ms / 1000, tell, self._running, limits.shed_from_calls)
+        newcomers = Newcomers(limits.calls_per_second, limits.unacknowledged_calls)
+        gate = self._gate(newcomers, overload)
+        resolver = Resolver(families=families(config.sip.listeners))
+        self.endpoint = self._sip_endpoint(gate, resolver, dialogs)
+        clock = MediaClock(self._tick_failed)
+        self.parts = CallParts(
+            config=config,
+            store=self.store,
+            tell=tell,
+            endpoint=self.endpoint,
+            gate=gate,
+            newcomers=newcomers,
+            dialogs=dialogs,
+            resolver=resolver,
+            clock=clock,
+            ports=RtpPorts(PortRange(media.port_min, media.port_max), media.quarantine_seconds, clock=clock),
+            sounds=Sounds(config.sound_folders, media.max_sound_bytes),
+            recordings=recordings,
+            meter=Meter(self.store, config.billing.grace_seconds, loop.time, tell),
+            limits=Limits(),
+            dialer=dialer,
+            transfer=self._transfer,
         )
-        self.switchboard.resolver = resolver = Resolver(families=families(config.sip.listeners))
-        self.endpoint = SipEndpoint(
+        self.switchboard = Switchboard(self.parts, overload)
+        self.placing = Placing(config.outbound, self.parts, self.switchboard, load_plan(config.outbound))
+        self.transfers = Transfers(self.placing)
+        self.web_calls = WebCalls(config, self.parts, self.switchboard)
+        self._open.push_async_callback(self.endpoint.stop)
+        await self.endpoint.start()
+        self._open.push_async_callback(self.switchboard.close)
+        self._open.push_async_callback(self.transfers.close)
+        self.parts.meter.start()
+        self._open.push_async_callback(self.parts.meter.stop)
+        clock.start()
+        self._open.callback(clock.stop)
+
+    def _hear(self, event: SipEvent) -> None:
+        self.switchboard.on_event(event)
+
+    def _transfer(self, call: Transferable, wanted: Transfer) -> None:
+        self.transfers.ask(call, wanted)
+
+    def _tick_failed(self, error: Exception) -> None:
+        self.bus.tell("media.crashed", level="error", exc_info=error)
+
+    def _gate(self, newcomers: Newcomers, overload: Overload) -> TrunkGate:
+        config, turned_away = self.config, TurnedAway(self.store, self.bus.tell)
+        return TrunkGate(
+            self.store.trunks,
+            authenticator(config.sip),
+            config.sip.unknown_sources,
+            newcomers,
+            overload,
+            turned_away.unknown_source,
+            turned_away.message_refused,
+        )
+
+    def _sip_endpoint(self, gate: TrunkGate, resolver: Resolver, dialogs: Dialogs) -> SipEndpoint:
+        config = self.config
+        return SipEndpoint(
             [binding(listener) for listener in config.sip.listeners],
             gate,
             lambda: secrets.token_hex(10),
             resolver,
-            self.switchboard.on_event,
+            self._hear,
             settings=sip_settings(config.sip),
-            limits=StreamLimits(
-                connections=config.sip.max_connections,
-                connections_per_source=config.sip.max_connections_per_source,
-                handshake_seconds=config.sip.handshake_seconds,
-                idle_seconds=config.sip.idle_connection_seconds,
-                partial_message_seconds=config.sip.partial_message_seconds,
-                message_bytes=config.sip.max_message_bytes,
-            ),
+            limits=stream_limits(config.sip),
             client_tls=client_tls(config.outbound),
-            trace=self.switchboard.on_message,
+            trace=dialogs.on_message,
             reach=self._reach,
         )
-        self.switchboard.endpoint, self.switchboard.gate = self.endpoint, gate
-        self._open.push_async_callback(self.endpoint.stop)
-        await self.endpoint.start()
 
     def _start_provisioning(self) -> None:
         """The counter for numbers, the connection test, and the sweep that looks after rentals."""
@@ -417,7 +450,7 @@ class Gateway:
             ),
             calls(gate, parts),
             web_calls(gate, self.web_calls, self.config.web.public_url),
-            rates(gate, Offers(self.store, self.placing.plan, self.switchboard.meter.balance)),
+            rates(gate, Offers(self.store, self.placing.plan, self.parts.meter.balance)),
             recordings(gate, self._recording_parts()),
             call_texts(gate, self._lookup(), self.store.texts, self.bus),
             user_webhooks(gate, self._subscribing()),
@@ -473,11 +506,11 @@ class Gateway:
         provisioning, workspaces = self.config.provisioning, self.store.configuration.workspaces
         return countries(gate, self.placing.plan, workspaces, provisioning.provider, provisioning.prices)
 
-    def _call_parts(self) -> CallParts:
+    def _call_parts(self) -> CallRoutes:
         lookup = self._lookup()
         most, of_workspace = self.config.http.max_followers, self.config.http.max_followers_per_workspace
         self._streams = CallStreams(self.bus, self._recall, lookup, most, of_workspace)
-        return CallParts(
+        return CallRoutes(
             once=Once(self.placing, self.store.requests, lookup),
             lookup=lookup,
             board=self.switchboard,
@@ -492,17 +525,18 @@ class Gateway:
         return self._not_ready or self.tenure.unwritable or busy or await self.store.healthy()
 
     def _gauges(self) -> dict[str, float]:
-        board, agent, records = self.switchboard, self.endpoint.user_agent, self.store.counters
+        board, parts = self.switchboard, self.parts
+        agent, records = self.endpoint.user_agent, self.store.counters
         return {
             "calls_active": board.active,
-            "recordings_active": board.recordings.active,
-            "rtp_ports_in_use": board.ports.in_use,
+            "recordings_active": parts.recordings.active,
+            "rtp_ports_in_use": parts.ports.in_use,
             "sip_dialogs": agent.dialog_count,
             "sip_transactions": agent.transaction_count,
             "calls_shed": board.overload.shed,
             "overloaded": board.overload.shedding,
             "media_clock_late_milliseconds": round(board.overload.level * 1000, 2),
-            "media_clock_skipped_beats": board.clock.skipped_beats,
+            "media_clock_skipped_beats": parts.clock.skipped_beats,
             "agents_held": self.throttle.held,
             "agents_cut_off": self.throttle.cut_off,
             "sip_connections_refused": self.endpoint.streams.refused,
@@ -530,43 +564,6 @@ class Gateway:
             "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],
             "mqtt_dropped": 0 if self.link is None else self.link.outbox.counters["dropped"],
         }
-
-    def _message_refused(self, refusal: MessageRefused, trunk: str, count: int) -> None:
-        header, colon, why = refusal.why.partition(": ")
-        self.bus.tell(
-            "sip.refused" if refusal.status else "sip.dropped",
-            level="warning",
-            trunk=trunk,
-            source=f"{refusal.source.host}:{refusal.source.port}",
-            method=refusal.what,
-            status=refusal.status,
-            header=header if colon else "",
-            why=why if colon else refusal.why,
-            sip_call_id=refusal.call_id,
-            count=count,
-        )
-
-    def _unknown_source(self, source: Target, request: Request, count: int) -> None:
-        """Say in the log what an unknown source got no answer to; one line at a time."""
-        if self._telling is None or self._telling.done():
-            telling = self._tell_unknown(source, request, count)
-            self._telling = asyncio.get_running_loop().create_task(telling)
-
-    async def _tell_unknown(self, source: Target, request: Request, count: int) -> None:
-        try:
-            called = dialled(request)
-        except RemoteProtocolError:
-            called = ""
-        self.bus.tell(
-            "sip.ignored",
-            level="warning",
-            reason="unknown_source",
-            source=f"{source.host}:{source.port}",
-            method=request.method,
-            to=called,
-            near_misses=await self.switchboard.near_misses(source, called),
-            count=count,
-        )
 
 
 def operator_token(data_dir: Path) -> str:

@@ -1,5 +1,6 @@
 """What the configuration's listeners and timers are to the sockets and the user agent."""
 
+import secrets
 import socket
 import ssl
 from collections.abc import Sequence
@@ -8,8 +9,10 @@ from gateway import __version__
 from gateway.media.dtmf import INFO_TYPES, parse_info
 from gateway.net.reach import Reach
 from gateway.net.sip import Binding
+from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
 from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
+from gateway.sip.digest import Authenticator
 from gateway.sip.settings import Settings
 
 
@@ -59,4 +62,23 @@ def sip_settings(sip: SipSettings) -> Settings:
         invite_timeout=sip.invite_seconds,
         info_types=INFO_TYPES,
         reads_info=lambda media_type, body: parse_info(media_type, body) is not None,
+    )
+
+
+def stream_limits(sip: SipSettings) -> StreamLimits:
+    """How many TCP and TLS connections there may be, and how long they may idle."""
+    return StreamLimits(
+        connections=sip.max_connections,
+        connections_per_source=sip.max_connections_per_source,
+        handshake_seconds=sip.handshake_seconds,
+        idle_seconds=sip.idle_connection_seconds,
+        partial_message_seconds=sip.partial_message_seconds,
+        message_bytes=sip.max_message_bytes,
+    )
+
+
+def authenticator(sip: SipSettings) -> Authenticator:
+    """Who makes and checks our digest challenges, with a secret of this process."""
+    return Authenticator(
+        secrets.token_bytes(32), sip.realm, lifetime=sip.nonce_seconds, algorithms=sip.digest_algorithms
     )

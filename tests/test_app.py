@@ -144,8 +144,9 @@ async def test_nothing_is_left(world: World, agent: Runtime, phone: Phone) -> No
     user_agent = world.gateway.endpoint.user_agent
     board = world.gateway.switchboard
     await until(lambda: user_agent.transaction_count == 0 and user_agent.dialog_count == 0)
-    assert board.ports.in_use == 0
-    assert (board._calls, board._by_call_id, board._tasks) == ({}, {}, {})
+    dialogs = world.gateway.parts.dialogs
+    assert world.gateway.parts.ports.in_use == 0
+    assert (dialogs._receivers, dialogs._ladders, board._tasks) == ({}, {}, {})
     assert user_agent.next_timeout() is None
     await until(lambda: _open_sockets() <= before)
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
@@ -237,7 +238,7 @@ async def test_many_at_once(world: World, agent: Runtime, phone: Phone) -> None:
     for leg in legs:
         await leg.answered()
     assert world.gateway.switchboard.active == 30
-    assert world.gateway.switchboard.ports.in_use == 30
+    assert world.gateway.parts.ports.in_use == 30
     for leg in legs:
         leg.bye()
     rows = await world.records()

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from gateway.call.bridge import Bridge
 from gateway.call.browser_leg import BrowserLeg
 from gateway.call.conversation import Conversation
 from gateway.call.dialling import Headers
+from gateway.call.parts import CallParts
 from gateway.call.patch import Patch
 from gateway.call.phone import Party, Phone
 from gateway.call.record import CallRecord, Ending, EndReason, Route, Status
@@ -23,9 +23,6 @@ from gateway.routing.outbound import OutboundRoute
 from gateway.routing.web import WebRoute
 from gateway.sip.events import Event, InviteReceived
 
-if TYPE_CHECKING:
-    from gateway.call.switchboard import Switchboard
-
 
 class Call:
     """One call, from its first message to its one ending.
@@ -34,11 +31,11 @@ class Call:
     happens in between, its record gets exactly one ending with a reason.
     """
 
-    def __init__(self, board: "Switchboard", record: CallRecord) -> None:
+    def __init__(self, parts: CallParts, record: CallRecord) -> None:
         self.record = record
         self.phone: Phone
         "Who the agent talks to: set by whichever way the call begins."
-        self._board = board
+        self._parts = parts
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._conversation: Conversation | None = None
         self.recording: CallRecording | None = None
@@ -57,10 +54,10 @@ class Call:
 
     @classmethod
     def inbound(
-        cls, board: "Switchboard", record: CallRecord, invite: InviteReceived, begun: Callable[["Call"], None]
+        cls, parts: CallParts, record: CallRecord, invite: InviteReceived, begun: Callable[["Call"], None]
     ) -> "Call":
         """A call that a carrier sends us; `begun` is called once it is known to be one."""
-        call = cls(board, record)
+        call = cls(parts, record)
         call._invite = invite
         call._untold = lambda: begun(call)
         call._by_sip("caller").begin(invite.dialog)
@@ -69,10 +66,10 @@ class Call:
 
     @classmethod
     def outbound(
-        cls, board: "Switchboard", record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers
+        cls, parts: CallParts, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers
     ) -> "Call":
         """A call that somebody asked us for, and that may go out; it has its places already."""
-        call = cls(board, record)
+        call = cls(parts, record)
         call._by_sip("callee")
         call._lease = lease
         call._live = lambda: call._outbound(route, lease, headers)
@@ -80,10 +77,10 @@ class Call:
 
     @classmethod
     def web(
-        cls, board: "Switchboard", record: CallRecord, route: WebRoute, lease: Lease, wait_seconds: float
+        cls, parts: CallParts, record: CallRecord, route: WebRoute, lease: Lease, wait_seconds: float
     ) -> "Call":
         """A call of a browser, which has so many seconds to come; it has its places already."""
-        call = cls(board, record)
+        call = cls(parts, record)
         call._lease = lease
         call.phone = browser = BrowserLeg(call.end, asyncio.get_running_loop().time)
         call._live = lambda: call._web(browser, route, lease, wait_seconds)
@@ -96,7 +93,7 @@ class Call:
         return self._sip
 
     def _by_sip(self, party: Party) -> SipLeg:
-        self.phone = self._sip = SipLeg(party, self._board.endpoint, self.end, self.tell)
+        self.phone = self._sip = SipLeg(party, self._parts.endpoint, self.end, self.tell)
         return self._sip
 
     def release(self) -> None:
@@ -174,7 +171,7 @@ class Call:
         """Tell an event of this call."""
         if self.record.workspace_id is not None:
             fields["workspace_id"] = self.record.workspace_id
-        self._board.tell(name, level=level, call_id=self.record.id, **fields)
+        self._parts.tell(name, level=level, call_id=self.record.id, **fields)
 
     async def run(self) -> None:
         """Live the call, and leave a record with its ending."""
@@ -199,22 +196,22 @@ class Call:
 
     async def _inbound(self, invite: InviteReceived) -> Ending:
         """Decide, open both legs, answer, and carry the audio until somebody hangs up."""
-        route = await self._board.route(invite)
+        route = await self._parts.route(invite)
         self.record.routed(route)
         self._begun()
         self._routed(route)
         with ExitStack() as stack:
-            lease = stack.enter_context(self._board.lease(route))
+            lease = stack.enter_context(self._parts.lease(route))
             self.record.decision = lease.decision.as_dict()
-            media = self._board.open_media(route.trunk.codecs, invite.source, route.trunk.sources)
+            media = self._parts.open_media(route.trunk.codecs, invite.source, route.trunk.sources)
             self.sip.open(media, invite.request.body)
-            bridge = stack.enter_context(self._board.bridge(self))
+            bridge = stack.enter_context(self._parts.bridge(self, self.phone))
             conversation = self._talk_by(bridge, route)
             self._ring()
             await conversation.dial()
             self.sip.accept()
             self.sip.on_acknowledged = stack.enter_context(
-                self._board.newcomers.unacknowledged(invite.source.host)
+                self._parts.newcomers.unacknowledged(invite.source.host)
             )
             self._answered()
             conversation.answered()
@@ -227,7 +224,7 @@ class Call:
             self._routed(route)
             with self._limit(wait_seconds, self._never_came):
                 await browser.here.wait()
-            bridge = stack.enter_context(self._board.bridge(self))
+            bridge = stack.enter_context(self._parts.bridge(self, self.phone))
             conversation = self._talk_by(bridge, route)
             browser.ring()
             self._rings()
@@ -248,10 +245,10 @@ class Call:
             stack.enter_context(lease)
             self._routed(route)
             await asyncio.sleep(lease.wait)
-            trunk, target = route.trunk, self._board.target_of(route)
-            media = self._board.open_media(trunk.codecs, target, trunk.sources)
+            trunk, target = route.trunk, self._parts.target_of(route)
+            media = self._parts.open_media(trunk.codecs, target, trunk.sources)
             offer = self.sip.offer(media)
-            bridge = stack.enter_context(self._board.bridge(self))
+            bridge = stack.enter_context(self._parts.bridge(self, self.phone))
             conversation = self._talk_by(bridge, route)
             self._hear_early(route, conversation)
             self.sip.on_picked_up = self._picked_up
@@ -264,16 +261,18 @@ class Call:
         self.route = route
         self.record.routed(route)
         if isinstance(route, InboundRoute) and route.withheld:
-            self.record.sealed_caller = self._board.seal(route.withheld)
+            self.record.sealed_caller = self._parts.seal(route.withheld)
         by = {} if isinstance(route, WebRoute) else {"trunk": route.trunk.name}
         self.tell("call.routed", **by, agent=route.agent.name, version=route.version.number)
 
     def _talk_by(self, bridge: Bridge, route: Route) -> Conversation:
         """The agent's side, and who hears of what happens on the phone's."""
-        conversation = self._conversation = self._board.conversation(self, route, bridge)
-        self.recording = self._board.recording(self, route, bridge)
+        conversation = self._conversation = self._parts.conversation(self, route, bridge, self.patch)
+        self.recording = self._parts.recording(self, route, bridge)
         self.phone.on_retune = bridge.retune
         self.phone.on_hold = conversation.hold
+        bridge.on_record = self.recording.ask
+        bridge.on_transfer = lambda wanted: self._parts.transfer(self, wanted)
         bridge.on_first_word = self._first_word
         bridge.on_first_heard = self._first_heard
         return conversation
@@ -288,9 +287,14 @@ class Call:
 
     def _dial(self, route: OutboundRoute, offer: bytes, headers: Headers) -> None:
         """Send the INVITE."""
-        self._board.invite(self, route, offer, headers)
+        dialog = self._parts.invite(route, offer, headers)
+        self.sip.begin(dialog)
+        self.sip.username = route.trunk.outbound_username
+        self.record.sip_call_id = dialog.call_id
+        self._parts.dialogs.begin(dialog, self, self.record)
+        self._parts.endpoint.flush()
         self.record.status = Status.SENT
-        self._board.save(self.record)
+        self._parts.save(self.record)
         self.tell("call.sent", trunk=route.trunk.name, dialled=route.dialled, to=route.trunk.termination_uri)
 
     def _hear_early(self, route: OutboundRoute, conversation: Conversation) -> None:
@@ -348,13 +352,13 @@ class Call:
     def _answered(self) -> None:
         """Time counts from here, and costs money, even where the agent is late."""
         self.record.answered_at = self.record.now()
-        self._board.meter.answered(self.record.id)
-        self._board.save(self.record)
+        self._parts.meter.answered(self.record.id)
+        self._parts.save(self.record)
         self.tell("call.answered", codec=self.phone.media.codec_name)
 
     async def _talk(self, route: Route, bridge: Bridge, conversation: Conversation) -> Ending:
         try:
-            limit = min(route.max_seconds, self._board.max_call_seconds)
+            limit = min(route.max_seconds, self._parts.max_call_seconds)
             async with asyncio.timeout(limit):
                 # The first word waits until the phone surely hears it.
                 await self.phone.connected.wait()
@@ -386,7 +390,7 @@ class Call:
         if isinstance(refusal, Rejected):
             self.record.rejected(refusal)
         if self._invite is not None:
-            challenge = self._board.challenge(self._invite, refusal)
+            challenge = self._parts.challenge(self._invite, refusal)
             self._challenged = bool(challenge)
             self.sip.refuse(refusal, challenge)
         return ending_of(refusal)
@@ -416,11 +420,11 @@ class Call:
         figures = self.phone.figures()
         if self._conversation is not None:
             figures["agent"] = self._conversation.figures()
-        self.record.paid_seconds = self._board.meter.ended(self.record.id)
+        self.record.paid_seconds = self._parts.meter.ended(self.record.id)
         if self.recording is not None:
             self.recording.end()
         self.record.end(ending, figures)
-        self._board.save(self.record)
+        self._parts.save(self.record)
         if self.patch is not None:
             self.patch.over(ending)
         level = "warning" if ending.status is Status.FAILED else "info"

@@ -20,6 +20,9 @@ from gateway.net.agent import AgentUnreachable
 from gateway.routing.table import AgentVersion
 from gateway.settings import AgentsSettings
 
+Farewell = Callable[[AgentClosed], Ending]
+"What it means for a call that its agent has hung up."
+
 
 class Conversation:
     """Keeps somebody on the line with the phone: `dial`, `begin` at the answer, `run` until it is over."""
@@ -34,7 +37,9 @@ class Conversation:
         settings: AgentsSettings,
         sounds: Sounds,
         tell: Tell,
+        farewell: Farewell,
     ) -> None:
+        """`farewell` says what it means for the call that its agent has hung up."""
         self._version = version
         self._start = start
         self._make_dialect = make_dialect
@@ -43,8 +48,7 @@ class Conversation:
         self._settings = settings
         self._sounds = sounds
         self._tell = tell
-        self.farewell: Callable[[AgentClosed], Ending] = _hung_up
-        "What it means for the call that its agent has hung up."
+        self._farewell = farewell
         self._agent: AgentLeg | None = None
         self._patch: Patch | None = None
         "What the agent has transferred the call by."
@@ -96,7 +100,7 @@ class Conversation:
             )
             if how.clean:
                 await self._play_out()
-                return self.farewell(how)
+                return self._farewell(how)
             if not await self._fall_back():
                 await self._play_out()
                 return await self._last_words(how)
@@ -282,7 +286,8 @@ class Conversation:
             self._tell("agent.cut_off", queued_ms=self._bridge.playout.queued_ms)
 
 
-def _hung_up(how: AgentClosed) -> Ending:
+def hung_up(how: AgentClosed) -> Ending:
+    """The call ends because its agent is done."""
     return Ending(Status.COMPLETED, EndReason.AGENT_DISCONNECTED, "agent", how.detail)
 
 

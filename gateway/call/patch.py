@@ -6,8 +6,9 @@ have: a queue, a recording, figures, limits, a price, and one ending each.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from gateway.call.record import By, Ending, EndReason, Status
+from gateway.call.record import By, CallRecord, Ending, EndReason, Status
 from gateway.net.agent import AgentUnreachable, Unreachable
 from gateway.net.connection import OnClosed, OnMessage, flood_ignored
 
@@ -125,6 +126,29 @@ class Patch:
     def _answered(self) -> None:
         if not self.reached.done():
             self.reached.set_result(None)
+
+
+class Transferable(Protocol):
+    """A call that its agent may give away."""
+
+    @property
+    def record(self) -> CallRecord:
+        """Its record, which is live."""
+        ...
+
+    @property
+    def can_be_transferred(self) -> bool:
+        """It is answered, its agent speaks, and is not about to give it away."""
+        ...
+
+    def transfer(self, patch: Patch, *, at_once: bool) -> None:
+        """Put the phone through by this patch, see `Conversation.transfer`."""
+
+    def transfer_failed(self, to: str, reason: str, why: str) -> None:
+        """A transfer that somebody asked for came to nothing."""
+
+    def crash(self, error: Exception) -> None:
+        """Something went wrong that is a mistake of ours."""
 
 
 def _ended(reason: str, party: By, which: str) -> Ending:

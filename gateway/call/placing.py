@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.call.call import Call
+from gateway.call.parts import CallParts
 from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
@@ -18,7 +19,7 @@ from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbo
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
 from gateway.sip.errors import LocalProtocolError
-from gateway.store import Calling, Store, StoreError
+from gateway.store import Calling, StoreError
 from gateway.store.ids import new_id
 
 
@@ -51,11 +52,11 @@ class Placing:
     """Places outbound calls on a switchboard."""
 
     def __init__(
-        self, settings: OutboundSettings, store: Store, board: Switchboard, plan: NumberingPlan
+        self, settings: OutboundSettings, parts: CallParts, board: Switchboard, plan: NumberingPlan
     ) -> None:
         self.plan = plan
         self._settings = settings
-        self._store = store
+        self._parts = parts
         self._board = board
 
     async def decide(self, request: OutboundRequest) -> OutboundRoute:
@@ -64,12 +65,12 @@ class Placing:
         Raises `Rejected` with the decision, or `Refused` where there is nothing to decide from.
         """
         try:
-            table = await self._store.outbound_table(Calling.about(request))
+            table = await self._parts.store.outbound_table(Calling.about(request))
             # Last: whoever places the call awaits nothing between this and `prepare`.
-            balance = await self._board.meter.balance(request.workspace_id)
+            balance = await self._parts.meter.balance(request.workspace_id)
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
-        decks = self._store.rate_decks()
+        decks = self._parts.store.rate_decks()
         return route_outbound(table, request, plan=self.plan, now_utc=utc_now(), decks=decks, balance=balance)
 
     async def place(self, request: CallRequest, before: Before | None = None) -> CallRecord:
@@ -97,7 +98,7 @@ class Placing:
         route = await self.decide(request.route)
         self._board.open_for_calls()
         self._has_a_way_out(route)
-        lease = self._board.lease(route, patience=self._settings.queue_seconds)
+        lease = self._parts.lease(route, patience=self._settings.queue_seconds)
         route = replace(route, decision=lease.decision)
         record = CallRecord(
             id=request.id or new_id("call"),
@@ -124,7 +125,7 @@ class Placing:
 
     def _has_a_way_out(self, route: OutboundRoute) -> None:
         try:
-            self._board.target_of(route)
+            self._parts.target_of(route)
         except LocalProtocolError as error:
             detail = f"trunk “{route.trunk.name}” goes by {route.trunk.transport}: {error} (sip.listeners)"
             raise Refused(EndReason.SIP_TRUNK_UNREACHABLE, detail) from error

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from gateway.call.announcement import announce
 from gateway.call.bridge import Bridge
@@ -91,6 +91,13 @@ class CallRecording:
         if target != self.state:
             self._move(action, target, by)
         return self.state
+
+    def ask(self, action: str) -> None:
+        """The agent wants something of it, and is told why where nothing comes of that."""
+        try:
+            self.act(cast("Action", action), "agent")
+        except RecordingRefused as refusal:
+            self._bridge.recording_is(self.state, str(refusal))
 
     def end(self) -> None:
         """The call is over."""

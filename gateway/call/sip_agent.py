@@ -7,10 +7,10 @@ media clock. What the phone says waits in a queue of its own, so that RTP leaves
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.agent.protocol import CallStart
 from gateway.agent.sip import SipDialect, call_headers
+from gateway.call.dialogs import Receives
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.sip_leg import SipLeg
@@ -24,7 +24,6 @@ from gateway.net.connection import NO_STATUS, Connection, OnClosed, OnMessage, f
 from gateway.net.sip import SipEndpoint
 from gateway.sip.dialog import Dialog
 from gateway.sip.errors import LocalProtocolError
-from gateway.sip.events import Event
 from gateway.sip.grammar import format_host_port
 from gateway.sip.settings import Login
 from gateway.sip.target import Target
@@ -33,13 +32,6 @@ from gateway.sip.uri import SipUri, parse_uri
 QUEUE_SECONDS = 1.0
 "Of the phone's audio that may wait for an agent's packets: more than its jitter."
 SWEEP_MS = 1000
-
-
-class Receives(Protocol):
-    """Who takes the events of a dialog."""
-
-    def receive(self, event: Event) -> None:
-        """Take one."""
 
 
 @dataclass(frozen=True, slots=True)

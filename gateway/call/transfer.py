@@ -7,8 +7,7 @@ record of its own.
 import asyncio
 
 from gateway.agent.protocol import Transfer
-from gateway.call.call import Call
-from gateway.call.patch import Patch
+from gateway.call.patch import Patch, Transferable
 from gateway.call.placing import CallRequest, Placing
 from gateway.call.record import CallRecord
 from gateway.call.refusal import Refused
@@ -30,10 +29,10 @@ class Transfers:
 
     def __init__(self, placing: Placing) -> None:
         self._placing = placing
-        self._deciding: set[Call] = set()
+        self._deciding: set[Transferable] = set()
         self._asking: set[asyncio.Task[None]] = set()
 
-    def ask(self, call: Call, wanted: Transfer) -> None:
+    def ask(self, call: Transferable, wanted: Transfer) -> None:
         """An agent asks on its connection: it is told when nothing comes of it, and keeps the call."""
         task = asyncio.get_running_loop().create_task(
             self._ask(call, wanted), name=f"transfer-{call.record.id}"
@@ -41,7 +40,7 @@ class Transfers:
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def begin(self, call: Call, wanted: Transfer, by: str, *, at_once: bool) -> CallRecord:
+    async def begin(self, call: Transferable, wanted: Transfer, by: str, *, at_once: bool) -> CallRecord:
         """Dial the number; the record is that of the new call, which is live.
 
         `at_once`: the agent leaves now, and does not wait for the answer. Raises `NotNow`, and `Rejected` or
@@ -67,7 +66,7 @@ class Transfers:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    async def _ask(self, call: Call, wanted: Transfer) -> None:
+    async def _ask(self, call: Transferable, wanted: Transfer) -> None:
         try:
             await self.begin(call, wanted, f"agent:{call.record.agent_id}", at_once=False)
         except Rejected as refusal:
@@ -80,7 +79,7 @@ class Transfers:
             call.crash(error)
 
 
-def _request(call: Call, wanted: Transfer, by: str, patch: Patch) -> CallRequest:
+def _request(call: Transferable, wanted: Transfer, by: str, patch: Patch) -> CallRequest:
     """As the number that the phone talks to, unless another one is to be shown; a browser talks to none."""
     record = call.record
     ours = record.to_number if record.direction == "inbound" else record.from_number

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from gateway.call.browser_leg import BrowserLeg
+from gateway.call.parts import CallParts
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
@@ -15,7 +16,7 @@ from gateway.net.browser import Entrance, Knock
 from gateway.routing.decision import Rejected
 from gateway.routing.web import WebRequest, WebRoute, route_web
 from gateway.settings import Config
-from gateway.store import Calling, Store, StoreError
+from gateway.store import Calling, StoreError
 from gateway.store.ids import new_id
 
 PATH = "/v1/web-calls/{id}/audio"
@@ -56,11 +57,11 @@ class _Expected:
 class WebCalls:
     """Begins web calls on a switchboard, and is the `Door` for their browsers."""
 
-    def __init__(self, config: Config, store: Store, board: Switchboard) -> None:
+    def __init__(self, config: Config, parts: CallParts, board: Switchboard) -> None:
         self._settings = config.web_calls
         own = (config.web.public_url, *config.web_calls.origins)
         self._origins = frozenset(origin.rstrip("/").lower() for origin in own if origin)
-        self._store = store
+        self._parts = parts
         self._board = board
         self._expected: dict[str, _Expected] = {}
         "Calls whose browser has yet to come, by their tokens."
@@ -82,7 +83,7 @@ class WebCalls:
         self._board.open_for_calls()
         route = await self._decide(request.route)
         self._board.open_for_calls()
-        lease = self._board.lease_web(route)
+        lease = self._parts.lease_web(route)
         route = replace(route, decision=lease.decision)
         record = CallRecord(
             id=new_id("call"),
@@ -117,7 +118,7 @@ class WebCalls:
     async def _decide(self, request: WebRequest) -> WebRoute:
         try:
             asked = Calling(request.workspace_id, request.agent_id, None, request.version_number)
-            table = await self._store.outbound_table(asked)
+            table = await self._parts.store.outbound_table(asked)
         except StoreError as error:
             raise Refused(EndReason.STORE_UNAVAILABLE, str(error)) from error
         return route_web(table, request)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.call.parts import CallParts
 from gateway.media.audio import ULAW_8K, wav_bytes
 from gateway.routing.table import RecordingMode
 from gateway.sip.events import ByeReceived
@@ -376,7 +377,7 @@ async def test_max_duration(build: Build, agent: Runtime, phone: Phone) -> None:
 async def test_a_bug_before_the_answer(world: World, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception of ours is one log event, 500 for the caller, and `internal_error` in the record."""
     await world.line()
-    monkeypatch.setattr(world.gateway.switchboard, "open_media", _broken)
+    monkeypatch.setattr(CallParts, "open_media", _broken)
     world.expected_crashes = ["call.crashed"]
     refused = await phone.invite(world.at(), NUMBER).refused()
     assert refused.status == 500

@@ -105,13 +105,13 @@ async def test_what_cannot_be_made_sure_of_gives_everything_back(shop: World, ph
     await open_wallet(shop, "1.5")
 
     async def fail(record: CallRecord) -> None:
-        await shop.gateway.switchboard.meter.exchange()
+        await shop.gateway.parts.meter.exchange()
         raise StoreError("away")
 
     for _ in range(2):
         with pytest.raises(StoreError):
             await shop.gateway.placing.place(asked(shop), fail)
-    assert await shop.gateway.switchboard.meter.balance(shop.workspace.id) == Decimal("1.5")
+    assert await shop.gateway.parts.meter.balance(shop.workspace.id) == Decimal("1.5")
     assert shop.told("call.created") == []
     await shop.place()
     await phone.called()

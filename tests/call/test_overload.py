@@ -79,7 +79,7 @@ async def test_calls_without_an_ack_are_bounded(build: Build, phone: Phone) -> N
     """Two that are answered and never acknowledged, and the source's third is refused, another's is not."""
     world = await build(LIMITS__UNACKNOWLEDGED_CALLS=2)
     await world.line()
-    newcomers = world.gateway.switchboard.newcomers
+    newcomers = world.gateway.parts.newcomers
     first = phone.invite(world.at(), NUMBER)
     await first.answered()
     await until(lambda: not newcomers._waiting)

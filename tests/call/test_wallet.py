@@ -91,7 +91,7 @@ async def test_a_call_is_charged_what_it_lasted(shop: World, agent: Runtime, pho
     (entry,) = await debits(shop)
     assert (entry.call_id, entry.amount, entry.by) == (row.id, -row.price, "gateway")
     assert entry.note == f"{row.billed_seconds} s to {CALLEE}"
-    balance = await shop.gateway.switchboard.meter.balance(shop.workspace.id)
+    balance = await shop.gateway.parts.meter.balance(shop.workspace.id)
     assert balance == 100 - row.price
 
 
@@ -104,7 +104,7 @@ async def test_an_unanswered_call_is_free(shop: World, agent: Runtime, phone: Ph
     row = await shop.ended("busy", "user_busy", "callee")
     assert (row.price, row.billed_seconds) == (Decimal(0), 0)
     assert await debits(shop) == []
-    assert await shop.gateway.switchboard.meter.balance(shop.workspace.id) == 100
+    assert await shop.gateway.parts.meter.balance(shop.workspace.id) == 100
 
 
 async def test_without_a_wallet_a_call_has_a_price_and_no_debit(

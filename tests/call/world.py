@@ -167,10 +167,10 @@ class World:
     async def close(self) -> None:
         """End what is left, and check that nothing stays behind."""
         board = self.gateway.switchboard
-        board.endpoint.user_agent.draining = True
+        self.gateway.endpoint.user_agent.draining = True
         await self.gateway.close()
         assert board.active == 0
-        assert board.ports.in_use == 0
+        assert self.gateway.parts.ports.in_use == 0
         assert [name for name in self._names() if name.endswith("crashed")] == self.expected_crashes
 
     def _names(self) -> list[str]:

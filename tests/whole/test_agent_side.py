@@ -250,7 +250,7 @@ async def test_nothing_is_left_of_fifty_calls(house: House) -> None:
     rows = await house.records()
     assert len(rows) == 50
     assert all(row.end_reason for row in rows)
-    assert house.gateway.switchboard.ports.in_use == 0
+    assert house.gateway.parts.ports.in_use == 0
     assert house.gateway.switchboard.active == 0
     for runtime in house.agents.calls:
         await runtime.until(lambda: runtime.closed)  # noqa: B023 - awaited here

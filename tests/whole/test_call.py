@@ -3,8 +3,10 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
 from websockets import ConnectionClosed
 
+from gateway.call.parts import CallParts
 from gateway.sip.events import ByeReceived
 from tests.whole.conftest import NUMBER, House, Open, Phone, Runtime, tone
 
@@ -191,17 +193,17 @@ async def test_hold_is_answered_and_told(house: House, phone: Phone) -> None:
     ]
 
 
-async def test_a_bug_in_a_call_is_the_end_of_that_call_only(house: House, phone: Phone) -> None:
+async def test_a_bug_in_a_call_is_the_end_of_that_call_only(
+    house: House, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An exception ends its call with 500, one log line and a record; the next call is answered."""
-    board = house.gateway.switchboard
-    working = board.conversation
-    board.conversation = lambda *_: 1 / 0  # type: ignore[method-assign,assignment]
-    refused = await phone.refused()
+    with monkeypatch.context() as broken:
+        broken.setattr(CallParts, "conversation", lambda *_: 1 / 0)
+        refused = await phone.refused()
     assert refused.status == 500
     (crash,) = house.named("call.crashed")
     row = await house.record()
     assert (row.status, row.end_reason) == ("failed", "internal_error")
-    board.conversation = working  # type: ignore[method-assign]
     house.events.remove(crash)
     second = Phone(house)
     await second.call()

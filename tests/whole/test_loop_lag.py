@@ -147,8 +147,8 @@ async def test_no_change_keeps_the_loop(house: tuple[Gateway, Furnished], tmp_pa
     gateway, there = house
     with no_collector():
         await asyncio.sleep(0.1)
-        watch, media = Watch(), MediaWatch(gateway.switchboard.clock)
-        beat = gateway.switchboard.clock.join(media.tick, 5)
+        watch, media = Watch(), MediaWatch(gateway.parts.clock)
+        beat = gateway.parts.clock.join(media.tick, 5)
         watching = asyncio.create_task(watch.run())
         rates = asyncio.create_task(_import_rates(gateway, tmp_path))
         for turn in range(SECONDS):
@@ -156,7 +156,7 @@ async def test_no_change_keeps_the_loop(house: tuple[Gateway, Furnished], tmp_pa
             await decide(gateway, there)
             await asyncio.sleep(1.0)
         await rates
-        gateway.switchboard.clock.leave(beat)
+        gateway.parts.clock.leave(beat)
         watching.cancel()
     factor = slowness()
     told = f"loop {watch.worst:.4f} s, beats {media.worst:.4f} s, on a machine {factor:.2f} times as slow"
