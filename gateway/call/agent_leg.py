@@ -72,6 +72,25 @@ class Speaker(Protocol):
         """Put the phone through to a number."""
 
 
+class AgentUser(Protocol):
+    """Who has an agent in its call: hears of what it does beside its audio."""
+
+    def first_word(self) -> None:
+        """The agent's first audio has left for the phone."""
+
+    def first_heard(self) -> None:
+        """The phone's first audio is on its way to the agent."""
+
+    def recording_asked(self, action: str) -> None:
+        """The agent wants the call's recording to `start`, `pause`, `resume` or `stop`."""
+
+    def transfer_asked(self, wanted: Transfer) -> None:
+        """The agent wants the phone to be put through to a number."""
+
+    def crash(self, error: Exception) -> None:
+        """A tick raised: a bug of ours."""
+
+
 class Dialer(Protocol):
     """Opens connections to runtimes, by whatever carries them."""
 

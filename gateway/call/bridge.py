@@ -5,10 +5,10 @@ one frame a tick. What the caller says goes to the agent as it comes, already or
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.agent.protocol import Transfer
-from gateway.call.agent_leg import AgentLeg
+from gateway.call.agent_leg import AgentLeg, AgentUser
 from gateway.call.phone import Media, Sink
 from gateway.call.phone_media import drop
 from gateway.call.tape import Tape
@@ -54,29 +54,17 @@ class Bridge(_HotBridge):
         "_recorded",
         "_to_agent",
         "_tuned",
-        "on_error",
-        "on_first_heard",
-        "on_first_word",
-        "on_record",
-        "on_transfer",
+        "_user",
         "passed",
         "shortened",
     )
 
-    def __init__(self, phone: Media, clock: MediaClock, queue_seconds: float) -> None:
+    def __init__(self, phone: Media, clock: MediaClock, queue_seconds: float, user: AgentUser) -> None:
         self.phone = phone
         per_ms, silence = phone.format.bytes_per_ms, phone.format.silence(phone.ptime_ms)
         self.playout = Playout(phone.frame_bytes, silence, queue_seconds, per_ms)
-        self.on_first_word: Callable[[], None] = _nothing
-        "Called once, when the agent's first audio has left for the phone."
-        self.on_first_heard: Callable[[], None] = _nothing
-        "Called once, when the phone's first audio is on its way to the agent."
-        self.on_error: Callable[[Exception], None] = _raise
-        "Called when a tick raised: a bug of ours."
-        self.on_record: Callable[[str], None] = _drop_action
-        "Called with what the agent wants of the call's recording: `start`, `pause`, `resume` or `stop`."
-        self.on_transfer: Callable[[Transfer], None] = _drop_transfer
-        "Called when the agent wants the phone to be put through to a number."
+        self._user: AgentUser | None = user
+        "None once it is closed."
         self._clock = clock
         self._tape: Tape | None = None
         self._recorded = ""
@@ -108,7 +96,6 @@ class Bridge(_HotBridge):
         self._paused = False
         self._draining = False
         self._drained = asyncio.Event()
-        phone.on_digit = self._digit
 
     def attach(self, agent: AgentLeg) -> None:
         """Let this agent speak from now on; it hears once `listen` is called."""
@@ -161,11 +148,13 @@ class Bridge(_HotBridge):
 
     def recording_action(self, action: str) -> None:
         """The agent wants something of the recording."""
-        self.on_record(action)
+        if self._user is not None:
+            self._user.recording_asked(action)
 
     def transfer(self, wanted: Transfer) -> None:
         """The agent wants the phone to be put through to a number."""
-        self.on_transfer(wanted)
+        if self._user is not None:
+            self._user.transfer_asked(wanted)
 
     def recording_is(self, state: str, why: str = "") -> None:
         """Tell the agent how the call's recording stands, and why it is not as it wanted."""
@@ -244,10 +233,8 @@ class Bridge(_HotBridge):
     def close(self) -> None:
         """Tell nobody anything any more; what was played can still be asked for."""
         self.stop()
-        self._agent, self._listening = None, False
+        self._agent, self._user, self._listening = None, None, False
         self._connect()
-        self.on_first_word = self.on_first_heard = _nothing
-        self.on_error, self.on_record, self.on_transfer = _raise, _drop_action, _drop_transfer
 
     def press(self, digits: str) -> None:
         """Send digits to the phone, as telephone-events."""
@@ -279,7 +266,8 @@ class Bridge(_HotBridge):
 
     def _hear_first(self, audio: bytes) -> None:
         self._heard = True
-        self.on_first_heard()
+        if self._user is not None:
+            self._user.first_heard()
         self._connect()
         self._hearer()(audio)
 
@@ -294,7 +282,8 @@ class Bridge(_HotBridge):
         if self._agent is not None:
             self._agent.complain(why)
 
-    def _digit(self, digit: str, milliseconds: int) -> None:
+    def pressed(self, digit: str, milliseconds: int) -> None:
+        """A key was pressed on the phone."""
         if self._agent is not None:
             self._agent.digit(digit, milliseconds)
 
@@ -307,7 +296,9 @@ class Bridge(_HotBridge):
         except Exception as error:
             # Once: the next tick would fail as this one did.
             self.stop()
-            self.on_error(error)
+            if self._user is None:
+                raise
+            self._user.crash(error)
 
     def _look(self, now: float) -> None:
         """Hold an agent that streams to real time."""
@@ -348,7 +339,8 @@ class Bridge(_HotBridge):
         if frame is not None:
             if not self._spoken:
                 self._spoken = True
-                self.on_first_word()
+                if self._user is not None:
+                    self._user.first_word()
             if playout.marks or self._draining:
                 self._left()
         elif playout.marks and not self._paused:
@@ -388,20 +380,3 @@ def _both(first: Sink, second: Sink) -> Sink:
         second(audio)
 
     return hear
-
-
-def _drop_action(action: str) -> None:
-    """Before anyone listens."""
-
-
-def _drop_transfer(wanted: Transfer) -> None:
-    """Before anyone listens."""
-
-
-def _raise(error: Exception) -> None:
-    """Before anyone cares."""
-    raise error
-
-
-def _nothing() -> None:
-    """Before anyone listens."""

@@ -7,8 +7,8 @@ import msgspec
 
 from gateway.call.browser_media import BrowserMedia
 from gateway.call.flag import Flag
-from gateway.call.phone import Party
-from gateway.call.phone_media import drop, drop_digit
+from gateway.call.phone import Party, PhoneUser
+from gateway.call.phone_media import drop
 from gateway.call.record import Ending, EndReason, Status
 from gateway.media.dtmf import DIGITS
 from gateway.net.connection import Connection
@@ -43,15 +43,14 @@ class BrowserLeg:
 
     party: Party = "caller"
 
-    def __init__(self, end: Callable[[Ending], None], now: Callable[[], float]) -> None:
+    def __init__(self, user: PhoneUser, now: Callable[[], float]) -> None:
         self.here = Flag()
         "Set when the browser has connected."
         self.connected = Flag()
         "Set with the answer: what is sent over TCP arrives."
-        self.on_retune: Callable[[], None] = _nothing
-        self.on_hold: Callable[[bool], None] = _no_hold
         self.media = BrowserMedia(now())
-        self._end = end
+        self._user: PhoneUser | None = user
+        "None once it is closed."
         self._now = now
         self._connection: Connection | None = None
         self._due = 0.0
@@ -79,9 +78,8 @@ class BrowserLeg:
         if self._connection is not None:
             self._connection.close(1000, ending.reason.value)
             self._connection = None
-        self._end = _no_end
-        self.on_retune, self.on_hold = _nothing, _no_hold
-        self.media.sink, self.media.on_digit = drop, drop_digit
+        self._user = None
+        self.media.sink = drop
 
     def figures(self) -> dict[str, object]:
         """What became of the audio; nothing where no browser came."""
@@ -115,15 +113,18 @@ class BrowserLeg:
         if isinstance(said, _HangUp):
             self._hung_up("the caller hung up")
         elif said is not None and len(said.digit) == 1 and said.digit in DIGITS:
-            self.media.on_digit(said.digit, min(max(said.duration_ms, 40), 5000))
+            if self._user is not None:
+                self._user.pressed(said.digit, min(max(said.duration_ms, 40), 5000))
         else:
             self.media.malformed += 1
 
     def _hung_up(self, detail: str) -> None:
+        if self._user is None:
+            return
         if self.connected.is_set():
-            self._end(Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "caller", detail))
+            self._user.end(Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "caller", detail))
         else:
-            self._end(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail))
+            self._user.end(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail))
 
     def _cut_off(self, why: str) -> None:
         connection, self._connection = self._connection, None
@@ -134,15 +135,3 @@ class BrowserLeg:
     def _say(self, **message: object) -> None:
         if self._connection is not None:
             self._connection.send(True, json.dumps(message, separators=(",", ":")).encode())
-
-
-def _no_end(ending: Ending) -> None:
-    """It has ended."""
-
-
-def _nothing() -> None:
-    """A browser renegotiates nothing."""
-
-
-def _no_hold(held: bool) -> None:
-    """A browser holds nobody."""

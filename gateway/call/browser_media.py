@@ -2,8 +2,8 @@
 
 import json
 
-from gateway.call.phone import OnDigit, Sink, Speak
-from gateway.call.phone_media import PTIME_MS, drop, drop_digit
+from gateway.call.phone import Sink, Speak
+from gateway.call.phone_media import PTIME_MS, drop
 from gateway.media.audio import L16_16K, AudioFormat
 from gateway.media.inflow import Inflow
 from gateway.net.connection import Connection
@@ -21,7 +21,6 @@ class BrowserMedia:
         self.held = False
         self.may_send = False
         self.sink: Sink = drop
-        self.on_digit: OnDigit = drop_digit
         self.sent = 0
         self.received = 0
         "Messages of audio that came."

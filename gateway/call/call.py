@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from gateway.agent.protocol import Transfer
 from gateway.call.bridge import Bridge
 from gateway.call.browser_leg import BrowserLeg
 from gateway.call.conversation import Conversation
@@ -38,6 +39,9 @@ class Call:
         self._parts = parts
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._conversation: Conversation | None = None
+        self._bridge: Bridge | None = None
+        self._acknowledge: Callable[[], None] | None = None
+        "Says that the caller has acknowledged our answer, to whoever counts those that have not."
         self.recording: CallRecording | None = None
         "None until the call is routed."
         self._sip: SipLeg | None = None
@@ -66,11 +70,18 @@ class Call:
 
     @classmethod
     def outbound(
-        cls, parts: CallParts, record: CallRecord, route: OutboundRoute, lease: Lease, headers: Headers
+        cls,
+        parts: CallParts,
+        record: CallRecord,
+        route: OutboundRoute,
+        lease: Lease,
+        headers: Headers,
+        patch: Patch | None = None,
     ) -> "Call":
         """A call that somebody asked us for, and that may go out; it has its places already."""
         call = cls(parts, record)
         call._by_sip("callee")
+        call.patch = patch
         call._lease = lease
         call._live = lambda: call._outbound(route, lease, headers)
         return call
@@ -82,7 +93,7 @@ class Call:
         """A call of a browser, which has so many seconds to come; it has its places already."""
         call = cls(parts, record)
         call._lease = lease
-        call.phone = browser = BrowserLeg(call.end, asyncio.get_running_loop().time)
+        call.phone = browser = BrowserLeg(call, asyncio.get_running_loop().time)
         call._live = lambda: call._web(browser, route, lease, wait_seconds)
         return call
 
@@ -93,7 +104,7 @@ class Call:
         return self._sip
 
     def _by_sip(self, party: Party) -> SipLeg:
-        self.phone = self._sip = SipLeg(party, self._parts.endpoint, self.end, self.tell)
+        self.phone = self._sip = SipLeg(party, self._parts.endpoint, self)
         return self._sip
 
     def release(self) -> None:
@@ -163,6 +174,63 @@ class Call:
         detail = "the workspace's wallet is empty"
         self.end(Ending(Status.COMPLETED, Reason.INSUFFICIENT_BALANCE, "gateway", detail))
 
+    # What the phone and the agent do (`PhoneUser`, `AgentUser`).
+
+    def rings(self, status: int, early: bool) -> None:
+        """The callee's side tells of the call before the answer; its audio is for agents that ask for it."""
+        if self.record.ringing_at is None:
+            self.record.ringing_at = self.record.now()
+            self.tell("call.ringing", sip_status=status, early_media=early)
+        if early and self.route is not None and self.route.version.early_media:
+            assert self._conversation is not None, "an INVITE of ours goes out after its agent is known"
+            self._conversation.begin()
+
+    def picked_up(self) -> None:
+        """An answer that crosses our CANCEL is acknowledged and hung up, and is none."""
+        if not self._over.done():
+            self._answered()
+
+    def acknowledged(self) -> None:
+        """The caller knows that we have answered."""
+        if self._acknowledge is not None:
+            self._acknowledge()
+
+    def retuned(self) -> None:
+        """The phone may speak another format from now on."""
+        if self._bridge is not None:
+            self._bridge.retune()
+
+    def held(self, held: bool) -> None:
+        """The phone has put the call on hold, or taken it back."""
+        if self._conversation is not None:
+            self._conversation.hold(held)
+
+    def pressed(self, digit: str, milliseconds: int) -> None:
+        """A key was pressed on the phone."""
+        if self._bridge is not None:
+            self._bridge.pressed(digit, milliseconds)
+
+    def first_word(self) -> None:
+        """The agent's first audio has left for the phone."""
+        self.record.first_audio_out_at = self.record.now()
+        self.tell("call.first_audio_out")
+
+    def first_heard(self) -> None:
+        """The phone's first audio is on its way to the agent: it hears us, too."""
+        self.record.first_audio_in_at = self.record.now()
+        if self.record.answered_at is not None:
+            self.phone.connected.set()
+        self.tell("call.first_audio_in")
+
+    def recording_asked(self, action: str) -> None:
+        """The agent wants something of the recording."""
+        if self.recording is not None:
+            self.recording.ask(action)
+
+    def transfer_asked(self, wanted: Transfer) -> None:
+        """The agent wants the phone to be put through to a number."""
+        self._parts.transfer(self, wanted)
+
     def drain(self) -> None:
         """The gateway stops, and the call has had its time."""
         self.end(self._drained())
@@ -203,16 +271,15 @@ class Call:
         with ExitStack() as stack:
             lease = stack.enter_context(self._parts.lease(route))
             self.record.decision = lease.decision.as_dict()
-            media = self._parts.open_media(route.trunk.codecs, invite.source, route.trunk.sources)
+            media = self._parts.open_media(self, route.trunk.codecs, invite.source, route.trunk.sources)
             self.sip.open(media, invite.request.body)
             bridge = stack.enter_context(self._parts.bridge(self, self.phone))
             conversation = self._talk_by(bridge, route)
             self._ring()
             await conversation.dial()
             self.sip.accept()
-            self.sip.on_acknowledged = stack.enter_context(
-                self._parts.newcomers.unacknowledged(invite.source.host)
-            )
+            newcomers = self._parts.newcomers
+            self._acknowledge = stack.enter_context(newcomers.unacknowledged(invite.source.host))
             self._answered()
             conversation.answered()
             return await self._talk(route, bridge, conversation)
@@ -246,12 +313,10 @@ class Call:
             self._routed(route)
             await asyncio.sleep(lease.wait)
             trunk, target = route.trunk, self._parts.target_of(route)
-            media = self._parts.open_media(trunk.codecs, target, trunk.sources)
+            media = self._parts.open_media(self, trunk.codecs, target, trunk.sources)
             offer = self.sip.offer(media)
             bridge = stack.enter_context(self._parts.bridge(self, self.phone))
             conversation = self._talk_by(bridge, route)
-            self._hear_early(route, conversation)
-            self.sip.on_picked_up = self._picked_up
             self._dial(route, offer, headers)
             await self._reach(route, conversation)
             conversation.answered()
@@ -267,14 +332,9 @@ class Call:
 
     def _talk_by(self, bridge: Bridge, route: Route) -> Conversation:
         """The agent's side, and who hears of what happens on the phone's."""
+        self._bridge = bridge
         conversation = self._conversation = self._parts.conversation(self, route, bridge, self.patch)
         self.recording = self._parts.recording(self, route, bridge)
-        self.phone.on_retune = bridge.retune
-        self.phone.on_hold = conversation.hold
-        bridge.on_record = self.recording.ask
-        bridge.on_transfer = lambda wanted: self._parts.transfer(self, wanted)
-        bridge.on_first_word = self._first_word
-        bridge.on_first_heard = self._first_heard
         return conversation
 
     def _ring(self) -> None:
@@ -296,18 +356,6 @@ class Call:
         self.record.status = Status.SENT
         self._parts.save(self.record)
         self.tell("call.sent", trunk=route.trunk.name, dialled=route.dialled, to=route.trunk.termination_uri)
-
-    def _hear_early(self, route: OutboundRoute, conversation: Conversation) -> None:
-        """What the callee's side tells before the answer; its audio is for agents that ask for it."""
-
-        def ringing(status: int, early: bool) -> None:
-            if self.record.ringing_at is None:
-                self.record.ringing_at = self.record.now()
-                self.tell("call.ringing", sip_status=status, early_media=early)
-            if early and route.version.early_media:
-                conversation.begin()
-
-        self.sip.on_ringing = ringing
 
     async def _reach(self, route: OutboundRoute, conversation: Conversation) -> None:
         """Until the callee has picked up and the agent is there; who lets it ring too long ends the call."""
@@ -344,11 +392,6 @@ class Call:
         except Refused as refusal:
             self.end(ending_of(refusal))
 
-    def _picked_up(self) -> None:
-        """An answer that crosses our CANCEL is acknowledged and hung up, and is none."""
-        if not self._over.done():
-            self._answered()
-
     def _answered(self) -> None:
         """Time counts from here, and costs money, even where the agent is late."""
         self.record.answered_at = self.record.now()
@@ -369,16 +412,6 @@ class Call:
         except TimeoutError:
             detail = f"the call reached its limit of {limit:g} s"
             return Ending(Status.COMPLETED, EndReason.MAX_DURATION, "gateway", detail)
-
-    def _first_word(self) -> None:
-        self.record.first_audio_out_at = self.record.now()
-        self.tell("call.first_audio_out")
-
-    def _first_heard(self) -> None:
-        self.record.first_audio_in_at = self.record.now()
-        if self.record.answered_at is not None:
-            self.phone.connected.set()
-        self.tell("call.first_audio_in")
 
     def _begun(self) -> None:
         """Whatever becomes of it now, there was a call."""
@@ -437,5 +470,5 @@ class Call:
         Both legs have let go of it when they were closed. What goes round in a circle would stay in memory
         until the collector comes, and all other calls wait while that looks at everything there is.
         """
-        self._conversation = self.recording = self._untold = None
+        self._conversation = self._bridge = self.recording = self._untold = self._acknowledge = None
         del self._live

@@ -10,7 +10,7 @@ from typing import Protocol
 from gateway.agent.dialects import dialect_named
 from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.admission import Admission, TrunkGate
-from gateway.call.agent_leg import Dialer, Tell
+from gateway.call.agent_leg import AgentUser, Dialer, Tell
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation, Farewell, hung_up
 from gateway.call.dialling import Headers, invite, target_of
@@ -19,9 +19,9 @@ from gateway.call.media_watch import MediaWatch
 from gateway.call.meter import Meter
 from gateway.call.newcomers import Newcomers
 from gateway.call.patch import Patch, Transferable
-from gateway.call.phone import Phone
+from gateway.call.phone import MediaUser, Phone, PhoneUser
 from gateway.call.phone_media import PhoneMedia
-from gateway.call.record import CallRecord, Ending, EndReason, PhoneRoute, Route, utc_now
+from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, utc_now
 from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, answer_for
 from gateway.call.sip_agent import SipAgentDialer, SipParts
@@ -54,22 +54,13 @@ from gateway.store import Store, StoreError
 from gateway.store.ids import new_id
 
 
-class CallUser(Protocol):
+class CallUser(PhoneUser, AgentUser, Protocol):
     """The call that parts are made for: what they tell of goes to it."""
 
     @property
     def record(self) -> CallRecord:
         """Its record, which is live."""
         ...
-
-    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
-        """Tell an event of this call."""
-
-    def end(self, ending: Ending) -> None:
-        """End the call this way, unless something else has ended it already."""
-
-    def crash(self, error: Exception) -> None:
-        """Something went wrong that is a mistake of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +146,9 @@ class CallParts:
         claims = claims_of_web_call(route.workspace, web.max_calls, web.max_calls_per_workspace)
         return self.limits.take(claims, None, route.decision, self.endpoint.now())
 
-    def open_media(self, names: Sequence[str], peer: Target, sources: Sequence[str] = ()) -> PhoneMedia:
+    def open_media(
+        self, user: MediaUser, names: Sequence[str], peer: Target, sources: Sequence[str] = ()
+    ) -> PhoneMedia:
         """An RTP port on the address that belongs to the listener by which the peer is spoken to.
 
         `sources` are the networks of its trunk.
@@ -178,6 +171,7 @@ class CallParts:
             codecs,
             self.config.media,
             now,
+            user=user,
             sources=sources,
             resolve=lambda name: self.resolver.addresses(name, family),
             reaches=reaches,
@@ -194,8 +188,7 @@ class CallParts:
     @contextmanager
     def bridge(self, user: CallUser, phone: Phone) -> Iterator[Bridge]:
         """A bridge for the call's phone, that stops sending when the context is left."""
-        bridge = Bridge(phone.media, self.clock, self.config.agents.queue_seconds)
-        bridge.on_error = user.crash
+        bridge = Bridge(phone.media, self.clock, self.config.agents.queue_seconds, user)
         watching = MediaWatch(phone, bridge, self.config.media, user.tell, user.end)
         watch = self.clock.join(watching.sweep, 1000)
         try:
@@ -238,7 +231,7 @@ class CallParts:
         parts = SipParts(
             endpoint=self.endpoint,
             clock=self.clock,
-            open_media=lambda target: self.open_media(codecs, target),
+            open_media=lambda target, agent: self.open_media(agent, codecs, target),
             register=self.dialogs.begin,
             answer_seconds=self.config.agents.connect_timeout,
             no_media_seconds=self.config.media.no_media_seconds,

@@ -16,14 +16,14 @@ from gateway.net.connection import OnClosed, OnMessage, flood_ignored
 class PatchEnd:
     """One end: dialler and connection of the agent's leg in one of the two calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_connected: Callable[[], None] | None = None) -> None:
         self.subprotocol: str | None = None
         self.audio_dropped = 0
         self.on_flood: Callable[[], None] = flood_ignored
         self.flooded = False
         self.reason = ""
         "Why this end was closed: its call's end reason."
-        self.on_connected: Callable[[], None] = _nothing
+        self._on_connected = on_connected
         self.other: PatchEnd
         self._on_message: OnMessage = _drop
         self._on_closed: OnClosed | None = None
@@ -42,7 +42,8 @@ class PatchEnd:
         if self._closed or self.other._closed:
             raise AgentUnreachable(Unreachable.CLOSED, f"the other call is over: {self.other.reason}")
         self._on_message, self._on_closed = on_message, on_closed
-        self.on_connected()
+        if self._on_connected is not None:
+            self._on_connected()
         return self
 
     def charge(self, work: int) -> None:
@@ -75,7 +76,7 @@ class PatchEnd:
     def _let_go(self) -> None:
         """Hold on to nobody who holds on to this end."""
         self._on_message, self._on_closed = _drop, None
-        self.on_flood, self.on_connected = flood_ignored, _nothing
+        self.on_flood, self._on_connected = flood_ignored, None
 
 
 class Patch:
@@ -88,26 +89,28 @@ class Patch:
         "The call that is dialled, once there is one."
         self.first = PatchEnd()
         "For the call that was transferred."
-        self.second = PatchEnd()
+        self.second = PatchEnd(self._answered)
         "For the call that is dialled."
         self.first.other, self.second.other = self.second, self.first
-        self.second.on_connected = self._answered
         self.reached: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
         "None when the number has answered, or the ending of a call that came to nothing."
-        self.abandon: Callable[[Ending], None] = _drop_ending
-        "Ends the call that is dialled."
+        self._abandon: Callable[[Ending], None] | None = None
+
+    def dialled(self, call_id: str, abandon: Callable[[Ending], None]) -> None:
+        """There is a call to the number; `abandon` ends it."""
+        self.call_id, self._abandon = call_id, abandon
 
     def over(self, ending: Ending) -> None:
         """The dialled call has ended; once it was answered, its end of the patch says so."""
-        self.abandon = _drop_ending
+        self._abandon = None
         if not self.reached.done():
             self.reached.set_result(ending)
 
     def give_up(self, reason: str) -> None:
         """The call that was transferred is over: so is the dialled one, whether or not it was answered."""
-        if not self.reached.done():
+        if not self.reached.done() and self._abandon is not None:
             detail = "the call that was to be put through ended first"
-            self.abandon(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail, 487))
+            self._abandon(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail, 487))
         self.first.close(1000, reason)
 
     def first_ended(self) -> Ending:
@@ -159,11 +162,3 @@ def _ended(reason: str, party: By, which: str) -> Ending:
 
 def _drop(text: bool, payload: bytes) -> None:
     """Nobody listens."""
-
-
-def _drop_ending(ending: Ending) -> None:
-    """Before there is a call."""
-
-
-def _nothing() -> None:
-    """Before anyone listens."""

@@ -9,7 +9,6 @@ from gateway.media.audio import AudioFormat
 
 Party = Literal["caller", "callee", "agent"]
 Sink = Callable[[bytes], None]
-OnDigit = Callable[[str, int], None]
 Speak = Callable[[], bytes | None]
 "Sends the frame that is due, and returns what it sent; None is silence."
 
@@ -24,7 +23,6 @@ class Media(Protocol):
     may_send: bool
     sink: Sink
     "Gets the phone's audio, in order and in real time. HOT."
-    on_digit: OnDigit
 
     @property
     def codec_name(self) -> str:
@@ -103,14 +101,44 @@ class Media(Protocol):
         ...
 
 
+class MediaUser(Protocol):
+    """Who has the audio of a phone: hears of what comes with it."""
+
+    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
+        """Something happened that is worth a line in the log."""
+
+    def pressed(self, digit: str, milliseconds: int) -> None:
+        """A key was pressed there, for so long."""
+
+
+class PhoneUser(MediaUser, Protocol):
+    """Who has a phone in its call: hears of what the phone's side does, until it has closed the leg."""
+
+    def rings(self, status: int, early: bool) -> None:
+        """A provisional answer of the callee's came, with this status; `early`: it brings audio."""
+
+    def picked_up(self) -> None:
+        """The callee has answered our INVITE, this moment."""
+
+    def acknowledged(self) -> None:
+        """The caller has acknowledged our answer."""
+
+    def retuned(self) -> None:
+        """Something was negotiated within the call: another format, or length of packets, maybe."""
+
+    def held(self, held: bool) -> None:
+        """The peer has put the call on hold, or taken it back."""
+
+    def end(self, ending: Ending) -> None:
+        """The phone's side is gone, or its call cannot go on."""
+
+
 class Phone(Protocol):
     """The phone's side of a call, whatever carries it."""
 
     party: Party
     connected: Flag
     "Set when the peer surely hears us."
-    on_retune: Callable[[], None]
-    on_hold: Callable[[bool], None]
 
     @property
     def media(self) -> Media:
@@ -118,7 +146,7 @@ class Phone(Protocol):
         ...
 
     def close(self, ending: Ending) -> None:
-        """Hang up, and free the media; right at any time."""
+        """Hang up, and free the media; right at any time. From then on nobody is told anything."""
 
     def figures(self) -> dict[str, object]:
         """What became of the audio, for the record; nothing where there was none."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.call.media_name import MediaName, Resolve
-from gateway.call.phone import OnDigit, Sink, Speak
+from gateway.call.phone import MediaUser, Sink, Speak
 from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat, Converter, converter
 from gateway.media.codecs import Codec
@@ -26,9 +26,6 @@ from gateway.net.latch import Address, canonical, networks_of
 from gateway.net.rtp import RtpPort
 from gateway.settings import MediaSettings
 from gateway.sip.settings import anywhere
-
-News = Callable[..., None]
-"Called with the name of an event of the call, and its fields."
 
 MOST_MOVES_TOLD = 10
 "Times that a call tells of another source of its audio."
@@ -71,14 +68,13 @@ class PhoneMedia(_HotPhone):
         "_settings",
         "_signalling",
         "_sink",
+        "_user",
         "_version",
         "_waiting_since",
         "codec",
         "format",
         "held",
-        "on_digit",
         "ptime_ms",
-        "tell",
     )
 
     def __init__(
@@ -89,6 +85,7 @@ class PhoneMedia(_HotPhone):
         settings: MediaSettings,
         now: float,
         *,
+        user: MediaUser | None = None,
         sources: Sequence[str] = (),
         resolve: Resolve | None = None,
         reaches: Callable[[str], bool] = anywhere,
@@ -108,7 +105,8 @@ class PhoneMedia(_HotPhone):
         "The peer has put the call on hold: it hears nobody, and the agent hears silence."
         self.may_send = False
         self._sink: Sink = drop
-        self.on_digit: OnDigit = drop_digit
+        self._user = user
+        "Hears of the phone's keys, and of what happens to its audio; None once it is closed."
         self._host = host
         self._settings = settings
         self._capabilities = Capabilities(
@@ -135,8 +133,6 @@ class PhoneMedia(_HotPhone):
         self._moves = 0
         self._name = MediaName(resolve, host)
         self._name.on_unknown = self._unknown
-        self.tell: News = drop_news
-        "Hears of what happens to the audio that is worth a line in the log."
         port.latch.restrict(networks_of((*sources, *settings.networks)), settings.rebind_seconds)
         port.accepts, port.goes_on, port.on_moved = self._is_ours, self._goes_on, self._moved
 
@@ -342,7 +338,7 @@ class PhoneMedia(_HotPhone):
         self.port.close()
         self._name.forget()
         self._name.on_found, self._name.on_unknown = drop_found, drop_unknown
-        self.sink, self.on_digit, self.tell = drop, drop_digit, drop_news
+        self.sink, self._user = drop, None
         if self._receiver is not None:
             self._receiver.close()
 
@@ -409,8 +405,12 @@ class PhoneMedia(_HotPhone):
         if not self._reaches(address):
             self.port.withhold()
 
+    def _tell(self, name: str, *, level: str = "info", **fields: object) -> None:
+        if self._user is not None:
+            self._user.tell(name, level=level, **fields)
+
     def _unknown(self, name: str, why: str) -> None:
-        self.tell("call.media_unresolved", level="warning", host=name, why=why)
+        self._tell("call.media_unresolved", level="warning", host=name, why=why)
 
     def _begin(self, negotiated: Negotiated, now: float) -> None:
         self._receiver = RtpReceiver(
@@ -461,7 +461,8 @@ class PhoneMedia(_HotPhone):
         self._sink(self.format.silence(len(audio) // self.format.bytes_per_ms))
 
     def _press(self, digit: str, milliseconds: int) -> None:
-        self.on_digit(digit, milliseconds)
+        if self._user is not None:
+            self._user.pressed(digit, milliseconds)
 
     def _miss(self, receiver: RtpReceiver, now: float) -> None:
         """Listen to others where our source has been silent for too long: it may have moved."""
@@ -479,7 +480,7 @@ class PhoneMedia(_HotPhone):
         self._moves += 1
         if self._moves <= MOST_MOVES_TOLD:
             standing = self.port.latch.standing.name.lower()
-            self.tell("call.media_moved", before=_shown(before), source=_shown(source), standing=standing)
+            self._tell("call.media_moved", before=_shown(before), source=_shown(source), standing=standing)
 
     def _is_ours(self, data: bytes) -> bool:
         """Whether a datagram of an unknown source is RTP of a payload type that was negotiated.
@@ -497,17 +498,9 @@ def drop(audio: bytes) -> None:
     """Take audio before anyone listens."""
 
 
-def drop_news(name: str, /, **fields: object) -> None:
-    """Take news before anyone listens."""
-
-
 def drop_found(address: str) -> None:
     """Take an address when the call is over."""
 
 
 def drop_unknown(name: str, why: str) -> None:
     """The same."""
-
-
-def drop_digit(digit: str, milliseconds: int) -> None:
-    """Take a digit before anyone listens."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.agent.protocol import CallStart
 from gateway.agent.sip import SipDialect, call_headers
 from gateway.call.dialogs import Receives
+from gateway.call.phone import MediaUser
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.sip_leg import SipLeg
@@ -40,7 +41,7 @@ class SipParts:
 
     endpoint: SipEndpoint
     clock: MediaClock
-    open_media: Callable[[Target], PhoneMedia]
+    open_media: Callable[[Target, MediaUser], PhoneMedia]
     "An RTP port at the address by which the target is spoken to; raises `Refused` where none is free."
     register: Callable[[Dialog, Receives], None]
     "Lets somebody have the events of a dialog until it is over."
@@ -101,7 +102,7 @@ class SipAgent:
         self._on_message = on_message
         self._on_closed = on_closed
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self._leg = SipLeg("agent", parts.endpoint, self._end, _silent)
+        self._leg = SipLeg("agent", parts.endpoint, self)
         self._media: PhoneMedia | None = None
         self._playout: Playout | None = None
         self._pace = Pace(SipDialect.format.rate, live=True)
@@ -115,8 +116,7 @@ class SipAgent:
     ) -> None:
         """Send the INVITE, and wait for the answer; raises `AgentUnreachable`."""
         target = self._target_of(uri)
-        self._media = self._parts.open_media(target)
-        self._media.on_digit = self._digit
+        self._media = self._parts.open_media(target, self)
         self._invite(uri, target, caller, headers, login)
         try:
             async with asyncio.timeout(self._parts.answer_seconds), until(self._over):
@@ -150,7 +150,7 @@ class SipAgent:
         self._closed = True
         self._stop()
         ending = Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "gateway", reason)
-        self._end(ending)
+        self.end(ending)
         self._leg.close(ending)
         if self._media is not None:
             self._media.sink = _drop
@@ -202,7 +202,6 @@ class SipAgent:
         self._playout = Playout(media.frame_bytes, silence, QUEUE_SECONDS)
         media.sink = self._hear
         self._start(media)
-        self._leg.on_retune = self._retune
         self._over.add_done_callback(self._tell_closed)
 
     def _start(self, media: PhoneMedia) -> None:
@@ -218,7 +217,22 @@ class SipAgent:
             self._parts.clock.leave(beat)
         self._beats = []
 
-    def _retune(self) -> None:
+    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
+        """Nothing: what happens in the agent's dialog is told by the agent's leg."""
+
+    def rings(self, status: int, early: bool) -> None:
+        """Nothing: what the phone hears meanwhile is the call's to say."""
+
+    def picked_up(self) -> None:
+        """Nothing: `call` waits for it."""
+
+    def acknowledged(self) -> None:
+        """Nothing: the INVITE was ours."""
+
+    def held(self, held: bool) -> None:
+        """Nothing: an agent that holds its call has nothing more to say to the phone."""
+
+    def retuned(self) -> None:
         """The agent has changed the session: another length of packets, maybe."""
         media, playout = self._media, self._playout
         if self._closed or media is None or playout is None:
@@ -232,7 +246,8 @@ class SipAgent:
         convert = self._from_agent
         self._on_message(False, audio if convert is None else convert(audio))
 
-    def _digit(self, digit: str, milliseconds: int) -> None:
+    def pressed(self, digit: str, milliseconds: int) -> None:
+        """The agent dials."""
         self._on_message(True, digit.encode())
 
     def _tick(self, now: float) -> None:
@@ -272,9 +287,10 @@ class SipAgent:
         media.sweep(now)
         if media.is_lost(now, limit):
             detail = f"no RTP came from the agent for {limit:g} s"
-            self._end(Ending(Status.FAILED, EndReason.MEDIA_LOST, "gateway", detail))
+            self.end(Ending(Status.FAILED, EndReason.MEDIA_LOST, "gateway", detail))
 
-    def _end(self, ending: Ending) -> None:
+    def end(self, ending: Ending) -> None:
+        """The agent has hung up, or its dialog cannot go on."""
         if not self._over.done():
             self._over.set_result(ending)
 
@@ -285,10 +301,6 @@ class SipAgent:
         clean = ending.reason is EndReason.USER_DISCONNECTED
         self.close()
         self._on_closed(NO_STATUS if clean else None, ending.detail)
-
-
-def _silent(name: str, /, **fields: object) -> None:
-    """What happens in the agent's dialog is told by the agent's leg."""
 
 
 def _drop(audio: bytes) -> None:

@@ -1,11 +1,11 @@
 """The phone's side of a call: a dialog and its audio, which do not know each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import randrange
 
 from gateway.call.flag import Flag
 from gateway.call.outcome import ending_of_refused
-from gateway.call.phone import Party
+from gateway.call.phone import Party, PhoneUser
 from gateway.call.phone_media import PhoneMedia
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import (
@@ -38,19 +38,20 @@ from gateway.sip.events import (
 )
 from gateway.sip.events import Refused as InviteRefused
 
-Tell = Callable[..., None]
+GIVEN_UP = Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", "the caller gave up", 487)
+UNACKNOWLEDGED = Ending(
+    Status.FAILED, EndReason.NEVER_ACKNOWLEDGED, "gateway", "our 200 was never acknowledged", 200, 102
+)
 
 
 class SipLeg:
     """A dialog with the phone's side, and the audio that its offers and answers describe.
 
     The dialog comes with the caller's INVITE (`begin`), or with ours. Verbs send at once. What the peer does
-    arrives by `receive`; that it is gone is told to `end`.
+    arrives by `receive`, and is told to the user.
     """
 
-    def __init__(
-        self, party: Party, endpoint: SipEndpoint, end: Callable[[Ending], None], tell: Tell
-    ) -> None:
+    def __init__(self, party: Party, endpoint: SipEndpoint, user: PhoneUser) -> None:
         self.party = party
         "Who the phone is in this call."
         self.ringing = Flag()
@@ -59,21 +60,11 @@ class SipLeg:
         "Set when the callee has answered our INVITE, and we have acknowledged that."
         self.connected = Flag()
         "Set when the peer surely hears us: by its ACK or ours, or by its first audio."
-        self.on_ringing: Callable[[int, bool], None] = _no_ringing
-        "Called for each provisional answer of the callee, with its status and whether it brings audio."
-        self.on_picked_up: Callable[[], None] = _nothing
-        "Called when the callee has answered our INVITE, the moment that it does."
-        self.on_acknowledged: Callable[[], None] = _nothing
-        "Called when the caller has acknowledged our answer."
-        self.on_retune: Callable[[], None] = _nothing
-        "Called after each negotiation within the call."
-        self.on_hold: Callable[[bool], None] = _no_hold
-        "Called when the peer puts the call on hold, and when it takes it back."
         self.username: str | None = None
         "Whom the trunk's challenges are answered as."
         self._endpoint = endpoint
-        self._end = end
-        self._tell = tell
+        self._user = user
+        self._closed = False
         self._dialog: Dialog | None = None
         self._media: PhoneMedia | None = None
         self._session = Session()
@@ -100,7 +91,6 @@ class SipLeg:
 
     def _take(self, media: PhoneMedia) -> None:
         self._media = media
-        media.tell = self._tell
         if self._dialog is not None:
             media.signalled_by(self._dialog.heard_from.host)
 
@@ -169,9 +159,9 @@ class SipLeg:
             self._endpoint.flush()
         if self._media is not None:
             self._media.close(now)
-        self._end, self._tell = _no_end, _tell_nobody
-        self.on_ringing, self.on_picked_up = _no_ringing, _nothing
-        self.on_retune, self.on_hold, self.on_acknowledged = _nothing, _no_hold, _nothing
+        if not self._closed:
+            self._closed = True
+            del self._user
 
     def _leave(self, dialog: Dialog, ending: Ending, now: float) -> None:
         reason = self._reason(ending)
@@ -195,26 +185,25 @@ class SipLeg:
         return {} if self._media is None else self._media.figures()
 
     def receive(self, event: Event) -> None:
-        """Take an event of this leg's dialog."""
+        """Take an event of this leg's dialog; once it is closed, what is still to be done is the dialog's."""
+        if self._closed:
+            return
         if self._media is not None and not isinstance(event, OptionsAnswered):
             self._media.signalled_by(event.dialog.heard_from.host)
         match event:
             case Cancelled():
-                self._end(
-                    Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", "the caller gave up", 487)
-                )
+                self._user.end(GIVEN_UP)
             case ByeReceived():
                 detail = f"the {self.party} hung up"
-                self._end(Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, self.party, detail))
+                self._user.end(Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, self.party, detail))
             case Ringing(_, status, body, _):
                 self._rings(status, body)
             case Answered(_, body, _):
                 self._picks_up(body)
             case InviteRefused():
-                self._end(ending_of_refused(event, self.username))
+                self._user.end(ending_of_refused(event, self.username))
             case AckMissing():
-                detail = "our 200 was never acknowledged"
-                self._end(Ending(Status.FAILED, EndReason.NEVER_ACKNOWLEDGED, "gateway", detail, 200, 102))
+                self._user.end(UNACKNOWLEDGED)
             case Acknowledged(_, body, _):
                 self._acknowledged(body)
             case ReinviteReceived() | ReinviteCancelled() | ReinviteAnswered():
@@ -229,7 +218,7 @@ class SipLeg:
         early = self._session.receive(Message.PROVISIONAL, bool(body)) is Action.PREVIEW
         early = early and self._hears_early(body)
         self.ringing.set()
-        self.on_ringing(status, early)
+        self._user.rings(status, early)
 
     def _hears_early(self, answer: bytes) -> bool:
         try:
@@ -248,13 +237,13 @@ class SipLeg:
         if not self._answered(Message.SUCCESS, answer):
             return
         self.media.wait_anew(now)
-        self.on_picked_up()
+        self._user.picked_up()
         self.ringing.set()
         self.picked_up.set()
         self.connected.set()
 
     def _acknowledged(self, answer: bytes) -> None:
-        self.on_acknowledged()
+        self._user.acknowledged()
         if self._answered(Message.ACK, answer):
             self.connected.set()
 
@@ -285,10 +274,10 @@ class SipLeg:
 
     def _unanswered(self, why: str) -> bool:
         if not self._session.agreed:
-            self._end(Ending(Status.FAILED, EndReason.BAD_SESSION, "gateway", why, 200, 95))
+            self._user.end(Ending(Status.FAILED, EndReason.BAD_SESSION, "gateway", why, 200, 95))
         elif not self._told_kept:
             self._told_kept = True
-            self._tell("call.session_kept", level="warning", why=why)
+            self._user.tell("call.session_kept", level="warning", why=why)
         return self._session.agreed
 
     def _renegotiates(self, event: ReinviteReceived | ReinviteCancelled | ReinviteAnswered) -> None:
@@ -340,34 +329,14 @@ class SipLeg:
         self.dialog.refuse(now, refusal.status, phrase, headers)
 
     def _retuned(self) -> None:
-        self.on_retune()
+        self._user.retuned()
         held = self.media.held
         if held != self._held:
             self._held = held
-            self._tell("call.held" if held else "call.resumed")
-            self.on_hold(held)
+            self._user.tell("call.held" if held else "call.resumed")
+            self._user.held(held)
 
     def _info(self, content_type: str, body: bytes) -> None:
         press = parse_info(content_type, body)
         if press is not None:
-            self.media.on_digit(press.digit, press.duration_ms)
-
-
-def _no_end(ending: Ending) -> None:
-    """It has ended."""
-
-
-def _tell_nobody(name: str, /, **fields: object) -> None:
-    """It has ended."""
-
-
-def _nothing() -> None:
-    """Before anyone listens."""
-
-
-def _no_hold(held: bool) -> None:
-    """Before anyone listens."""
-
-
-def _no_ringing(status: int, early: bool) -> None:
-    """Before anyone listens."""
+            self._user.pressed(press.digit, press.duration_ms)

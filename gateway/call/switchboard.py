@@ -183,9 +183,9 @@ class Switchboard:
         With a `patch` it is put through to the call at the patch's other end, and has no agent of its own.
         `place` or `give_up` comes next.
         """
-        call = Call.outbound(self._parts, record, route, lease, headers)
+        call = Call.outbound(self._parts, record, route, lease, headers, patch)
         if patch is not None:
-            call.patch, patch.call_id, patch.abandon = patch, record.id, call.end
+            patch.dialled(record.id, call.end)
         if route.quote is not None and route.paid_seconds is not None:
             seconds = min(route.max_seconds, self._parts.max_call_seconds)
             workspace, quote = route.workspace.id, route.quote

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from gateway.agent.protocol import Frame
+from gateway.agent.protocol import Frame, Transfer
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
 from gateway.call.phone import Speak
@@ -98,6 +98,29 @@ class FakeAgent:
         self.told.append((names, ms))
 
 
+class FakeCall:
+    """Keeps what the bridge tells its call."""
+
+    def __init__(self) -> None:
+        self.crashes: list[Exception] = []
+
+    def first_word(self) -> None:
+        """Not looked at."""
+
+    def first_heard(self) -> None:
+        """Not looked at."""
+
+    def recording_asked(self, action: str) -> None:
+        """Not looked at."""
+
+    def transfer_asked(self, wanted: Transfer) -> None:
+        """Not looked at."""
+
+    def crash(self, error: Exception) -> None:
+        """Keep it."""
+        self.crashes.append(error)
+
+
 class Stage:
     """A bridge between two fakes."""
 
@@ -107,7 +130,8 @@ class Stage:
         self.agent = FakeAgent()
         self.clock = MediaClock(_raise)
         self.clock.start(self.timers)
-        self.bridge = Bridge(cast("PhoneMedia", self.phone), self.clock, 60.0)
+        self.user = FakeCall()
+        self.bridge = Bridge(cast("PhoneMedia", self.phone), self.clock, 60.0, self.user)
         self.bridge.attach(cast("AgentLeg", self.agent))
         self.bridge.start()
 
@@ -254,11 +278,9 @@ def test_another_format_for_what_is_queued() -> None:
 def test_a_bug_is_told_once() -> None:
     """A tick that raises stops this bridge and tells of it, and the clock goes on for the others."""
     stage = Stage()
-    told: list[Exception] = []
-    stage.bridge.on_error = told.append
     stage.phone.step = _broken  # type: ignore[method-assign]
     stage.run(200)
-    assert len(told) == 1
+    assert [type(error) for error in stage.user.crashes] == [ZeroDivisionError]
 
 
 def _broken(now: float, speak: Speak) -> bytes | None:

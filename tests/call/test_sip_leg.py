@@ -27,6 +27,38 @@ ENDINGS = (
 )
 
 
+class Call:
+    """Keeps how it ends; what else its leg tells is not looked at here."""
+
+    def __init__(self, endings: list[Ending]) -> None:
+        self._endings = endings
+
+    def end(self, ending: Ending) -> None:
+        """Keep it."""
+        self._endings.append(ending)
+
+    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
+        """Nobody listens to this leg's events."""
+
+    def pressed(self, digit: str, milliseconds: int) -> None:
+        """Nobody listens."""
+
+    def rings(self, status: int, early: bool) -> None:
+        """Nobody listens."""
+
+    def picked_up(self) -> None:
+        """Nobody listens."""
+
+    def acknowledged(self) -> None:
+        """Nobody listens."""
+
+    def retuned(self) -> None:
+        """Nobody listens."""
+
+    def held(self, held: bool) -> None:
+        """Nobody listens."""
+
+
 class Line:
     """A user agent in virtual time that was called, and the messages it sends."""
 
@@ -43,7 +75,7 @@ class Line:
         event = self.user_agent.next_event()
         assert isinstance(event, InviteReceived)
         self.dialog: Dialog = event.dialog
-        self.leg = SipLeg("caller", self, self.endings.append, _tell)  # type: ignore[arg-type]
+        self.leg = SipLeg("caller", self, Call(self.endings))  # type: ignore[arg-type]
         self.leg.begin(self.dialog)
 
     def now(self) -> float:
@@ -85,10 +117,6 @@ class Line:
         """Hand it the events that wait."""
         while (event := self.user_agent.next_event()) is not None:
             self.leg.receive(event)
-
-
-def _tell(*_: object, **__: object) -> None:
-    """Nobody listens to this leg's events."""
 
 
 def _ringing(line: Line) -> None:

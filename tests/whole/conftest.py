@@ -223,6 +223,20 @@ async def house(open_house: Open) -> House:
     return opened
 
 
+class Keys:
+    """Hears of the keys that come with a phone's audio."""
+
+    def __init__(self, press: Callable[[str], None]) -> None:
+        self._press = press
+
+    def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
+        """It has no log."""
+
+    def pressed(self, digit: str, milliseconds: int) -> None:
+        """One more."""
+        self._press(digit)
+
+
 class Phone:
     """A telephone: calls, speaks and hears, and does what is asked of it in between."""
 
@@ -257,9 +271,10 @@ class Phone:
         self.clock.start()
         now = self.endpoint.now()
         port = RtpPorts(PortRange(*free_range()), 0).open("127.0.0.1", now)
-        self.media = PhoneMedia(port, "127.0.0.1", [CODECS[name] for name in codecs], MediaSettings(), now)
+        self.media = PhoneMedia(
+            port, "127.0.0.1", [CODECS[name] for name in codecs], MediaSettings(), now, user=Keys(self._press)
+        )
         self.media.sink = self._hear
-        self.media.on_digit = self._press
         self.dialog = self.endpoint.user_agent.invite(
             f"sip:{to}@127.0.0.1:{self._house.port}",
             target=Target("UDP", "127.0.0.1", self._house.port),
@@ -344,7 +359,7 @@ class Phone:
         self._news.set()
         self.heard_at.append(self.endpoint.now())
 
-    def _press(self, digit: str, milliseconds: int) -> None:
+    def _press(self, digit: str) -> None:
         self.digits.append(digit)
         self._news.set()
 
