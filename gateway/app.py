@@ -76,6 +76,7 @@ from gateway.numbering import load_plan
 from gateway.provisioning.carrier_side import carrier_side
 from gateway.provisioning.counter import Counter, open_counter, running_calls
 from gateway.provisioning.linking import Linking
+from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.provisioning.trial import Trials
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
@@ -146,6 +147,7 @@ class Gateway:
         self._reach = reach(config)
         dialer = AgentDialer(config.agents, self.throttle, self._reach)
         self._open.push_async_callback(dialer.close)
+        self.runtime_trials = RuntimeTrials(dialer)
         await self._start_calls(dialer, await self._start_recordings())
         self.loop_lag.start()
         self._open.callback(self.loop_lag.stop)
@@ -480,6 +482,7 @@ class Gateway:
             linking=self.linking,
             subscribing=self._subscribing(),
             house_phone=phone,
+            runtime_trials=self.runtime_trials,
             tell=self.bus.tell,
         )
         site = dashboard(parts)

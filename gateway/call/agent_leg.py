@@ -22,10 +22,8 @@ from gateway.agent.protocol import (
     Transfer,
 )
 from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
+from gateway.net.agent_advice import closing_advice
 from gateway.net.throttle import REQUEST
-
-CLEAN_CLOSES = frozenset({1000, 1001, 1005})
-"Close codes by which a runtime hangs up (RFC 6455 section 7.4.1); with any other it has died."
 
 ACTIONS_A_SECOND = 2.0
 "Transfers and recording actions that an agent may ask for."
@@ -320,8 +318,12 @@ class AgentLeg(_HotLeg):
     def _lost(self, code: int | None, why: str) -> None:
         connection = self._release()
         flooded = connection is not None and connection.flooded
-        detail = f"the agent closed its connection ({code} {why})" if code else f"connection lost: {why}"
-        self._close(AgentClosed(code in CLEAN_CLOSES, why if flooded else detail.strip(), flooded))
+        said = f"{code} {why}".strip()
+        detail = f"the agent closed its connection ({said})" if code else f"connection lost: {why}"
+        advice = closing_advice(code)
+        if advice and not flooded:
+            detail = f"{detail}; {advice}"
+        self._close(AgentClosed(not advice, why if flooded else detail, flooded))
 
     def _release(self) -> Connection | None:
         connection, self._connection = self._connection, None

@@ -67,7 +67,7 @@ class Conversation:
             url = shown(self._version.runtime_url)
             self._unreachable(url, error)
             if not await self._fall_back() and self._version.fallback_wav is None:
-                raise Refused(EndReason.AGENT_UNREACHABLE, f"{url}: {error}") from error
+                raise Refused(EndReason.AGENT_UNREACHABLE, f"{url}: {error}; {error.look_at}") from error
 
     @property
     def speaks_at_once(self) -> bool:

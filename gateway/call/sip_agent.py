@@ -30,6 +30,7 @@ from gateway.sip.settings import Login
 from gateway.sip.target import Target
 from gateway.sip.uri import SipUri, parse_uri
 
+LOOK_AT = "look at the SIP agent’s own log, at its account, and at the URI of the version"
 QUEUE_SECONDS = 1.0
 "Of the phone's audio that may wait for an agent's packets: more than its jitter."
 SWEEP_MS = 1000
@@ -123,7 +124,7 @@ class SipAgent:
                 await self._leg.picked_up.wait()
         except Ended as ended:
             status = ended.ending.sip_status
-            raise AgentUnreachable(Unreachable.STATUS, ended.ending.detail, status) from None
+            raise AgentUnreachable(Unreachable.STATUS, ended.ending.detail, status, look_at=LOOK_AT) from None
         except TimeoutError:
             detail = f"the agent did not answer within {self._parts.answer_seconds:g} s"
             raise AgentUnreachable(Unreachable.TIMEOUT, detail) from None

@@ -25,18 +25,16 @@ SETTLE = 0.1
 GAPS = 3
 "Underruns that may happen to anybody."
 
-ADVICE = {
-    Unreachable.INVALID: "mend the URL",
-    Unreachable.DNS: "mend the host in the URL, or the DNS",
-    Unreachable.REFUSED: "start the runtime, or mend the port",
-    Unreachable.NETWORK: "see to routes and firewalls",
-    Unreachable.NOT_ALLOWED: "see to [security] allowed_networks",
-    Unreachable.TIMEOUT: "see to firewalls; a runtime has to answer the upgrade at once",
-    Unreachable.TLS: "mend the certificate, or give its authority by --ca",
-    Unreachable.STATUS: "mend the path, the secret or the headers: the runtime refused the upgrade",
-    Unreachable.BAD_UPGRADE: "let a WebSocket server answer there, and choose only what was offered",
-    Unreachable.CLOSED: "see the runtime's own log: it closed before the upgrade was done",
+OURS = {
+    Unreachable.TLS: ", or give its authority by --ca",
+    Unreachable.NOT_ALLOWED: " ([security] allowed_networks)",
 }
+"What only whoever has the command line can do, beside what the owner of a runtime can."
+
+
+def advice_for(error: AgentUnreachable) -> str:
+    """What to look at, with what the command line has for it."""
+    return error.look_at + OURS.get(error.why, "")
 
 
 @dataclass
@@ -81,7 +79,7 @@ class Trial:
             )
         except AgentUnreachable as error:
             found = f"{error}: {error.said}" if error.said else str(error)
-            self.findings.append(bad("connection", found, ADVICE[error.why]))
+            self.findings.append(bad("connection", found, advice_for(error)))
             yield None, None
             return
         self._tell_connection(loop.time() - began)

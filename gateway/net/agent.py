@@ -13,7 +13,6 @@ import ssl
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
@@ -22,6 +21,7 @@ import picows
 from picows import WSUpgradeRequest, WSUpgradeResponse
 
 from gateway import __version__
+from gateway.net.agent_advice import Unreachable, reaching_advice
 from gateway.net.bytestream import ByteStream
 from gateway.net.connection import CLOSE_SECONDS, Connection, OnClosed, OnMessage
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
@@ -59,26 +59,6 @@ _quiet = logging.getLogger("gateway.net.agent.picows")
 _quiet.setLevel(logging.CRITICAL + 1)  # what picows would log is told by AgentUnreachable and on_closed
 
 
-class Unreachable(StrEnum):
-    """Why there is no connection to a runtime."""
-
-    INVALID = "invalid"
-    "Its URL or a header cannot be sent."
-    DNS = "dns"
-    REFUSED = "refused"
-    NETWORK = "network"
-    NOT_ALLOWED = "not_allowed"
-    "It leads to where nobody may make us connect to (`[security] allow_private`)."
-    TIMEOUT = "timeout"
-    TLS = "tls"
-    STATUS = "status"
-    "Another HTTP status than 101."
-    BAD_UPGRADE = "bad_upgrade"
-    "A 101 that is not as RFC 6455 section 4.1 wants it, or no HTTP at all."
-    CLOSED = "closed"
-    "It closed the connection before the upgrade was done."
-
-
 TRANSIENT = {Unreachable.REFUSED, Unreachable.NETWORK, Unreachable.CLOSED}
 "Worth another attempt. Not TIMEOUT: the caller has been listening to ringing for seconds already."
 TRANSIENT_STATUSES = {502, 503, 504}
@@ -88,9 +68,13 @@ TRANSIENT_STATUSES = {502, 503, 504}
 class AgentUnreachable(Exception):
     """No connection to a runtime: `why` tells the kinds apart, the text is for people."""
 
-    def __init__(self, why: Unreachable, detail: str, status: int | None = None, said: str = "") -> None:
+    def __init__(
+        self, why: Unreachable, detail: str, status: int | None = None, said: str = "", look_at: str = ""
+    ) -> None:
         super().__init__(detail)
         self.why = why
+        self.look_at = look_at or reaching_advice(why, status)
+        "What its owner should look at."
         self.said = said
         "What it answered instead, its beginning: for the operator alone, since it may be anybody's server."
         self.status = status

@@ -86,6 +86,8 @@ class Report:
     """What a test found."""
 
     steps: list[Step] = field(default_factory=list)
+    well: str = "the carrier answers"
+    "What it comes to where nothing fails."
     addresses: tuple[str, ...] = ()
     "Of the carrier, as they resolved: where its calls will come from, unless it says otherwise."
 
@@ -105,9 +107,7 @@ class Report:
         for step in self.steps:
             if step.outcome == "fail":
                 return f"{step.name}: {step.found}"
-        return "the carrier answers" + (
-            "" if self.proven else "; not everything could be proven without a call"
-        )
+        return self.well + ("" if self.proven else "; not everything could be proven without a call")
 
     def lines(self) -> list[str]:
         """For a terminal."""

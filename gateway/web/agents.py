@@ -121,7 +121,11 @@ async def draft(visit: Visit) -> Response:
 
 
 async def version(
-    visit: Visit, problem: str = "", given: Mapping[str, Any] | None = None, field: str = ""
+    visit: Visit,
+    problem: str = "",
+    given: Mapping[str, Any] | None = None,
+    field: str = "",
+    said: Mapping[str, Any] | None = None,
 ) -> Response:
     """One version: a form while it is a draft, and as it stands for ever once it is published."""
     found, agent = await _own_version(visit)
@@ -139,8 +143,20 @@ async def version(
         audio=AUDIO,
         problem=problem,
         wrong=field,
+        report=None if said is None else said["report"],
+        passed=said is not None and said["passed"],
         changes=told(await store.configuration.history(found.id, 20), labels),
     )
+
+
+async def test(visit: Visit) -> Response:
+    """Test the version's runtime as it is saved, step by step."""
+    found, agent = await _own_version(visit)
+    report = await visit.site.parts.runtime_trials.try_version(found, agent.workspace_id)
+    said = {"problem": "", "report": report.as_dict(), "passed": report.passed}
+    if visit.request.headers.get("x-part") is not None:
+        return visit.part("trial.html", **said)
+    return await version(visit, said=said)
 
 
 def _given(version: AgentVersion) -> dict[str, Any]:
@@ -238,5 +254,6 @@ PAGES: tuple[Page, ...] = (
     post("/agents/{id}/draft", draft),
     get("/versions/{id}", version),
     post("/versions/{id}", save),
+    post("/versions/{id}/test", test),
     post("/versions/{id}/remove", remove_draft),
 )

@@ -12,6 +12,7 @@ from gateway.call.web_calls import WebCalls
 from gateway.events.subscribing import Subscribing
 from gateway.provisioning.counter import Counter
 from gateway.provisioning.linking import Linking
+from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.recordings.keeping import Keeping
 from gateway.settings import Config
 from gateway.store.sql import SqlStore
@@ -43,5 +44,6 @@ class Parts:
     linking: Linking
     subscribing: Subscribing
     house_phone: HousePhone
+    runtime_trials: RuntimeTrials
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)

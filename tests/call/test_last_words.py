@@ -50,6 +50,26 @@ async def test_a_crash_right_behind_the_goodbye(
     assert "connection lost" in row.detail
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (1011, "its code failed: look at the runtime’s own log"),
+        (1008, "secret"),
+        (4001, "the code is its own"),
+    ],
+)
+async def test_the_ending_says_what_to_look_at(
+    world: World, agent: Runtime, phone: Phone, code: int, advice: str
+) -> None:
+    """The close code stands in the record, with what the runtime said and what to look at."""
+    leg, talk = await connected(world, agent, phone, dialect="native")
+    await talk.close(code, "boom")
+    await leg.next(ByeReceived)
+    row = await world.ended("failed", "agent_failed", "agent")
+    assert f"({code} boom); " in row.detail
+    assert advice in row.detail
+
+
 async def test_a_crash_amid_crumbs(world: World, agent: Runtime, phone: Phone) -> None:
     """A second of speech in pieces of 7 ms, and the connection is gone with the last."""
     leg, talk = await connected(world, agent, phone, dialect="native")

@@ -1,6 +1,7 @@
 """Buying numbers, linking trunks, testing connections, giving numbers back."""
 
 import re
+from http import HTTPStatus
 
 import pytest
 
@@ -133,3 +134,19 @@ async def test_links_that_fail(
     assert 'value="user"' in answer.text
     assert await world.gateway.store.configuration.numbers.list_all() == []
     assert len(await world.gateway.store.configuration.trunks.list_all()) == 1
+
+
+async def test_runtime(world: World, anna: Visitor, stranger: Visitor) -> None:
+    """The button on a version's page tests its runtime, and says what to look at; nobody else's can be."""
+    version = await world.version()
+    path = f"/versions/{version.id}"
+    assert "Test runtime" in (await anna.get(path)).text
+    headers = {"origin": anna.origin, "x-part": "1"}
+    part = await anna.http.post(f"{path}/test", data={"csrf": await anna.csrf()}, headers=headers)
+    assert "the connection works" in text_of(part.text)
+    assert "<html" not in part.text
+    whole = await anna.post(f"{path}/test")
+    assert "the connection works" in text_of(whole.text)
+    world.runtime.status = HTTPStatus.BAD_GATEWAY
+    assert "look whether the runtime runs" in text_of((await anna.post(f"{path}/test")).text)
+    assert (await stranger.post(f"{path}/test", csrf="")).status_code in (303, 401)
