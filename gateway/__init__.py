@@ -1,3 +1,3 @@
 """Trunkline: a SIP edge gateway for AI voice agents."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -54,7 +54,7 @@ app.add_typer(wallet.app, name="wallet")
 app.add_typer(accounts.app, name="accounts")
 app.command()(history)
 
-DEMO_SEED = Path(__file__).parent.parent / "config" / "demo.toml"
+DEMO_SEED = Path(__file__).parent / "data" / "demo.toml"
 
 
 @app.callback(invoke_without_command=True)

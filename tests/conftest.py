@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -18,11 +19,11 @@ def pytest_asyncio_loop_factories(
     """Sockets, clocks and whole gateways (`net`, `whole`, …) hold on either loop, asyncio's and uvloop.
 
     Tests with real peers take uvloop only, as the gateway does: their cost is the peers' own time. So do the
-    folders of `ONE_LOOP`, and tests that are marked so.
+    folders of `ONE_LOOP`, tests that are marked so, and with LOOPS=one all of them.
     """
     folder = item.path.relative_to(config.rootpath).parts[1]
     marked = item.get_closest_marker("interop") or item.get_closest_marker("one_loop")
-    if marked or folder in ONE_LOOP:
+    if marked or folder in ONE_LOOP or os.environ.get("LOOPS") == "one":
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -33,13 +34,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What needs something that lies beside the project, and is no part of it, is left out without it."""
+    marker = item.get_closest_marker("beside")
+    if marker is not None and not Path(marker.args[0]).exists():
+        pytest.skip(f"{marker.args[1]} are not at hand in {marker.args[0]}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With CI=true a skipped test is a failed one: what CI does not run, nobody knows to work."""
+    """With CI=true a skipped test is a failed one: what CI does not run, nobody knows to work.
+
+    Not so what is marked `beside`: a clone has no other project's files, and its own tests stand for them.
+    """
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+    told = hasattr(report, "wasxfail") or item.get_closest_marker("beside") is not None
+    if report.skipped and not told and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and in CI nothing is: {report.longrepr}"
     return report

@@ -42,7 +42,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A configuration of its own, with the demo workspace."""
     given = {
         "TRUNKLINE_GATEWAY__DATA_DIR": str(tmp_path / "data"),
-        "TRUNKLINE_DEMO__SEED": str(ROOT / "config" / "demo.toml"),
+        "TRUNKLINE_DEMO__SEED": str(ROOT / "gateway" / "data" / "demo.toml"),
         "TRUNKLINE_SIP__LISTENERS__0__PORT": str(free_port()),
         "TRUNKLINE_SIP__LISTENERS__1__PORT": str(free_port()),
         "TRUNKLINE_HTTP__PORT": str(free_port()),

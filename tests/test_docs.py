@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import __version__
 from gateway.call.record import EndReason, Status
 from gateway.call.refusal import ANSWERS
 from gateway.routing.decision import Reason
@@ -113,3 +114,12 @@ def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text())
     missing = [link for link in links if not (path.parent / link).exists()]
     assert not missing
+
+
+def test_there_is_one_version() -> None:
+    """README.md and the newest heading of CHANGELOG.md name the version that `gateway --version` says."""
+    heading = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    stands = re.search(r"^(\d+\.\d+\.\d+)\b", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert heading is not None
+    assert stands is not None
+    assert heading[1] == stands[1] == __version__

@@ -53,6 +53,23 @@ find_python() {
     return 1
 }
 
+# The newest interpreter that is newer than `python`: on the PATH, or where a version manager keeps ours.
+find_newest_python() {
+    local minor ours candidate versions
+    ours="$("$python" -c 'import sys; print(sys.version_info[1])')"
+    versions="$(dirname "$("$python" -c 'import sys; print(sys.base_prefix)')")"
+    for minor in 14 13 12; do
+        [ "$minor" -gt "$ours" ] || return 1
+        for candidate in "python3.$minor" "$versions/3.$minor".*/bin/python3; do
+            if is_new_enough "$candidate"; then
+                "$candidate" -c 'import sys; print(sys.executable)'
+                return
+            fi
+        done
+    done
+    return 1
+}
+
 require_python() {
     python="$(find_python)" && return
     install_debian python3 python3-venv && python="$(find_python)" && return
@@ -142,15 +159,15 @@ provide_venv() {
     printf '%s\n' "$mark" >"$folder/.installed-$lock"
 }
 
-# provide_project LOCK – .venv with the lock's packages and the project itself, editable.
+# provide_project LOCK [FOLDER] – .venv, or FOLDER, with the lock's packages and the project itself, editable.
 provide_project() {
-    local mark
-    provide_venv .venv "$1"
+    local mark folder="${2:-.venv}"
+    provide_venv "$folder" "$1"
     mark="$(fingerprint pyproject.toml)"
-    is_fresh .venv project "$mark" && return
+    is_fresh "$folder" project "$mark" && return
     [ -n "${uv+set}" ] || find_uv
-    install .venv --no-deps --no-build-isolation --editable .
-    printf '%s\n' "$mark" >.venv/.installed-project
+    install "$folder" --no-deps --no-build-isolation --editable .
+    printf '%s\n' "$mark" >"$folder/.installed-project"
 }
 
 # Two scripts started at once take turns here.

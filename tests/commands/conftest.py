@@ -32,5 +32,5 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
             monkeypatch.delenv(name)
     monkeypatch.setenv("TRUNKLINE_GATEWAY__DATA_DIR", str(tmp_path / "data"))
     lay_tables(load_config(None, dict(os.environ)).store_url)
-    monkeypatch.setenv("TRUNKLINE_DEMO__SEED", str(ROOT / "config" / "demo.toml"))
+    monkeypatch.setenv("TRUNKLINE_DEMO__SEED", str(ROOT / "gateway" / "data" / "demo.toml"))
     return lambda *words, given=None: CliRunner().invoke(app, [str(word) for word in words], input=given)

@@ -407,7 +407,7 @@ def verdicts() -> list[Verdict]:
     return [Verdict(*row) for row in rows if row[0].endswith(".dat")]
 
 
-rfc4475 = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no torture messages in {FOLDER}")
+rfc4475 = pytest.mark.beside(str(FOLDER), "the messages of RFC 4475")
 each_verdict = pytest.mark.parametrize("verdict", verdicts(), ids=lambda verdict: verdict.file)
 
 

@@ -11,7 +11,7 @@ from gateway.store.errors import StoreError
 from gateway.store.seed import seed
 from gateway.store.sql import SqlStore, open_store
 
-DEMO = Path(__file__).parent.parent.parent / "config" / "demo.toml"
+DEMO = Path(__file__).parent.parent.parent / "gateway" / "data" / "demo.toml"
 
 
 async def test_demo_can_take_a_call(store: SqlStore) -> None:
