@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.config import ConfigError, Problem
-from gateway.routing.importer import DataError, read_countries, read_special_ranges
+from gateway.routing.importer import DataError, decoded, read_countries, read_special_ranges
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
 
@@ -38,11 +38,9 @@ def _read(key: str, own: Path | None, name: str, parse: Callable[[str], T]) -> T
     if own is None:
         return parse(shipped(name))
     try:
-        return parse(own.read_text("utf-8"))
+        return parse(decoded(own.read_bytes()))
     except DataError as error:
         found = [str(problem) for problem in error.problems]
-    except UnicodeDecodeError as error:
-        found = [f"should be UTF-8: byte {error.start} is not"]
     except OSError as error:
         found = [f"cannot be read: {error.strerror}"]
     raise ConfigError([Problem(str(own), f"[outbound] {key}", "", what) for what in found])

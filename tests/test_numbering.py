@@ -44,7 +44,10 @@ def test_own_file_replaces_the_shipped_one(tmp_path: Path) -> None:
     [
         (b"country_iso,country_name,calling_code\nIND,India,91\n", "line 2, column country_iso"),
         (b"country_iso,country_name,calling_code\nIN,India,91\nBD,B,91\n", "line 3, column prefixes"),
-        (b"country_iso,country_name,calling_code\nIN,\xff,91\n", "should be UTF-8: byte 41 is not"),
+        (
+            b"country_iso,country_name,calling_code\nIN,\xff,91\n",
+            "line 2, column country_name: should be UTF-8: byte 0xff is not",
+        ),
         (None, "cannot be read: No such file or directory"),
     ],
 )

@@ -90,10 +90,10 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Replace what a workspace may call by a CSV file: all of it, or nothing where a line is wrong."""
-    groups = read_sheet(file, (SHIPPED, NETWORK_GROUPS), read_network_groups)
 
     async def work(session: Session) -> None:
-        _check_countries(session, groups)
+        plan = load_plan(session.config.outbound)
+        groups = read_sheet(file, (SHIPPED, NETWORK_GROUPS), lambda text: read_network_groups(text, plan))
         owner = await session.there.workspaces.find(workspace)
 
         def replaced(before: Workspace) -> Sequence[NetworkGroup]:
@@ -177,13 +177,6 @@ def _find(known: Sequence[KnownGroup], country: str, group: str | None) -> list[
         names_there = ", ".join(each.group.name for each in theirs)
         raise InvalidInput("group", group, f"{theirs[0].country.name} has {names_there}")
     return found
-
-
-def _check_countries(session: Session, groups: Sequence[NetworkGroup]) -> None:
-    known = {country.iso for country in load_plan(session.config.outbound).countries}
-    for group in groups:
-        if group.country_iso not in known:
-            raise InvalidInput("country_iso", group.country_iso, "is no country of the numbering plan")
 
 
 def _key(group: NetworkGroup) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from gateway.commands.output import BAD_INPUT, fail
 from gateway.numbering import shipped
-from gateway.routing.importer import DataError
+from gateway.routing.importer import DataError, decoded
 
 Read = TypeVar("Read")
 
@@ -22,8 +22,6 @@ def read_sheet(file: str, shipped_as: tuple[str, str], read: Callable[[str], Rea
     except DataError as error:
         lines = [f"{file}: {sentence}" for sentence in error.grouped]
         fail("\n".join([*lines, f"nothing was imported: {error.total} mistakes"]), BAD_INPUT)
-    except UnicodeDecodeError as error:
-        fail(f"{file}: should be UTF-8: byte {error.start} is not", BAD_INPUT)
     except OSError as error:
         fail(f"{file}: cannot be read: {error.strerror}", BAD_INPUT)
 
@@ -31,4 +29,4 @@ def read_sheet(file: str, shipped_as: tuple[str, str], read: Callable[[str], Rea
 def _text(file: str, word: str, own: str) -> str:
     if file == word:
         return shipped(own)
-    return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    return decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())

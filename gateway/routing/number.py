@@ -296,6 +296,15 @@ def parse_e164(text: str) -> E164 | None:
     return None
 
 
+def begins_a_number(prefix: str) -> bool:
+    """Whether any possible international number begins with these digits, the calling code among them."""
+    for width in (1, 2, 3):
+        plan = _calling_code_plan(prefix[:width]) if len(prefix) >= width else None
+        if plan is not None:
+            return plan.has_numbers_behind(prefix)
+    return any(str(code).startswith(prefix) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
+
 @dataclass(frozen=True, slots=True)
 class _CallingCodePlan:
     """What the number library knows of a calling code, in the shape that a decision can afford to ask."""
@@ -311,6 +320,16 @@ class _CallingCodePlan:
         if len(national) not in self.lengths or len(digits) > MAX_DIGITS:
             return None
         return E164(self.calling_code, national)
+
+    def has_numbers_behind(self, prefix: str) -> bool:
+        """Whether numbers begin so: behind a trunk zero, say, there is none."""
+        code, lengths = len(self.calling_code), sorted(self.lengths)
+        if self.trunk_prefix is not None and self.trunk_prefix.match(prefix[code:]):
+            # The library keeps the zero of what would be too short without it.
+            lengths = lengths[-1:]
+        room = [length + code - len(prefix) for length in lengths]
+        tried = (self.take_apart(prefix + fill * more) for more in room if more >= 0 for fill in "25908")
+        return any(number is not None and number.digits.startswith(prefix) for number in tried)
 
     def _without_trunk_prefix(self, digits: str) -> E164 | None:
         """The library's own, slow way: it knows which leading zeros belong to a number."""

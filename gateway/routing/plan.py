@@ -22,6 +22,10 @@ class Country:
     "Digits after the calling code, at most; None: what the numbering plan allows."
 
 
+NORTH_AMERICA = "1"
+"The calling code that two dozen countries share, told apart by area code."
+
+
 class RangeKind(StrEnum):
     """Why a range is closed until a workspace opens it: calls there cost more than calls elsewhere."""
 
@@ -79,6 +83,17 @@ class NumberingPlan:
         country = self._countries.longest(digits)
         special = self._special(digits, len(number.national)) or self._special(digits, None)
         return Place(country[1] if country else None, special)
+
+    def may_be_in(self, country: Country, prefix: str) -> bool:
+        """Whether numbers that begin so behind its calling code can be a country's.
+
+        Behind +1 area codes tell for certain; elsewhere groups of several countries overlap on purpose.
+        """
+        if country.calling_code != NORTH_AMERICA:
+            return True
+        found = self._countries.longest(country.calling_code + prefix)
+        is_own = found is not None and found[1] is country
+        return is_own or any(own.startswith(prefix) for own in country.prefixes)
 
     def _special(self, digits: str, length: int | None) -> SpecialRange | None:
         ranges = self._ranges.get(length)

@@ -64,7 +64,7 @@ def test_a_file_replaces_or_adds(gateway: Gateway) -> None:
             None,
             "India has India - Fixed, India - Mobile",
         ),
-        (("import", "-"), SHEET + "XX,Nowhere,,\n", "country_iso = XX: is no country of the numbering plan"),
+        (("import", "-"), SHEET + "XX,Nowhere,,\n", "line 4, column country_iso: is no country"),
         (("import", "-"), SHEET + "IND,India,,\nGBR,UK,,\n", "(lines 4, 5)"),
         (("import", "nowhere.csv"), None, "nowhere.csv: cannot be read: No such file or directory"),
     ],

@@ -98,7 +98,8 @@ def test_all_mistakes_are_told_up_to_a_bound() -> None:
     told = problems_of("prefix,destination,per_minute\n" + "x,y,z\n" * 1000)
     assert len(told) == MAX_PROBLEMS
     assert told[:2] == [
-        "line 2, column prefix: digits with a calling code, without + or leading zeros, not 'x'",
+        "line 2, column prefix: digits with a calling code, without + or leading zeros, not 'x'"
+        ": it has LATIN SMALL LETTER X (U+0078)",
         "line 2, column per_minute: an amount such as 0.0125, not 'z'",
     ]
 
