@@ -53,6 +53,29 @@ def check_store_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def check_origin(text: str) -> str:
+    """What browsers send as `Origin`, or `*`."""
+    if text == "*":
+        return text
+    right = "should be an origin as browsers send it, such as https://crm.example.com, and no more"
+    try:
+        parts = urlsplit(text)
+        default = {"http": 80, "https": 443}.get(parts.scheme)
+        is_own = default is not None and parts.port not in (0, default)
+    except ValueError:
+        raise ValueError(right) from None
+    host = parts.hostname or ""
+    if (
+        not is_own
+        or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host)
+        or text != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError(right)
+    if "@" in parts.netloc or parts.netloc != parts.netloc.lower():
+        raise ValueError(right)
+    return text
+
+
 def check_broker_url(text: str) -> str:
     """A broker's URL, or nothing."""
     if not text:
@@ -110,6 +133,7 @@ def parse_store_url(text: str) -> URL:
 
 Address = Annotated[str, AfterValidator(check_address)]
 Network = Annotated[str, AfterValidator(check_network)]
+Origin = Annotated[str, AfterValidator(check_origin)]
 ReachableHost = Annotated[str, AfterValidator(check_reachable)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]

@@ -22,6 +22,7 @@ from gateway.setting_types import (
     Network,
     OptionalPath,
     OptionalSecret,
+    Origin,
     Port,
     ReachableHost,
     Seconds,
@@ -233,6 +234,16 @@ class HttpSettings(Section):
     "How many of them the keys of one workspace may hold."
     request_hours: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0
     "Hours for which an Idempotency-Key stands for the call that was first asked for under it."
+    cors_origins: Annotated[tuple[Origin, ...], Field(max_length=100)] = ()
+    "Sites whose pages may ask the API, such as https://crm.example.com; * for any. None: no other site's."
+    cors_credentials: Literal["yes", "no"] = "no"
+    "yes: what a browser keeps for us, such as a proxy's cookie, may come along. Never with *."
+
+    @model_validator(mode="after")
+    def _anybody_brings_nothing(self) -> "HttpSettings":
+        if "*" in self.cors_origins and (len(self.cors_origins) > 1 or self.cors_credentials == "yes"):
+            raise ValueError("cors_origins should be * alone, without cors_credentials, or name origins")
+        return self
 
 
 class OutboundSettings(Section):

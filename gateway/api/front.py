@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from gateway.api.bounds import Bounds
 from gateway.api.connections import ConnectionBounds
+from gateway.api.cors import Cors
 from gateway.api.heads import Heads
 from gateway.api.server import HttpServer
 from gateway.settings import HttpSettings
@@ -15,7 +16,10 @@ from gateway.store.writer import Tell
 
 def front(app: ASGIApp, http: HttpSettings, tell: Tell) -> ASGIApp:
     """The app as strangers meet it."""
-    return Bounds(Heads(app), http.max_body_bytes, tell, http.body_seconds)
+    bounded = Bounds(Heads(app), http.max_body_bytes, tell, http.body_seconds)
+    if not http.cors_origins:
+        return bounded
+    return Cors(bounded, http.cors_origins, credentials=http.cors_credentials == "yes")
 
 
 def http_server(app: ASGIApp, http: HttpSettings, doors: Callable[..., asyncio.Protocol]) -> HttpServer:
