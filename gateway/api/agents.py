@@ -28,6 +28,33 @@ BINDINGS: Mapping[str, Literal["inbound", "outbound"]] = {
     "outbound_phone_number_id": "outbound",
 }
 OWN_FIELDS = ("name", "is_published", *BINDINGS)
+OF_RUNTIMES = frozenset(
+    {
+        "end_call_on_silence_sec",
+        "reminder_message_interval",
+        "reminder_message_frequency",
+        "pause_before_speaking_sec",
+        "voicemail_detection",
+        "hangup_on_voicemail",
+        "voicemail_message",
+        "listen_for_keypad",
+        "keypad_timeout_sec",
+        "termination_key",
+        "digit_limit",
+        "denoising_mode",
+        "ambient_noise",
+        "background_sound",
+        "background_sound_volume",
+        "allow_interruptions",
+        "interruption_sensitivity",
+        "conversation_start_type",
+        "opt_out_sensitive_data_storage",
+        "opt_in_secure_urls",
+        "timezone",
+    }
+)
+"Fields of the reference's agents that say how one talks: here that is its runtime's own affair."
+NOT_HERE = "{field} has no effect here: how an agent talks is up to its runtime"
 NOT_LIVE = (
     "{field} was left as it is: a number is bound to published versions only, with is_published: true in the"
     " same request"
@@ -125,7 +152,9 @@ async def _change(there: Configuration, agent: Agent, given: Mapping[str, Any], 
     """Do what a request asks for, in the transaction that is under way; what was not done, in words."""
     if given.get("name") is not None:
         await there.agents.rename(agent.id, str(given["name"]), caller.by)
-    fields = parse_fields(VERSION, {name: value for name, value in given.items() if name not in OWN_FIELDS})
+    elsewhere = sorted(OF_RUNTIMES & given.keys())
+    own = {name: value for name, value in given.items() if name not in (*OWN_FIELDS, *elsewhere)}
+    fields = parse_fields(VERSION, own)
     versions = await there.agents.versions(agent.id)
     draft = versions[-1] if versions and versions[-1].state is VersionState.DRAFT else None
     if fields or not versions:
@@ -137,7 +166,8 @@ async def _change(there: Configuration, agent: Agent, given: Mapping[str, Any], 
     published = None
     if given.get("is_published") is True:
         published = await _published(there, versions, draft, caller)
-    return await _bind(there, given, published, caller)
+    told = [NOT_HERE.format(field=field) for field in elsewhere]
+    return told + await _bind(there, given, published, caller)
 
 
 async def _published(

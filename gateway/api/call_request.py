@@ -69,6 +69,8 @@ class CallBody(BaseModel):
     "How long the call may last; only ever shortens what the version allows."
     headers: dict[str, str] = {}
     "SIP headers for the INVITE; the operator decides which names are allowed."
+    retry: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
+    "Of the reference platform's older requests: taken and not acted upon, a call is placed once."
 
     def canonical(self) -> bytes:
         """The same bytes for the same request, however it was written."""

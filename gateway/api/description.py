@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from gateway import __version__
+from gateway.api.field_names import as_written
 from gateway.api.refusal import NO_KEY, STORE_AWAY, answer_refusals
 
 ABOUT = """
@@ -196,7 +197,7 @@ def application(routers: Iterable[APIRouter], public_url: str = "") -> FastAPI:
         # An operation is called as the function that serves it: what a generated client's methods are called.
         generate_unique_id_function=lambda route: route.name,
     )
-    answer_refusals(app)
+    answer_refusals(app, as_written)
     for router in routers:
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # how FastAPI wants it overridden

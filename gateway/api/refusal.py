@@ -1,7 +1,7 @@
 """The one place where a refusal becomes an HTTP answer: `{statusCode, message, error}`, and why."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -41,6 +41,7 @@ STATUSES: Mapping[ReasonGroup, int] = {
 NOUNS = {"number": "Phone number", "phone_number": "Phone number", "key": "API key"}
 "Nouns of the store that the API calls by another name."
 
+NO_FIELD = "is no field of this request"
 WORDS = {
     "missing": "is required",
     "json_invalid": "should be valid JSON",
@@ -54,7 +55,7 @@ WORDS = {
     "dict_type": "should be an object",
     "model_attributes_type": "should be an object",
     "list_type": "should be a list",
-    "extra_forbidden": "is no field of this request",
+    "extra_forbidden": NO_FIELD,
 }
 "Plainer words than pydantic's for some of its error types."
 
@@ -208,14 +209,14 @@ def _store_answer(error: StoreError) -> Answer:
             return Answer(503, STORE_AWAY, "store_unavailable", retry_after=STORE_RETRY_SECONDS)
 
 
-def answer_refusals(app: FastAPI) -> None:
-    """Let an app answer everything that is raised in it as this module says."""
+def answer_refusals(app: FastAPI, written: Callable[[Request, Answer], Answer]) -> None:
+    """Let an app answer everything that is raised in it as this module says, in the words of `written`."""
 
     async def answered(request: Request, error: Exception) -> Response:
         answer = answer_to(error)
         if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
             answer = replace(answer, headers={"Allow": ", ".join(_allowed(request))})
-        return answer.response()
+        return written(request, answer).response()
 
     for kind in (
         Declined,

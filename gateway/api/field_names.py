@@ -1,0 +1,58 @@
+"""What a client calls the fields of the route that it asked: refusals name them so, whoever raised them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel
+
+from gateway.api.refusal import NO_FIELD, Answer, Problem
+
+STORED = {"outbound_username": "sipTrunkUserName", "outbound_password": "sipTrunkPassword"}
+"Names of the store that the API's are nothing like."
+
+
+def as_written(request: Request, answer: Answer) -> Answer:
+    """The refusal with the client's names for its fields, and the near one for each that there is not."""
+    known = list(_known(request))
+    if not answer.problems or not known:
+        return answer
+    problems = [_renamed(problem, known) for problem in answer.problems]
+    message = answer.message
+    for before, after in zip(answer.problems, problems, strict=True):
+        if isinstance(message, str):
+            message = message.replace(str(before), str(after))
+            if message.startswith(before.field):
+                message = after.field + message.removeprefix(before.field)
+        else:
+            message = [str(after) if each == str(before) else each for each in message]
+    return replace(answer, message=message, problems=problems)
+
+
+def _renamed(problem: Problem, known: list[str]) -> Problem:
+    if problem.expected == NO_FIELD and problem.field not in known:
+        near = get_close_matches(problem.field, known, 1)
+        return replace(problem, expected=f"{NO_FIELD}; did you mean {near[0]}?") if near else problem
+    name = STORED.get(problem.field, problem.field)
+    here = next((each for each in known if _plain(each) == _plain(name)), None)
+    return problem if problem.field in known or here is None else replace(problem, field=here)
+
+
+def _plain(name: str) -> str:
+    """`countryISO` and `country_iso` are one name in two writings."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _known(request: Request) -> Iterator[str]:
+    """The fields of the body, the query and the headers that the route takes, as clients write them."""
+    taken: Any = getattr(request.scope.get("route"), "dependant", None)
+    if taken is None:
+        return
+    for field in (*taken.body_params, *taken.query_params, *taken.header_params):
+        shape = field.field_info.annotation
+        if isinstance(shape, type) and issubclass(shape, BaseModel):
+            yield from (about.alias or name for name, about in shape.model_fields.items())
+        else:
+            yield field.alias
