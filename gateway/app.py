@@ -85,10 +85,11 @@ from gateway.recordings.writer import RecordingWriter
 from gateway.routing.limits import Limits
 from gateway.settings import Config
 from gateway.sip.events import Event as SipEvent
-from gateway.store import CallRow, StoreError, open_store
+from gateway.store.calls import CallRow
 from gateway.store.closing import Left
 from gateway.store.database import Database
 from gateway.store.private import private_folder
+from gateway.store.sql import open_store
 from gateway.store.tenure import NameFile, NameLost, Tenure
 from gateway.web.dashboard import dashboard
 from gateway.web.parts import Parts
@@ -272,8 +273,7 @@ class Gateway:
 
         async def close() -> None:
             await _cancelled(keeping)
-            with suppress(StoreError):
-                await refusals.write()
+            await refusals.finish()
 
         self._open.push_async_callback(close)
 

@@ -1,6 +1,7 @@
 """The `gateway` command: serve, check, explain, and a noun for each thing that is configured.
 
-Heavy parts are imported where they are used, so that `gateway numbers list` does not wait for the media path.
+What a command needs is imported where it is used: `gateway numbers list` does not wait for the media path,
+and `gateway --help` for nothing.
 """
 
 import os
@@ -10,51 +11,54 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.commands import (
-    accounts,
-    agents,
-    calls,
-    keys,
-    number_market,
-    rates,
-    trunk_links,
-    wallet,
-    workspaces,
-)
-from gateway.commands.agent_check import agent_check
-from gateway.commands.call import call
-from gateway.commands.check import check
-from gateway.commands.explain import explain
-from gateway.commands.history import history
+from gateway.commands.noun import Commands, Entry
 from gateway.commands.output import FAILED, fail, mistakes_told
 from gateway.commands.session import ConfigOption
-from gateway.commands.tail import tail
-from gateway.config import load_config
+
+DEMO_SEED = Path(__file__).parent / "data" / "demo.toml"
+
+
+def _in(file: str, name: str, about: str) -> Entry:
+    return Entry(f"gateway.commands.{file}", name, about)
+
+
+class Gateway(Commands):
+    """The commands in the order of their help."""
+
+    entries = {  # noqa: RUF012 - a ClassVar of the base
+        "check": _in("check", "check", "Look for everything that would keep calls from working."),
+        "explain": _in("explain", "explain", "Decide about a call as the gateway would, and say why."),
+        "call": _in("call", "call", "Place a call and follow it; an interrupt hangs up."),
+        "tail": _in("tail", "tail", "Follow a call, or all of them, until interrupted."),
+        "agent-check": _in("agent_check", "agent_check", "Call an agent's runtime, and tell what is wrong."),
+        "history": _in("history", "history", "Show who changed a thing, and how, newest first."),
+        "serve": Entry(__name__, "serve", "Take calls until SIGTERM, then drain and stop."),
+        "demo": Entry(__name__, "demo", "Serve a demo workspace, and place one real call over loopback."),
+        "sample-agent": Entry(
+            __name__, "sample_agent", "Run the sample agent, which says back what it hears."
+        ),
+        "migrate": Entry(__name__, "migrate", "Bring the database up to date, as every start does."),
+        "completion": _in("completion", "completion", "Print what completes this command in a shell."),
+        "numbers": _in("number_market", "app", "The phone numbers, and which agent version answers each."),
+        "trunks": _in("trunk_links", "app", "Who may call in, and how calls go out."),
+        "agents": _in("agents", "app", "The agents, and the versions that speak for them."),
+        "calls": _in("calls", "app", "The calls: their records, and those that are running."),
+        "workspaces": _in("workspaces", "app", "The tenants."),
+        "keys": _in("keys", "app", "Who may use the API."),
+        "accounts": _in("accounts", "app", "Who may log in to the dashboard."),
+        "rates": _in("rates", "app", "What calls cost by each provider's route."),
+        "wallet": _in("wallet", "app", "What workspaces have paid in advance for their calls."),
+    }
+
 
 app = typer.Typer(
     help="Trunkline: a SIP edge gateway for AI voice agents.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
+    cls=Gateway,
 )
-app.command()(check)
-app.command()(explain)
-app.command()(call)
-app.command()(tail)
-app.command()(agent_check)
-app.add_typer(number_market.app, name="numbers")
-app.add_typer(trunk_links.app, name="trunks")
-app.add_typer(agents.app, name="agents")
-app.add_typer(calls.app, name="calls")
-app.add_typer(workspaces.app, name="workspaces")
-app.add_typer(keys.app, name="keys")
-app.add_typer(rates.app, name="rates")
-app.add_typer(wallet.app, name="wallet")
-app.add_typer(accounts.app, name="accounts")
-app.command()(history)
-
-DEMO_SEED = Path(__file__).parent / "data" / "demo.toml"
 
 
 @app.callback(invoke_without_command=True)
@@ -69,23 +73,21 @@ def version(
         raise typer.Exit
 
 
-@app.command()
 def serve(config: ConfigOption = None) -> None:
     """Take calls until SIGTERM, then drain and stop."""
     with mistakes_told():
-        read = load_config(config, os.environ)
+        from gateway.config import load_config
         from gateway.net.tls import BadCertificate
         from gateway.process import run
 
         try:
-            run(read)
+            run(load_config(config, os.environ))
         except BadCertificate as error:
             fail(str(error), FAILED)
         except OSError as error:
             fail(f"{error}: `gateway check` tells which address or port is not to be had", FAILED)
 
 
-@app.command()
 def demo(
     config: ConfigOption = None,
     once: Annotated[
@@ -99,17 +101,17 @@ def demo(
     with mistakes_told():
         selling = {"TRUNKLINE_PROVISIONING__PROVIDER": "simulated"}
         environ = {"TRUNKLINE_DEMO__SEED": str(DEMO_SEED), **selling, **os.environ}
-        read = load_config(config, environ)
         import asyncio
 
+        from gateway.config import load_config
         from gateway.demo import run_demo
         from gateway.process import new_event_loop
 
+        read = load_config(config, environ)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             raise typer.Exit(runner.run(run_demo(read, to, from_, out, once)))
 
 
-@app.command("sample-agent")
 def sample_agent(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
@@ -120,11 +122,11 @@ def sample_agent(
     run(host, port)
 
 
-@app.command()
 def migrate(config: ConfigOption = None) -> None:
     """Bring the database up to date, as every start does."""
     import asyncio
 
+    from gateway.config import load_config
     from gateway.store.database import HEAD, Database
 
     async def work() -> str | None:

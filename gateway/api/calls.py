@@ -32,8 +32,8 @@ from gateway.call.lookup import Lookup
 from gateway.call.once import Once
 from gateway.call.switchboard import Switchboard
 from gateway.events.legible import legible_json
-from gateway.store import CallRow
 from gateway.store.agents import Agents
+from gateway.store.calls import CallRow
 from gateway.store.requests import MAX_KEY
 
 CALL_ID = re.compile(r"^call_[0-9a-z]{1,40}$")

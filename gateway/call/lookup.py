@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.call.record import CallRecord
-from gateway.store import CallRow, SqlStore
+from gateway.store.calls import CallRow
+from gateway.store.sql import SqlStore
 
 
 @dataclass(frozen=True, slots=True)

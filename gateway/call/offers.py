@@ -8,7 +8,8 @@ from gateway.call.record import utc_now
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.quoting import Offer, offer_call, offer_web
-from gateway.store import Calling, SqlStore
+from gateway.store.sql import SqlStore
+from gateway.store.tables import Calling
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from gateway.call.lookup import Lookup
 from gateway.call.placing import CallRequest, Placing
 from gateway.call.record import CallRecord, Ending, EndReason, Status
 from gateway.call.refusal import Refused
-from gateway.store import CallRow, Conflict, StoreError, new_id
+from gateway.store.calls import CallRow
+from gateway.store.errors import Conflict, StoreError
+from gateway.store.ids import new_id
 from gateway.store.requests import Requests
 
 WAIT_SECONDS = 15.0

@@ -50,8 +50,9 @@ from gateway.settings import Config
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import InviteReceived
 from gateway.sip.target import Target
-from gateway.store import Store, StoreError
+from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
+from gateway.store.protocol import Store
 
 
 class CallUser(PhoneUser, AgentUser, Protocol):

@@ -19,8 +19,9 @@ from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbo
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
 from gateway.sip.errors import LocalProtocolError
-from gateway.store import Calling, StoreError
+from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
+from gateway.store.tables import Calling
 
 
 @dataclass(frozen=True, slots=True)

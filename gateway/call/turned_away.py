@@ -11,7 +11,8 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.screening import MessageRefused
 from gateway.sip.target import Target
-from gateway.store import Store, StoreError
+from gateway.store.errors import StoreError
+from gateway.store.protocol import Store
 
 
 class TurnedAway:

@@ -16,8 +16,9 @@ from gateway.net.browser import Entrance, Knock
 from gateway.routing.decision import Rejected
 from gateway.routing.web import WebRequest, WebRoute, route_web
 from gateway.settings import Config
-from gateway.store import Calling, StoreError
+from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
+from gateway.store.tables import Calling
 
 PATH = "/v1/web-calls/{id}/audio"
 

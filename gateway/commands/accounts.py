@@ -1,16 +1,19 @@
 """`gateway accounts`: who may log in to the dashboard."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.commands.assignments import confirmed
+from gateway.commands.noun import noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.store.accounts import Account
 
-app = typer.Typer(no_args_is_help=True, help="Who may log in to the dashboard.")
+if TYPE_CHECKING:
+    from gateway.store.accounts import Account
+
+app = noun("Who may log in to the dashboard.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="E-mail address or name, or an id.")]
 PasswordOption = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input; else it is asked.")
@@ -93,7 +96,7 @@ def _password(stdin: bool) -> str:
     return given
 
 
-def _row(account: Account) -> Row:
+def _row(account: "Account") -> Row:
     return {
         "name": account.name,
         "id": account.id,

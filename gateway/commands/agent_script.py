@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.agent.dialects import dialect_named
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
@@ -12,9 +12,11 @@ from gateway.agent.protocol import CallStart
 from gateway.commands.agent_trial import Line, Pace, TrialLeg, is_silent, roughness
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.net.agent import AgentDialer, AgentUnreachable, Unreachable
-from gateway.routing.table import AgentVersion, Dialect
+from gateway.routing.table import AgentVersion, Dialect, VersionState
 from gateway.settings import AgentsSettings
+from gateway.store.fields import VERSION, parse_fields
 from gateway.store.ids import new_id
+from gateway.store.rules import checked_version
 
 NOISE = 1.15
 "Roughness above which audio is hardly speech."
@@ -211,6 +213,12 @@ class Trial:
             times = "once" if count == 1 else f"{count} times"
             mend = "see docs/agents.md and docs/dialects.md for what can be said"
             self.findings.append(bad("messages", f"made no sense, {times}: {why}", mend))
+
+
+def version_of(given: Mapping[str, object]) -> AgentVersion:
+    """The version that a trial is about; `InvalidInput` where it could not be one."""
+    version = AgentVersion(new_id("ver"), "agent_check", 1, VersionState.PUBLISHED)
+    return checked_version(replace(version, **parse_fields(VERSION, given)))
 
 
 def _call(version: AgentVersion) -> CallStart:

@@ -1,19 +1,20 @@
 """`gateway agents`: the agents, and the versions that speak for them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed, fields_help
+from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed
+from gateway.commands.noun import VERSION, noun
 from gateway.commands.output import Row
-from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.routing.table import Agent, AgentVersion, VersionState
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.store.errors import NotFound
-from gateway.store.fields import VERSION
 from gateway.store.ids import new_id
-from gateway.store.values import shown
 
-app = typer.Typer(no_args_is_help=True, help="The agents, and the versions that speak for them.")
+if TYPE_CHECKING:
+    from gateway.routing.table import Agent, AgentVersion
+
+app = noun("The agents, and the versions that speak for them.")
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Name or id.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="AGENT/NUMBER", help="Such as Echo/2, or an id.")]
 VERSION_COLUMNS = ("number", "state", "dialect", "audio", "runtime_url", "published_at", "id")
@@ -34,7 +35,9 @@ def list_all(
     run(config, as_json, work)
 
 
-async def _summary(session: Session, agent: Agent) -> Row:
+async def _summary(session: Session, agent: "Agent") -> Row:
+    from gateway.routing.table import VersionState
+
     versions = await session.there.agents.versions(agent.id)
     numbers = {
         state: [version.number for version in versions if version.state is state] for state in VersionState
@@ -71,7 +74,7 @@ def versions(agent: AgentArgument, config: ConfigOption = None, as_json: JsonOpt
     run(config, as_json, work)
 
 
-@app.command(epilog=fields_help(VERSION))
+@app.command(cls=VERSION.command)
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     fields: AssignmentsArgument = None,
@@ -83,6 +86,8 @@ def add(
     """Add an agent with its first version: gateway agents add Echo runtime_url=ws://127.0.0.1:8765/native"""
 
     async def work(session: Session) -> None:
+        from gateway.routing.table import Agent
+
         given = assigned(VERSION, fields)
         owner = await session.owner(workspace)
         async with session.there.together(session.by) as there:
@@ -115,20 +120,37 @@ def rename(
 
 @app.command()
 def remove(
-    agent: AgentArgument, yes: YesOption = False, config: ConfigOption = None, as_json: JsonOption = False
+    what: Annotated[str, typer.Argument(metavar="AGENT[/NUMBER]", help="The agent, or one draft of it.")],
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Remove an agent with all its versions, where no number uses one."""
+    """Remove an agent with all its versions, where no number uses one; or a draft: Echo/2."""
 
     async def work(session: Session) -> None:
-        found = await session.there.agents.find(agent)
-        confirmed(f"Remove agent {found.name} with all its versions?", yes=yes)
-        await session.there.agents.remove(found.id, session.by)
-        session.output.done(shown(found), f"agent {found.name} is removed")
+        if what.startswith("ver_") or "/" in what:
+            await _remove_draft(session, what, yes)
+        else:
+            await _remove_agent(session, what, yes)
 
     run(config, as_json, work)
 
 
-@app.command(epilog=fields_help(VERSION))
+async def _remove_agent(session: Session, given: str, yes: bool) -> None:
+    found = await session.there.agents.find(given)
+    confirmed(f"Remove agent {found.name} with all its versions?", yes=yes)
+    await session.there.agents.remove(found.id, session.by)
+    session.output.done(shown(found), f"agent {found.name} is removed")
+
+
+async def _remove_draft(session: Session, given: str, yes: bool) -> None:
+    found = await session.there.agents.find_version(given)
+    confirmed(f"Throw draft {found.number} away?", yes=yes)
+    await session.there.agents.remove_draft(found.id, session.by)
+    session.output.done(shown(found), f"draft {found.number} is removed")
+
+
+@app.command(cls=VERSION.command)
 def draft(
     agent: AgentArgument,
     fields: AssignmentsArgument = None,
@@ -147,7 +169,7 @@ def draft(
     run(config, as_json, work)
 
 
-@app.command("set", epilog=fields_help(VERSION))
+@app.command("set", cls=VERSION.command)
 def change(
     version: VersionArgument,
     fields: AssignmentsArgument = None,
@@ -186,7 +208,9 @@ def publish(
     run(config, as_json, work)
 
 
-async def _draft_meant(session: Session, given: str) -> AgentVersion:
+async def _draft_meant(session: Session, given: str) -> "AgentVersion":
+    from gateway.routing.table import VersionState
+
     if given.startswith("ver_") or "/" in given:
         return await session.there.agents.find_version(given)
     agent = await session.there.agents.find(given)
@@ -196,18 +220,3 @@ async def _draft_meant(session: Session, given: str) -> AgentVersion:
     if not drafts:
         raise NotFound("version", given, "has no draft; make one: gateway agents draft")
     return drafts[-1]
-
-
-@app.command()
-def discard(
-    version: VersionArgument, yes: YesOption = False, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """Throw a draft away."""
-
-    async def work(session: Session) -> None:
-        found = await session.there.agents.find_version(version)
-        confirmed(f"Throw draft {found.number} away?", yes=yes)
-        await session.there.agents.remove_draft(found.id, session.by)
-        session.output.done(shown(found), f"draft {found.number} is gone")
-
-    run(config, as_json, work)

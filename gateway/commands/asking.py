@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,9 +23,18 @@ def address_of(config: Config) -> str:
     return f"http://[{bind}]:{config.http.port}" if ":" in bind else f"http://{bind}:{config.http.port}"
 
 
+def has_token(config: Config) -> bool:
+    """Whether a gateway has ever run with this data directory, and left its operator's token."""
+    return _token_file(config).exists()
+
+
+def _token_file(config: Config) -> Path:
+    return config.gateway.data_dir / "operator.token"
+
+
 def credentials_of(config: Config) -> dict[str, str]:
     """The operator's token, which the gateway keeps in its data directory for whoever can read that."""
-    path = config.gateway.data_dir / "operator.token"
+    path = _token_file(config)
     try:
         return {"Authorization": f"Bearer {path.read_text('ascii').strip()}"}
     except OSError as error:

@@ -1,27 +1,24 @@
 """`FIELD=VALUE` on the command line."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from gateway.commands.noun import Fields
 from gateway.store.errors import InvalidInput
-from gateway.store.fields import Field, parse_fields, secret
 
 AssignmentsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="FIELD=VALUE...", help="What to set; see below.")
 ]
 
 
-def fields_help(known: Mapping[str, Field]) -> str:
-    """The fields, for the end of a command's help text."""
-    lines = (f"[bold]{name}[/bold]  {field.about}" for name, field in known.items())
-    return "Fields:\n\n" + "\n\n".join(lines)
-
-
-def assigned(known: Mapping[str, Field], words: Sequence[str] | None) -> dict[str, Any]:
+def assigned(fields: Fields, words: Sequence[str] | None) -> dict[str, Any]:
     """The values of `FIELD=VALUE` words; a secret that is given as `-` is asked for, or read from a pipe."""
+    from gateway.store.fields import parse_fields, secret
+
+    known = fields.known
     given: dict[str, object] = {}
     for word in words or ():
         name, equals, value = word.partition("=")

@@ -1,53 +1,65 @@
-"""`gateway calls`: the records."""
+"""`gateway calls`: their records, and hanging one up."""
 
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.commands.noun import noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
-from gateway.recordings.folder import FolderStore
-from gateway.recordings.keeping import key_in
 from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, whole_seconds
 from gateway.store.errors import NotFound, StoreError
-from gateway.store.fields import Field, listed, moment, parse_fields
 
-app = typer.Typer(no_args_is_help=True, help="The call records.")
-COLUMNS = ("created_at", "direction", "from_number", "to_number", "status", "end_reason", "seconds", "id")
-TIMES = {name: Field(moment, "") for name in ("since", "until")}
+app = noun("The calls: their records, and those that are running.")
+CallArgument = Annotated[str, typer.Argument(metavar="CALL", help="call_…")]
+
+
+class Direction(StrEnum):
+    """Which way a call goes."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
 
 
 @app.command("list")
 def list_all(
     status: Annotated[str | None, typer.Option(help="Any of these, separated by commas.")] = None,
     end_reason: Annotated[str | None, typer.Option(help="Any of these, separated by commas.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="The calling number.")] = None,
-    to: Annotated[str | None, typer.Option(help="The called number.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The calling number, in any writing.")] = None,
+    to: Annotated[str | None, typer.Option(help="The called number, in any writing.")] = None,
     trunk: Annotated[str | None, typer.Option(help="Name or id.")] = None,
-    direction: Annotated[str | None, typer.Option(help="inbound or outbound.")] = None,
+    direction: Annotated[Direction | None, typer.Option(help="Which way they go.")] = None,
     open_: Annotated[
         bool | None, typer.Option("--open/--ended", help="Only running, or only ended ones.")
     ] = None,
     since: Annotated[str | None, typer.Option(help="Day or time, such as 2027-01-31.")] = None,
     until: Annotated[str | None, typer.Option(help="Day or time; calls before it.")] = None,
-    limit: Annotated[int, typer.Option(help=f"How many, up to {MAX_PAGE}.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_PAGE, help=f"How many, up to {MAX_PAGE}.")] = 20,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List calls, newest first."""
+    """List calls, newest first; on a terminal in UTC, and on two lines each where one is too narrow."""
 
     async def work(session: Session) -> None:
-        times = parse_fields(TIMES, {n: v for n, v in (("since", since), ("until", until)) if v is not None})
+        from gateway.commands.call_choice import numbers_meant, reasons_meant, statuses_meant
+        from gateway.commands.call_page import listed_calls
+        from gateway.store.fields import Field, moment, parse_fields
+
+        written = {name: Field(moment, "") for name in ("since", "until")}
+        times = parse_fields(
+            written, {n: v for n, v in (("since", since), ("until", until)) if v is not None}
+        )
         which = CallFilter(
             workspace_id=await session.workspace_id(workspace),
-            statuses=listed(status or ""),
-            end_reasons=listed(end_reason or ""),
-            from_numbers=listed(from_ or ""),
-            to_numbers=listed(to or ""),
+            statuses=statuses_meant(status),
+            end_reasons=reasons_meant(end_reason),
+            from_numbers=numbers_meant(from_),
+            to_numbers=numbers_meant(to),
             trunk_ids=[] if trunk is None else [(await session.there.trunks.find(trunk)).id],
             direction=direction,
             open=open_,
@@ -55,8 +67,11 @@ def list_all(
             created_before=times.get("until"),
             limit=limit,
         )
-        page = await session.store.list_calls(which)
-        session.output.rows([_row(call) for call in page.calls], COLUMNS, "No such call.")
+        calls = (await session.store.list_calls(which)).calls
+        if session.output.is_json or not calls:
+            session.output.rows([_row(call) for call in calls], (), "No such call.")
+        else:
+            session.output.console.print(listed_calls(calls, session.output.console))
 
     run(config, as_json, work)
 
@@ -78,7 +93,7 @@ def _plain(call: CallRow) -> dict[str, object]:
 
 @app.command()
 def recording(
-    call_id: Annotated[str, typer.Argument(help="call_…")],
+    call_id: CallArgument,
     out: Annotated[Path, typer.Option(help="The WAV file to write.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -86,6 +101,9 @@ def recording(
     """Fetch the recording of a call, on the machine that keeps it."""
 
     async def work(session: Session) -> None:
+        from gateway.recordings.folder import FolderStore
+        from gateway.recordings.keeping import key_in
+
         row = await _found(session, call_id)
         key = key_in(row)
         if key is None:
@@ -106,22 +124,42 @@ def recording(
 async def _found(session: Session, call_id: str) -> CallRow:
     row = await session.store.get_call(call_id)
     if row is None:
-        raise NotFound("call", call_id, "there is no such call")
+        raise NotFound("call", call_id, "there is no such call; gateway calls list shows them")
     return row
 
 
 @app.command()
-def show(
-    call_id: Annotated[str, typer.Argument(help="call_…")],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show everything about one call."""
+def show(call_id: CallArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show everything about one call; on a terminal in sections, with what mends a refusal."""
 
     async def work(session: Session) -> None:
         row = await _found(session, call_id)
         # Whoever may run this has the key: the operator, who has to find a caller that made trouble.
         caller = None if row.sealed_caller is None else session.store.open_sealed(row.sealed_caller)
-        session.output.one({**_plain(row), "withheld_caller": caller})
+        if session.output.is_json:
+            session.output.one({**_plain(row), "withheld_caller": caller})
+            return
+        from gateway.commands.call_page import names_of, page_of
+
+        session.output.console.print(page_of(row, await names_of(session, row), caller))
+
+    run(config, as_json, work)
+
+
+@app.command("hangup")
+def hang_up(call_id: CallArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Hang up a call of the running gateway.
+
+    Exits with 0 when it was told to hang up, 1 when the call had ended before, runs on another gateway, or
+    none runs here, 2 when there is no such call.
+    """
+
+    async def work(session: Session) -> None:
+        from gateway.commands import running
+
+        call = await running.standing(session, call_id)
+        running.refuse_ended(call)
+        said = running.hang_up(session.config, call)
+        session.output.done(said, f"{call_id} hangs up; gateway calls show {call_id} tells how it went")
 
     run(config, as_json, work)

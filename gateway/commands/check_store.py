@@ -18,12 +18,13 @@ from gateway.listening import reach
 from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trunk
-from gateway.store import StoreError, open_store
 from gateway.store.configuration import Configuration
 from gateway.store.database import HEAD, Database
+from gateway.store.errors import StoreError
 from gateway.store.journal import Journal
 from gateway.store.private import open_to_others
 from gateway.store.rules import checked_host_port
+from gateway.store.sql import open_store
 from gateway.store.tenure import BEAT_SECONDS, Holder, NameFile, row_of
 
 CONNECT_SECONDS = 5.0

@@ -5,19 +5,20 @@ import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.commands.noun import noun
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
 from gateway.commands.sheets import read_sheet
-from gateway.numbering import NETWORK_GROUPS, load_plan
-from gateway.routing.importer import LIST_SEPARATOR, read_network_groups
-from gateway.routing.table import NetworkGroup, Workspace
-from gateway.store import InvalidInput
-from gateway.web.groups import GroupBook, KnownGroup, searched, switched
+from gateway.store.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="Which countries and network groups a workspace may call.")
+if TYPE_CHECKING:
+    from gateway.routing.table import NetworkGroup, Workspace
+    from gateway.web.groups import GroupBook, KnownGroup
+
+app = noun("Which countries and network groups a workspace may call.")
 
 SHIPPED = "shipped"
 COLUMNS = ("country_iso", "name", "prefixes", "enabled")
@@ -41,6 +42,8 @@ def list_all(
     """List what a workspace may call; with a search, all that it finds."""
 
     async def work(session: Session) -> None:
+        from gateway.web.groups import searched
+
         owner = await session.there.workspaces.find(workspace)
         found = searched(_book(session).of(owner), search)
         shown = [each for each in found if each.group.enabled or everything or search]
@@ -92,11 +95,14 @@ def import_file(
     """Replace what a workspace may call by a CSV file: all of it, or nothing where a line is wrong."""
 
     async def work(session: Session) -> None:
+        from gateway.numbering import NETWORK_GROUPS, load_plan
+        from gateway.routing.importer import read_network_groups
+
         plan = load_plan(session.config.outbound)
         groups = read_sheet(file, (SHIPPED, NETWORK_GROUPS), lambda text: read_network_groups(text, plan))
         owner = await session.there.workspaces.find(workspace)
 
-        def replaced(before: Workspace) -> Sequence[NetworkGroup]:
+        def replaced(before: "Workspace") -> "Sequence[NetworkGroup]":
             kept = {_key(each): each for each in before.network_groups} if keep else {}
             return [*(kept | {_key(each): each for each in groups}).values()]
 
@@ -118,6 +124,8 @@ def export(
     """Write a workspace's groups as CSV, as import reads them."""
 
     async def work(session: Session) -> None:
+        from gateway.routing.importer import LIST_SEPARATOR
+
         owner = await session.there.workspaces.find(workspace)
         rows = [
             (each.country_iso, each.name, LIST_SEPARATOR.join(each.prefixes), str(each.enabled).lower())
@@ -142,11 +150,13 @@ def _switch(
     enabled: bool,
 ) -> None:
     async def work(session: Session) -> None:
+        from gateway.web.groups import switched
+
         book = _book(session)
         owner = await session.there.workspaces.find(workspace)
         wanted = [each.key for country in countries for each in _find(book.of(owner), country, group)]
 
-        def chosen(before: Workspace) -> Sequence[NetworkGroup]:
+        def chosen(before: "Workspace") -> "Sequence[NetworkGroup]":
             return switched(before, book.of(before), wanted, enabled)
 
         changed = await session.there.workspaces.change_groups(owner.id, chosen, session.by)
@@ -158,11 +168,14 @@ def _switch(
     run(config, as_json, work)
 
 
-def _book(session: Session) -> GroupBook:
+def _book(session: Session) -> "GroupBook":
+    from gateway.numbering import load_plan
+    from gateway.web.groups import GroupBook
+
     return GroupBook(load_plan(session.config.outbound))
 
 
-def _find(known: Sequence[KnownGroup], country: str, group: str | None) -> list[KnownGroup]:
+def _find(known: "Sequence[KnownGroup]", country: str, group: str | None) -> "list[KnownGroup]":
     """The groups of one country that a person means; `InvalidInput` offers what is near."""
     text = country.strip().lower()
     theirs = [each for each in known if text in (each.country.iso.lower(), each.country.name.lower())]
@@ -178,12 +191,10 @@ def _find(known: Sequence[KnownGroup], country: str, group: str | None) -> list[
         raise InvalidInput("group", group, f"{theirs[0].country.name} has {names_there}")
     return found
 
-
-def _key(group: NetworkGroup) -> tuple[str, str]:
     return group.country_iso, group.name
 
 
-def _row(known: KnownGroup) -> dict[str, object]:
+def _row(known: "KnownGroup") -> dict[str, object]:
     group = known.group
     return {
         "country_iso": group.country_iso,

@@ -1,16 +1,19 @@
 """`gateway keys`: who may use the API."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.commands.assignments import confirmed
+from gateway.commands.noun import noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.store.key_ring import ApiKey
 
-app = typer.Typer(no_args_is_help=True, help="Who may use the API.")
+if TYPE_CHECKING:
+    from gateway.store.key_ring import ApiKey
+
+app = noun("Who may use the API.")
 COLUMNS = ("name", "workspace_id", "created_by", "created_at", "last_used_at", "revoked_at", "id")
 
 
@@ -45,23 +48,23 @@ def add(
 
 
 @app.command()
-def revoke(
+def remove(
     key: Annotated[str, typer.Argument(metavar="KEY", help="key_…")],
     yes: YesOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a key open nothing any more, at once and for good."""
+    """Revoke a key: it opens nothing any more, at once and for good."""
 
     async def work(session: Session) -> None:
-        confirmed(f"Revoke {key}?", yes=yes)
+        confirmed(f"Remove {key}?", yes=yes)
         revoked = await session.there.keys.revoke(key, session.by)
         session.output.done(_row(revoked), f"key {revoked.name} opens nothing any more")
 
     run(config, as_json, work)
 
 
-def _row(key: ApiKey) -> Row:
+def _row(key: "ApiKey") -> Row:
     times = ("created_at", "last_used_at", "revoked_at")
     shown = {
         name: at and at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,22 +1,21 @@
-"""`gateway numbers search|buy|release|check`: numbers of a provider, from the search to giving them back."""
+"""`gateway numbers search|buy|remove|check`: numbers of a provider, from the search to giving them back."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.commands.assignments import confirmed
-from gateway.commands.numbers import NumberArgument, app
-from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
+from gateway.commands.numbers import NumberArgument, app, described
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.providers.protocol import NumberType, Wanted
-from gateway.provisioning.checklist import checklist, lines
-from gateway.provisioning.counter import Counter, open_counter
-from gateway.provisioning.market import offers_of
-from gateway.provisioning.purchase import Order, utc_now
-from gateway.store.values import shown
 
-__all__ = ["app", "buy", "check", "counter_of", "release", "search"]
+if TYPE_CHECKING:
+    from gateway.provisioning.counter import Counter
+    from gateway.store.purchases import Purchase
+
+__all__ = ["app", "buy", "check", "counter_of", "remove", "search"]
 
 COLUMNS = ("number", "type", "region", "monthly_rental_rate", "setup_rate", "currency", "restriction")
 CountryArgument = Annotated[str, typer.Argument(metavar="COUNTRY", help="Two letters: US, IN, …")]
@@ -24,8 +23,9 @@ TypeOption = Annotated[NumberType, typer.Option("--type", help="Of which kind.")
 
 
 @asynccontextmanager
-async def counter_of(session: Session) -> AsyncIterator[Counter]:
+async def counter_of(session: Session) -> "AsyncIterator[Counter]":
     """The counter of a command's configuration; what it tells goes nowhere, the command says it itself."""
+    from gateway.provisioning.counter import open_counter
 
     def tell(_name: str, /, *, level: str = "info", **_fields: object) -> None:
         """The gateway's log is the gateway's."""
@@ -51,6 +51,8 @@ def search(
     """Numbers that can be bought: gateway numbers search US --type local --pattern 415"""
 
     async def work(session: Session) -> None:
+        from gateway.provisioning.market import offers_of
+
         async with counter_of(session) as counter:
             found = await counter.market.search(Wanted(country, kind, region, pattern, limit))
         session.output.rows(list(offers_of(found)), COLUMNS, "Nothing on offer: try another type or region")
@@ -72,6 +74,8 @@ def buy(
     """Buy a number. Asking again after trouble never buys it twice."""
 
     async def work(session: Session) -> None:
+        from gateway.provisioning.purchase import Order
+
         owner = await session.owner(workspace)
         async with counter_of(session) as counter:
             ready = await counter.market.readiness(owner, country, kind)
@@ -86,21 +90,32 @@ def buy(
 
 
 @app.command()
-def release(
+def remove(
     number: NumberArgument, yes: YesOption = False, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Give a bought number back, or take a linked one off its trunk; nothing is routed to it any more."""
+    """Remove a number that is neither the default nor in a call; a bought one is given back.
+
+    A trunk that was made by linking the number goes with it.
+    """
 
     async def work(session: Session) -> None:
         found = await session.there.numbers.find(number)
-        confirmed(f"Give {found.e164} back?", yes=yes)
+        confirmed(f"Remove {found.e164}, and give it back where it was bought?", yes=yes)
+        (row,) = await described(session, [found])
         async with counter_of(session) as counter:
             purchase = await counter.releasing.release(found.id, session.by)
-        waits = purchase is not None and purchase.due_at is not None
-        told = "; the provider does not answer, and is told by the running gateway" if waits else ""
-        session.output.done(shown(found), f"{found.e164} is given back{told}")
+        session.output.done(row, f"{found.e164} is {_left(purchase)}")
 
     run(config, as_json, work)
+
+
+def _left(purchase: "Purchase | None") -> str:
+    """What became of a number that is no longer ours."""
+    if purchase is None:
+        return "removed"
+    if purchase.due_at is None:
+        return "removed, and given back"
+    return "removed; its provider does not answer, and is told by the running gateway"
 
 
 @app.command()
@@ -109,6 +124,9 @@ def check(number: NumberArgument, config: ConfigOption = None, as_json: JsonOpti
 
     async def work(session: Session) -> None:
         found = await session.there.numbers.find(number)
+        from gateway.provisioning.checklist import checklist, lines
+        from gateway.provisioning.purchase import utc_now
+
         items = await checklist(session.store, found, utc_now())
         answer = {"phone_number": found.e164, "steps": [item.as_dict() for item in items]}
         session.output.lines(answer, lines(items))

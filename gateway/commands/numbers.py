@@ -3,19 +3,20 @@
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed, fields_help
+from gateway.commands.assignments import AssignmentsArgument, assigned
+from gateway.commands.noun import NUMBER, noun
 from gateway.commands.output import Row
-from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.routing.table import PhoneNumber
-from gateway.store.fields import NUMBER
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run, shown
 from gateway.store.ids import new_id
-from gateway.store.values import shown
 
-app = typer.Typer(no_args_is_help=True, help="The phone numbers, and which agent version answers each.")
+if TYPE_CHECKING:
+    from gateway.routing.table import PhoneNumber
+
+app = noun("The phone numbers, and which agent version answers each.")
 NumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="In any writing, or an id.")]
 TrunkOption = Annotated[str | None, typer.Option("--trunk", help="The trunk that carries it; '' for none.")]
 COLUMNS = (
@@ -50,7 +51,7 @@ def list_all(
 
     async def work(session: Session) -> None:
         within = await session.workspace_id(workspace)
-        rows = await _described(session, await session.there.numbers.list_all(within))
+        rows = await described(session, await session.there.numbers.list_all(within))
         session.output.rows(
             rows, COLUMNS, "No number yet: gateway numbers add +… --trunk NAME --inbound AGENT"
         )
@@ -63,13 +64,13 @@ def show(number: NumberArgument, config: ConfigOption = None, as_json: JsonOptio
     """Show a number."""
 
     async def work(session: Session) -> None:
-        (row,) = await _described(session, [await session.there.numbers.find(number)])
+        (row,) = await described(session, [await session.there.numbers.find(number)])
         session.output.one(row)
 
     run(config, as_json, work)
 
 
-async def _described(session: Session, numbers: Iterable[PhoneNumber]) -> list[Row]:
+async def described(session: Session, numbers: "Iterable[PhoneNumber]") -> list[Row]:
     """The numbers with names where they refer to others by id."""
     trunks = {trunk.id: trunk.name for trunk in await session.there.trunks.list_all()}
     labels: dict[str | None, str | None] = {None: None}
@@ -79,7 +80,7 @@ async def _described(session: Session, numbers: Iterable[PhoneNumber]) -> list[R
     return [_row(number, trunks, labels) for number in numbers]
 
 
-def _row(number: PhoneNumber, trunks: dict[str, str], labels: dict[str | None, str | None]) -> Row:
+def _row(number: "PhoneNumber", trunks: dict[str, str], labels: dict[str | None, str | None]) -> Row:
     fields = shown(number)
     fields["phone_number"] = fields.pop("e164")
     return {
@@ -109,7 +110,7 @@ def _assigned(
     return f"{label} (latest)" if label and latest else label
 
 
-@app.command(epilog=fields_help(NUMBER))
+@app.command(cls=NUMBER.command)
 def add(
     number: Annotated[str, typer.Argument(help="In E.164, such as +442079460018.")],
     fields: AssignmentsArgument = None,
@@ -125,6 +126,8 @@ def add(
     """Add a number: gateway numbers add +442079460018 --trunk Carrier --inbound Echo"""
 
     async def work(session: Session) -> None:
+        from gateway.routing.table import PhoneNumber
+
         given = assigned(NUMBER, fields)
         owner = await session.owner(workspace)
         given |= await _trunk_field(session, trunk, owner.id)
@@ -138,7 +141,7 @@ def add(
     run(config, as_json, work)
 
 
-@app.command("set", epilog=fields_help(NUMBER))
+@app.command("set", cls=NUMBER.command)
 def change(
     number: NumberArgument,
     fields: AssignmentsArgument = None,
@@ -168,8 +171,8 @@ async def _trunk_field(session: Session, trunk: str | None, workspace_id: str) -
     return {"trunk_id": (await session.there.trunks.find(trunk, within)).id, "sip_trunk_enabled": True}
 
 
-async def _say(session: Session, number: PhoneNumber, what: str) -> None:
-    (row,) = await _described(session, [number])
+async def _say(session: Session, number: "PhoneNumber", what: str) -> None:
+    (row,) = await described(session, [number])
     answers = row["inbound"] or "nobody"
     session.output.done(row, f"{number.e164} {what}; {answers} answers it")
 
@@ -201,7 +204,7 @@ def assign(
     run(config, as_json, work)
 
 
-async def _assign(session: Session, number: PhoneNumber, direction: Direction, given: str) -> PhoneNumber:
+async def _assign(session: Session, number: "PhoneNumber", direction: Direction, given: str) -> "PhoneNumber":
     agents, numbers, within = session.there.agents, session.there.numbers, number.workspace_id
     shares = [SHARE.fullmatch(part.strip()) for part in given.split(",")]
     if all(shares):
@@ -231,24 +234,8 @@ def unassign(
     run(config, as_json, work)
 
 
-async def _say_assigned(session: Session, number: PhoneNumber, direction: Direction) -> None:
-    (row,) = await _described(session, [number])
+async def _say_assigned(session: Session, number: "PhoneNumber", direction: Direction) -> None:
+    (row,) = await described(session, [number])
     who = row[direction.value] or "nobody"
     does = "answers" if direction is Direction.INBOUND else "dials by"
     session.output.done(row, f"from the next call on, {who} {does} {number.e164}")
-
-
-@app.command()
-def remove(
-    number: NumberArgument, yes: YesOption = False, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """Remove a number that is neither the default nor in a call."""
-
-    async def work(session: Session) -> None:
-        found = await session.there.numbers.find(number)
-        confirmed(f"Remove {found.e164}?", yes=yes)
-        (row,) = await _described(session, [found])
-        await session.there.numbers.remove(found.id, session.by)
-        session.output.done(row, f"{found.e164} is removed")
-
-    run(config, as_json, work)

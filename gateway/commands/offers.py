@@ -1,14 +1,14 @@
 """What calls would cost, for commands that say so."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from gateway.call.offers import Offers
-from gateway.call.refusal import mend_for
 from gateway.commands.session import Session
-from gateway.numbering import load_plan
-from gateway.routing.decision import Reason
-from gateway.routing.number import parse_e164
-from gateway.routing.quoting import Offer
+
+if TYPE_CHECKING:
+    from gateway.call.offers import Offers
+    from gateway.routing.decision import Reason
+    from gateway.routing.quoting import Offer
 
 
 def money(amount: Decimal) -> str:
@@ -17,13 +17,16 @@ def money(amount: Decimal) -> str:
     return f"{whole}.{places.rstrip('0'):0<2}"
 
 
-async def offers_of(session: Session) -> Offers:
+async def offers_of(session: Session) -> "Offers":
     """What answers price questions, of how things stand now."""
+    from gateway.call.offers import Offers
+    from gateway.numbering import load_plan
+
     await session.store.refresh()
     return Offers(session.store, load_plan(session.config.outbound), session.store.wallets.available)
 
 
-def offer_lines(offer: Offer) -> list[str]:
+def offer_lines(offer: "Offer") -> list[str]:
     """The decision, then the price, for a person."""
     decided = [] if offer.decision is None else offer.decision.lines()
     if offer.decision is not None:
@@ -32,14 +35,18 @@ def offer_lines(offer: Offer) -> list[str]:
     return [*decided, "", *priced] if decided and priced else decided + priced
 
 
-def mend_lines(reason: Reason | None) -> list[str]:
+def mend_lines(reason: "Reason | None") -> list[str]:
     """What mends a refusal, for the operator."""
+    from gateway.call.refusal import mend_for
+
     mend = None if reason is None else mend_for(reason)
     return [] if mend is None else [f"> {mend.owner} {mend.command}"]
 
 
-def price_lines(offer: Offer) -> list[str]:
+def price_lines(offer: "Offer") -> list[str]:
     """The price and why it is that, what calls of a few lengths come to, and what is left in the wallet."""
+    from gateway.routing.number import parse_e164
+
     quote = offer.quote
     if offer.decision is not None and parse_e164(offer.to_number) is None:
         return []

@@ -4,20 +4,26 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from contextvars import ContextVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from gateway.config import ConfigError
-from gateway.events.legible import escaped_json, legible
-from gateway.store import InvalidInput, StoreError
+from gateway.store.errors import InvalidInput, StoreError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BAD_INPUT = 2
 FAILED = 1
+MOST_COLUMNS = 10_000
+"Wider than any table."
 
 Row = Mapping[str, object]
+
+parameters: ContextVar[Sequence[Any]] = ContextVar("parameters", default=())
+"What the command that runs can be given."
 
 
 class Output:
@@ -25,63 +31,109 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.is_json = as_json or not sys.stdout.isatty()
-        self._console = Console()
+
+    @cached_property
+    def console(self) -> "Console":
+        """The terminal."""
+        from rich.console import Console
+
+        # Nothing that people or carriers wrote is turned into a picture.
+        return Console(emoji=False, highlight=False)
 
     def rows(self, rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
         """Many things: these columns of each; `empty` says what to do where there are none."""
         if self.is_json:
             _print_json(list(rows))
         elif not rows:
-            self._console.print(empty)
+            self.console.print(empty)
         else:
+            from rich.table import Table
+
             table = Table(*(column.replace("_", " ") for column in columns), header_style="bold")
             for row in rows:
                 table.add_row(*(_cell(row.get(column)) for column in columns))
-            self._console.print(table)
+            roomy = self.console.options.update(max_width=MOST_COLUMNS)
+            if self.console.measure(table, options=roomy).maximum <= self.console.width:
+                self.console.print(table)
+            else:
+                self._cards(rows, columns)
+
+    def _cards(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
+        """Rows that are wider than the terminal: each with its name, and below it what else there is."""
+        from rich.padding import Padding
+
+        for row in rows:
+            head, *others = columns
+            self.console.print(f"[bold]{_cell(row.get(head))}[/bold]")
+            told = [
+                f"{name.replace('_', ' ')}: {_cell(row.get(name))}"
+                for name in others
+                if is_said(row.get(name))
+            ]
+            self.console.print(Padding("; ".join(told), (0, 0, 0, 2)))
 
     def one(self, row: Row) -> None:
         """One thing with all its fields."""
         if self.is_json:
             _print_json(dict(row))
             return
+        from rich.table import Table
+
         table = Table(show_header=False, box=None, pad_edge=False)
         table.add_column(style="bold")
         table.add_column(overflow="fold")
         for name, value in row.items():
             table.add_row(name.replace("_", " "), _cell(value))
-        self._console.print(table)
+        self.console.print(table)
 
     def done(self, row: Row, sentence: str) -> None:
         """One thing that was changed, and what was done."""
         if self.is_json:
             _print_json(dict(row))
         else:
-            self._console.print(f"[green]✓[/green] {escaped(sentence)}", highlight=False)
+            self.console.print(f"[green]✓[/green] {escaped(sentence)}", highlight=False)
 
     def lines(self, answer: Mapping[str, object], lines: Sequence[str]) -> None:
         """An answer that reads best as lines."""
         if self.is_json:
             _print_json(dict(answer))
         else:
+            from gateway.events.legible import legible
+
             for line in lines:
-                self._console.print(legible(line), highlight=False, markup=False)
+                self.console.print(legible(line), highlight=False, markup=False)
 
 
 @contextmanager
 def mistakes_told() -> Iterator[None]:
     """Every expected error becomes a sentence on standard error and an exit status; no traceback."""
+    from gateway.config import ConfigError
+
     try:
         yield
     except ConfigError as error:
         fail(str(error), BAD_INPUT)
     except InvalidInput as error:
-        fail(str(error), BAD_INPUT)
+        fail(as_written(error), BAD_INPUT)
     except StoreError as error:
         fail(str(error), FAILED)
 
 
+def as_written(error: InvalidInput) -> str:
+    """The sentence, with the option or argument that it is about called as it was written."""
+    for parameter in parameters.get():
+        if error.field in (parameter.name, parameter.name.rstrip("_"), parameter.name.removesuffix("_id")):
+            is_option = parameter.param_type_name == "option"
+            return error.of_argument(
+                parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
+            )
+    return str(error)
+
+
 def fail(message: str, status: int) -> NoReturn:
     """Say what is wrong on standard error, and end with the status."""
+    from rich.console import Console
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for line in message.splitlines():
         console.print(f"[red]error:[/red] {escaped(line)}")
@@ -90,11 +142,18 @@ def fail(message: str, status: int) -> NoReturn:
 
 def escaped(text: str) -> str:
     """Text as it is, nothing in it taken for markup, or obeyed by a terminal."""
+    from gateway.events.legible import legible
+
     return legible(text).replace("[", r"\[")
 
 
+def is_said(value: object) -> bool:
+    """Whether there is something to show."""
+    return value is not None and value not in ("", [], ())
+
+
 def _cell(value: object) -> str:
-    if value is None or value == "":
+    if not is_said(value):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -110,4 +169,6 @@ def _item(value: object) -> str:
 
 
 def _print_json(value: object) -> None:
+    from gateway.events.legible import escaped_json
+
     sys.stdout.write(escaped_json(json.dumps(value, ensure_ascii=False, indent=2, default=str)) + "\n")

@@ -4,21 +4,22 @@ import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from gateway.commands.noun import noun
 from gateway.commands.offers import offer_lines, offers_of
 from gateway.commands.output import FAILED
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 from gateway.commands.sheets import read_sheet
-from gateway.numbering import SAMPLE_RATES
-from gateway.routing.importer import read_rates
-from gateway.routing.rating import Rate, RateDeck
-from gateway.store import InvalidInput
-from gateway.store.decks import Deck, Imported
+from gateway.store.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="What calls cost by each provider's route.")
+if TYPE_CHECKING:
+    from gateway.routing.rating import Rate, RateDeck
+    from gateway.store.decks import Deck, Imported
+
+app = noun("What calls cost by each provider's route.")
 
 SAMPLE = "sample"
 COLUMNS = ("prefix", "destination", "per_minute", "connection_fee", "increment", "currency")
@@ -42,6 +43,9 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Replace a provider's rate deck by a CSV file: all of it, or nothing where a line is wrong."""
+    from gateway.numbering import SAMPLE_RATES
+    from gateway.routing.importer import read_rates
+
     deck = read_sheet(file, (SAMPLE, SAMPLE_RATES), lambda text: read_rates(text, currency.upper()))
 
     async def work(session: Session) -> None:
@@ -145,20 +149,20 @@ def quote(
     run(config, as_json, work)
 
 
-def _write(sheet: TextIO, deck: RateDeck) -> None:
+def _write(sheet: TextIO, deck: "RateDeck") -> None:
     writer = csv.writer(sheet, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(_cells(deck.currency, sorted(deck, key=lambda entry: entry[0])))
 
 
-def _cells(currency: str, entries: Iterable[tuple[str, Rate]]) -> Iterable[tuple[str, ...]]:
+def _cells(currency: str, entries: "Iterable[tuple[str, Rate]]") -> Iterable[tuple[str, ...]]:
     for prefix, rate in entries:
         increment = "" if rate.increment is None else str(rate.increment)
         amounts = f"{rate.per_minute:f}", f"{rate.connection_fee:f}"
         yield prefix, rate.destination, *amounts, increment, currency
 
 
-def _row(deck: Deck) -> dict[str, object]:
+def _row(deck: "Deck") -> dict[str, object]:
     return {
         "provider": deck.provider,
         "currency": deck.currency,
@@ -169,12 +173,12 @@ def _row(deck: Deck) -> dict[str, object]:
     }
 
 
-def _imported(imported: Imported) -> dict[str, object]:
+def _imported(imported: "Imported") -> dict[str, object]:
     counts = {"added": imported.added, "changed": imported.changed, "removed": imported.removed}
     return {**_row(imported.deck), **counts}
 
 
-def _sentence(imported: Imported) -> str:
+def _sentence(imported: "Imported") -> str:
     deck = imported.deck
     if not (imported.added or imported.changed or imported.removed):
         return f"{deck.provider} has these {deck.prefixes} prefixes already: nothing changed"

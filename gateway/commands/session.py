@@ -1,21 +1,22 @@
 """What every command that touches the store begins with: its configuration, the store, who is asking."""
 
-import asyncio
 import getpass
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.commands.output import Output, mistakes_told
-from gateway.config import Config, load_config
-from gateway.routing.table import Workspace
-from gateway.store import SqlStore, new_id, open_store
-from gateway.store.configuration import Configuration
-from gateway.store.workspaces import DEFAULT_NAME
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.routing.table import Workspace
+    from gateway.store.configuration import Configuration
+    from gateway.store.sql import SqlStore
+    from gateway.store.values import Value
 
 ConfigOption = Annotated[
     Path | None,
@@ -34,14 +35,14 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 class Session:
     """A command at work."""
 
-    config: Config
-    store: SqlStore
+    config: "Config"
+    store: "SqlStore"
     output: Output
     by: str
     "Who is asking, for the history: `cli:` and the user's name."
 
     @property
-    def there(self) -> Configuration:
+    def there(self) -> "Configuration":
         """What is configured."""
         return self.store.configuration
 
@@ -49,8 +50,12 @@ class Session:
         """The workspace that a list is about; None: all of them."""
         return None if given is None else (await self.there.workspaces.find(given)).id
 
-    async def owner(self, given: str | None) -> Workspace:
+    async def owner(self, given: str | None) -> "Workspace":
         """The workspace that something new belongs to; the first thing of all makes one."""
+        from gateway.routing.table import Workspace
+        from gateway.store.ids import new_id
+        from gateway.store.workspaces import DEFAULT_NAME
+
         if given is None and not await self.there.workspaces.list_all():
             return await self.there.workspaces.add(Workspace(new_id("org"), DEFAULT_NAME), self.by)
         return await self.there.workspaces.find(given)
@@ -62,15 +67,28 @@ Work = Callable[[Session], Coroutine[Any, Any, None]]
 def run(config: Path | None, as_json: bool, work: Work) -> None:
     """Do some work with the store of a configuration, and tell mistakes plainly."""
     with mistakes_told():
+        import asyncio
+
+        from gateway.config import load_config
+
         asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
 
 
-async def _run(config: Config, output: Output, work: Work) -> None:
+async def _run(config: "Config", output: Output, work: Work) -> None:
+    from gateway.store.sql import open_store
+
     store = await open_store(config, serving=False)
     try:
         await work(Session(config, store, output, f"cli:{user_name()}"))
     finally:
         await store.close()
+
+
+def shown(value: "Value") -> dict[str, Any]:
+    """The fields of a value for people; secrets only as set or not."""
+    from gateway.store import values
+
+    return values.shown(value)
 
 
 def user_name() -> str:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.commands.output import BAD_INPUT, fail
-from gateway.numbering import shipped
-from gateway.routing.importer import DataError, decoded
 
 Read = TypeVar("Read")
 
@@ -17,6 +15,8 @@ def read_sheet(file: str, shipped_as: tuple[str, str], read: Callable[[str], Rea
 
     `-` is standard input; `shipped_as` is a word for a file of the gateway's own, and that file's name.
     """
+    from gateway.routing.importer import DataError
+
     try:
         return read(_text(file, *shipped_as))
     except DataError as error:
@@ -27,6 +27,9 @@ def read_sheet(file: str, shipped_as: tuple[str, str], read: Callable[[str], Rea
 
 
 def _text(file: str, word: str, own: str) -> str:
+    from gateway.numbering import shipped
+    from gateway.routing.importer import decoded
+
     if file == word:
         return shipped(own)
     return decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())

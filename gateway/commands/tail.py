@@ -1,17 +1,12 @@
 """`gateway tail`: what happens in the running gateway, as it happens."""
 
-import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import httpx2
 import typer
 
-from gateway.commands.asking import address_of, events_from
-from gateway.commands.output import FAILED, fail, mistakes_told
-from gateway.commands.session import ConfigOption, JsonOption
-from gateway.config import load_config
-from gateway.events.log import log_sink
+from gateway.commands.output import mistakes_told
+from gateway.commands.session import ConfigOption, JsonOption, Session, run
 
 
 def tail(
@@ -19,17 +14,31 @@ def tail(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow a call, or all of them, until interrupted."""
+    """Follow a call to its ending, or all of them until interrupted.
+
+    Exits with 0 when the call has ended, 1 when it had ended before or no gateway runs, 2 when there is no
+    such call.
+    """
+
+    found: list[Any] = []
+
+    async def look(session: Session) -> None:
+        from gateway.commands.running import refuse_ended, standing
+
+        found.append(await standing(session, call_id or ""))
+        refuse_ended(found[0])
+
+    if call_id is not None:
+        run(config, as_json, look)
     with mistakes_told():
-        read = load_config(config, os.environ)
+        import os
+
+        from gateway.commands.running import follow
+        from gateway.config import load_config
+        from gateway.events.log import log_sink
+
         show = log_sink("debug", "json" if as_json or not sys.stdout.isatty() else "console")
-        wanted = {} if call_id is None else {"call_id": call_id}
         try:
-            for event in events_from(read, "/events", wanted, {}):
-                show(event)
-        except (httpx2.ReadError, httpx2.RemoteProtocolError):
-            fail(f"the gateway at {address_of(read)} has ended", FAILED)
-        except httpx2.HTTPError as error:
-            fail(f"no gateway to follow at {address_of(read)}: {error}", FAILED)
+            follow(load_config(config, os.environ), found[0] if found else None, show)
         except KeyboardInterrupt:
             pass  # how one stops following

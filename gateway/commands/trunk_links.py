@@ -1,83 +1,21 @@
 """`gateway trunks link|test|setup`: linking one's own number, testing a carrier, and what to tell it."""
 
-import secrets
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.commands.assignments import confirmed
 from gateway.commands.output import FAILED, fail
-from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.commands.trunks import TrunkArgument, app
-from gateway.config import Config
-from gateway.provisioning.carrier_side import carrier_side
-from gateway.provisioning.linking import Link, Linking, flat_rate
-from gateway.provisioning.trial import Trials
-from gateway.routing.table import Secret
-from gateway.settings import ListenerSettings
-from gateway.sip.events import Event
-from gateway.store.values import shown
 
 if TYPE_CHECKING:
-    from gateway.net.sip import Binding
+    from gateway.provisioning.linking import Link
+    from gateway.provisioning.trial import Trials
 
 __all__ = ["app", "link", "setup", "try_trunk"]
-
-
-@asynccontextmanager
-async def trials_of(config: Config) -> AsyncIterator[Trials]:
-    """The connection test from ports of the command's own, at the addresses of the gateway's listeners."""
-
-    # Imported here: the media path comes along with the telephone, and lists need not wait for it.
-    from gateway.listening import reach
-    from gateway.net.dns import Resolver
-    from gateway.net.sip import SipEndpoint
-    from gateway.net.tls import client_context
-    from gateway.telephone import AnybodyMayCall
-
-    def ignore(_event: Event) -> None:
-        """Nobody calls a command."""
-
-    outbound = config.outbound
-    first = {each.transport: each for each in reversed(config.sip.listeners)}
-    families = tuple(dict.fromkeys(AF_INET6 if ":" in each.bind else AF_INET for each in first.values()))
-    endpoint = SipEndpoint(
-        [_binding(each) for each in first.values()],
-        AnybodyMayCall(),
-        lambda: secrets.token_hex(10),
-        Resolver(families=families),
-        ignore,
-        client_tls=client_context(outbound.ca, outbound.certificate, outbound.private_key),
-        reach=reach(config),
-    )
-    await endpoint.start()
-    try:
-        yield Trials(
-            endpoint,
-            lambda told: Resolver(families=families, told=told),
-            config.provisioning.trial_seconds,
-            endpoint.reach,
-        )
-    finally:
-        await endpoint.stop()
-
-
-def _binding(listener: ListenerSettings) -> "Binding":
-    from gateway.net.sip import Binding
-    from gateway.net.tls import server_context
-
-    tls = None
-    if listener.transport == "tls":
-        assert listener.certificate is not None, "the configuration asks for it"
-        assert listener.private_key is not None, "the configuration asks for it"
-        tls = server_context(listener.certificate, listener.private_key, listener.ca)
-    host = listener.advertised_host or None
-    return Binding(listener.name, listener.transport.upper(), listener.bind, 0, host, None, tls)
 
 
 @app.command("test")
@@ -85,6 +23,8 @@ def try_trunk(trunk: TrunkArgument, config: ConfigOption = None, as_json: JsonOp
     """Test the connection to a trunk's carrier, step by step; places no call."""
 
     async def work(session: Session) -> None:
+        from gateway.commands.trials import trials_of
+
         found = await session.there.trunks.find(trunk)
         async with trials_of(session.config) as trials:
             report = await trials.try_trunk(found)
@@ -114,6 +54,10 @@ def link(
     """Link your own number by a SIP trunk, tested first; makes the trunk and the number together."""
 
     async def work(session: Session) -> None:
+        from gateway.commands.trials import trials_of
+        from gateway.provisioning.linking import Link, flat_rate
+        from gateway.routing.table import Secret
+
         owner = await session.owner(workspace)
         confirmed(f"Link {number} by {termination_uri}, at {flat_rate(owner)}?", yes=yes)
         given = _asked(password)
@@ -135,7 +79,9 @@ def link(
     run(config, as_json, work)
 
 
-async def _link(session: Session, wanted: Link, trials: Trials) -> None:
+async def _link(session: Session, wanted: "Link", trials: "Trials") -> None:
+    from gateway.provisioning.linking import Linking
+
     def tell(_name: str, /, *, level: str = "info", **_fields: object) -> None:
         """The gateway's log is the gateway's."""
 
@@ -166,6 +112,8 @@ def setup(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """What to set on the carrier's side, ready to copy: our addresses, media ports and codecs."""
 
     async def work(session: Session) -> None:
+        from gateway.provisioning.carrier_side import carrier_side
+
         side = carrier_side(session.config)
         session.output.lines(side.as_dict(), side.lines())
 

@@ -4,14 +4,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed, fields_help
-from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
-from gateway.routing.table import Trunk
-from gateway.store.fields import TRUNK
+from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed
+from gateway.commands.noun import TRUNK, noun
+from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.store.ids import new_id
-from gateway.store.values import shown
 
-app = typer.Typer(no_args_is_help=True, help="Who may call in, and how calls go out.")
+app = noun("Who may call in, and how calls go out.")
 TrunkArgument = Annotated[str, typer.Argument(metavar="TRUNK", help="Name or id.")]
 COLUMNS = (
     "name",
@@ -50,7 +48,7 @@ def show(trunk: TrunkArgument, config: ConfigOption = None, as_json: JsonOption 
     run(config, as_json, work)
 
 
-@app.command(epilog=fields_help(TRUNK))
+@app.command(cls=TRUNK.command)
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     fields: AssignmentsArgument = None,
@@ -64,6 +62,8 @@ def add(
     """Add a trunk, such as: gateway trunks add Carrier sources=192.0.2.0/24 number_format=digits"""
 
     async def work(session: Session) -> None:
+        from gateway.routing.table import Trunk
+
         given = {"name": name, **assigned(TRUNK, fields)}
         owner = None if shared else (await session.owner(workspace)).id
         added = await session.there.trunks.add(Trunk(new_id("trunk"), owner, **given), session.by)
@@ -73,7 +73,7 @@ def add(
     run(config, as_json, work)
 
 
-@app.command("set", epilog=fields_help(TRUNK))
+@app.command("set", cls=TRUNK.command)
 def change(
     trunk: TrunkArgument,
     fields: AssignmentsArgument = None,

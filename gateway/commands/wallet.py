@@ -1,17 +1,19 @@
 """`gateway wallet`: what a workspace has paid in advance, and what its calls took out."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.commands.noun import noun
 from gateway.commands.output import fail
 from gateway.commands.session import ConfigOption, JsonOption, Session, YesOption, run
-from gateway.store import InvalidInput
-from gateway.store.fields import money
-from gateway.store.wallets import Wallet, WalletEntry
+from gateway.store.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="What workspaces have paid in advance for their calls.")
+if TYPE_CHECKING:
+    from gateway.store.wallets import Wallet, WalletEntry
+
+app = noun("What workspaces have paid in advance for their calls.")
 
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id.")]
 AmountArgument = Annotated[str, typer.Argument(help="In the workspace's currency, such as 500 or 12.50.")]
@@ -132,18 +134,20 @@ def close(
 
 
 def _amount(text: str) -> Decimal:
+    from gateway.store.fields import money
+
     try:
         return money(text)
     except ValueError as error:
         raise InvalidInput("amount", text, str(error)) from None
 
 
-def _done(session: Session, wallet: Wallet, sentence: str) -> None:
+def _done(session: Session, wallet: "Wallet", sentence: str) -> None:
     left = f"{wallet.balance:f} {wallet.currency} in it, {wallet.held:f} of them held by running calls"
     session.output.done(_row(wallet), f"{sentence}: {left}")
 
 
-def _row(wallet: Wallet) -> dict[str, object]:
+def _row(wallet: "Wallet") -> dict[str, object]:
     return {
         "workspace_id": wallet.workspace_id,
         "is_open": wallet.is_open,
@@ -155,7 +159,7 @@ def _row(wallet: Wallet) -> dict[str, object]:
     }
 
 
-def _entry(entry: WalletEntry) -> dict[str, object]:
+def _entry(entry: "WalletEntry") -> dict[str, object]:
     return {
         "id": entry.id,
         "at": entry.at.isoformat(timespec="seconds"),

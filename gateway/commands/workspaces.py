@@ -5,14 +5,12 @@ from typing import Annotated
 import typer
 
 from gateway.commands import countries
-from gateway.commands.assignments import AssignmentsArgument, assigned, fields_help
-from gateway.commands.session import ConfigOption, JsonOption, Session, run
-from gateway.routing.table import Workspace
-from gateway.store.fields import WORKSPACE
+from gateway.commands.assignments import AssignmentsArgument, assigned
+from gateway.commands.noun import WORKSPACE, noun
+from gateway.commands.session import ConfigOption, JsonOption, Session, run, shown
 from gateway.store.ids import new_id
-from gateway.store.values import shown
 
-app = typer.Typer(no_args_is_help=True, help="The tenants.")
+app = noun("The tenants.")
 app.add_typer(countries.app, name="countries")
 NameArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id.")]
 
@@ -39,7 +37,7 @@ def show(workspace: NameArgument, config: ConfigOption = None, as_json: JsonOpti
     run(config, as_json, work)
 
 
-@app.command(epilog=fields_help(WORKSPACE))
+@app.command(cls=WORKSPACE.command)
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     fields: AssignmentsArgument = None,
@@ -49,6 +47,8 @@ def add(
     """Add a workspace."""
 
     async def work(session: Session) -> None:
+        from gateway.routing.table import Workspace
+
         given = {"name": name, **assigned(WORKSPACE, fields)}
         added = await session.there.workspaces.add(Workspace(new_id("org"), **given), session.by)
         session.output.done(shown(added), f"workspace {added.name} is there ({added.id})")
@@ -56,7 +56,7 @@ def add(
     run(config, as_json, work)
 
 
-@app.command("set", epilog=fields_help(WORKSPACE))
+@app.command("set", cls=WORKSPACE.command)
 def change(
     workspace: NameArgument,
     fields: AssignmentsArgument = None,

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -71,6 +72,11 @@ class RefusalDesk:
             self._waiting = {**waiting, **self._waiting}
             self._of_one = Counter(one.workspace_id for one in self._waiting.values())
             raise
+
+    async def finish(self) -> None:
+        """Write what waits, at the gateway's end: where the database is away, it is lost."""
+        with suppress(StoreError):
+            await self.write()
 
     async def _write_all(self) -> None:
         while True:

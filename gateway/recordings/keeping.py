@@ -6,7 +6,9 @@ from datetime import datetime
 
 from gateway.recordings.protocol import RecordingStore, checked_key
 from gateway.recordings.recovery import Recovered, recover
-from gateway.store import CallRow, Store, StoreError
+from gateway.store.calls import CallRow
+from gateway.store.errors import StoreError
+from gateway.store.protocol import Store
 
 Tell = Callable[..., None]
 

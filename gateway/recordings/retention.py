@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.recordings.keeping import Keeping, key_in
-from gateway.store import CallRow, StoreError
+from gateway.store.calls import CallRow
+from gateway.store.errors import StoreError
 
 Tell = Callable[..., None]
 

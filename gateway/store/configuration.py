@@ -11,7 +11,7 @@ from gateway.store.decks import Decks
 from gateway.store.hooks import Webhooks
 from gateway.store.key_ring import KeyRing
 from gateway.store.keys import Keys
-from gateway.store.ledger import Change, history
+from gateway.store.ledger import Change, history, history_of_name
 from gateway.store.numbers import Numbers
 from gateway.store.purchases import Purchases
 from gateway.store.trunks import Trunks
@@ -43,3 +43,7 @@ class Configuration:
     async def history(self, object_id: str, limit: int = 100) -> list[Change]:
         """Who changed an object, and how; newest first."""
         return await history(self._book.database, object_id, limit)
+
+    async def history_of_name(self, name: str, limit: int = 100) -> list[Change]:
+        """The same of whatever has, or had, a name, a number, or a provider's deck."""
+        return await history_of_name(self._book.database, name, limit)

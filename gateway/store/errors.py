@@ -17,8 +17,13 @@ class InvalidInput(StoreError):
         self.field = field
         self.given = "" if given is None else str(given)
         self.right = right
+        self.whole = whole
         told = f"{field}: {right}" if given is None else f"{field} = {self.given}: {right}"
         super().__init__(right if whole else told)
+
+    def of_argument(self, name: str) -> str:
+        """The sentence about a command's argument or option, which is written before its value."""
+        return self.right if self.whole else f"{name} {self.given}".rstrip() + f": {self.right}"
 
 
 class NotFound(InvalidInput):

@@ -1,6 +1,7 @@
 """Configuration changes: each in one transaction with the new revision and a line in the history."""
 
 import json
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,12 @@ from gateway.store.ids import new_id
 from gateway.store.schema import changes, meta
 
 MAX_HISTORY = 1000
+
+NAMING = ("name", "e164", "provider")
+"What things are called by; a rate deck by its provider."
+LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+MOST_NAMED = 1000
+"Changes that are looked at for a name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +92,35 @@ async def history(database: Database, object_id: str, limit: int = 100) -> list[
     async with database.reading() as connection:
         rows = (await connection.execute(newest.limit(min(limit, MAX_HISTORY)))).mappings().all()
     return [Change(**row) for row in rows]
+
+
+async def history_of_name(database: Database, name: str, limit: int = 100) -> list[Change]:
+    """The changes of whatever has, or had, this name or number, newest first."""
+    text = sa.func.lower(sa.cast(changes.c.fields, sa.Text))
+    naming = sa.select(changes.c.object_id, changes.c.fields).where(
+        sa.or_(*(text.contains(each, autoescape=True) for each in _written(name)))
+    )
+    async with database.reading() as connection:
+        found = (await connection.execute(naming.order_by(changes.c.id.desc()).limit(MOST_NAMED))).all()
+        ids = {row.object_id for row in found if _names(row.fields, name.lower())}
+        chosen = changes.select().where(changes.c.object_id.in_(ids)).order_by(changes.c.id.desc())
+        rows = (await connection.execute(chosen.limit(min(limit, MAX_HISTORY)))).mappings().all()
+    return [Change(**row) for row in rows]
+
+
+def _written(name: str) -> set[str]:
+    """How the databases have a name in their JSON, lowered as SQLite does it: in letters of ASCII alone."""
+    return {
+        lowered
+        for each in (name, name.lower(), name.upper(), name.capitalize())
+        for is_ascii in (True, False)
+        for lowered in (
+            json.dumps(each, ensure_ascii=is_ascii)[1:-1].translate(LOWERED),
+            json.dumps(each.lower(), ensure_ascii=is_ascii)[1:-1],
+        )
+    }
+
+
+def _names(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether a change gave, or took, the name."""
+    return any(name == str(value).lower() for field in NAMING for value in fields.get(field, ()))

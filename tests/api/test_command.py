@@ -116,7 +116,28 @@ async def test_keys_are_made_and_revoked(out: Api) -> None:
         listed = (await asyncio.wait_for((await start(out, "keys", "list")).communicate(), 40))[0].decode()
         assert made["id"] in listed
         assert made["key"].partition(":")[2] not in listed
-        assert (await done(await start(out, "keys", "revoke", made["id"])))[0] == 2, "it asks first"
-        revoking = await start(out, "keys", "revoke", made["id"], "--yes")
+        assert (await done(await start(out, "keys", "remove", made["id"])))[0] == 2, "it asks first"
+        revoking = await start(out, "keys", "remove", made["id"], "--yes")
         assert (await asyncio.wait_for(revoking.wait(), 40)) == 0
         assert (await client.get("/v1/calls")).status_code == 401
+
+
+async def test_running_call_is_hung_up_and_followed_to_its_end(out: Api, carrier: Carrier) -> None:
+    """`calls hangup` ends it, `tail` of it ends with it; both say so of a call that has ended."""
+    calling = await start(out, "call", THEM, "--from", NUMBER, "-w", "Test")
+    await happens(lambda: out.house.named("call.answered"))
+    (created,) = out.house.named("call.created")
+    call_id = str(created.call_id)
+    following = await start(out, "tail", call_id)
+    assert following.stdout is not None
+    hanging = await start(out, "calls", "hangup", call_id)
+    said, complaints = await asyncio.wait_for(hanging.communicate(), 40)
+    assert (hanging.returncode, complaints) == (0, b"")
+    assert json.loads(said)["id"] == call_id
+    assert isinstance(await carrier.until_over(), ByeReceived)
+    assert (await done(calling))[0] == 0
+    await asyncio.wait_for(following.wait(), 40)
+    for words in (("calls", "hangup"), ("tail",)):
+        status, lines, complaints_of = await done(await start(out, *words, call_id))
+        assert (status, lines) == (1, [])
+        assert f"{call_id} has ended" in complaints_of

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from gateway.api.recording_link import RecordingLinks
 from gateway.cli import app
 from gateway.routing.table import RecordingMode
-from gateway.store import CallRow
+from gateway.store.calls import CallRow
 from tests.api.conftest import Api, opened
 from tests.whole.conftest import Open, Phone, tone
 

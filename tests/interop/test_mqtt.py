@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.config import load_config
-from gateway.store import CallFilter, CallRow, SqlStore, open_store
+from gateway.store.calls import CallFilter, CallRow
+from gateway.store.sql import SqlStore, open_store
 from tests.api.carrier import Carrier
 from tests.interop import process
 from tests.interop.process import Gateway, JsonProcess

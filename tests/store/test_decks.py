@@ -9,10 +9,10 @@ import pytest
 from gateway.routing.number import E164
 from gateway.routing.rating import Rate, RateDeck
 from gateway.routing.table import Increment, Workspace
-from gateway.store import new_id
 from gateway.store.database import Database
 from gateway.store.decks import SLICE, Imported
 from gateway.store.errors import Conflict, InvalidInput, NotFound
+from gateway.store.ids import new_id
 from gateway.store.loaded_prices import LoadedPrices
 from gateway.store.sql import SqlStore
 
