@@ -33,7 +33,7 @@ def verified(gateway: Gateway) -> None:
     answer(gateway("workspaces", "add", "Acme", "kyc_verified=true"))
 
 
-def test_search_buy_check_and_release(gateway: Gateway) -> None:
+def test_search_buy_check_and_remove(gateway: Gateway) -> None:
     """A number's life on the command line; the same purchase again is the same number."""
     verified(gateway)
     found = answer(gateway("numbers", "search", "US", "--pattern", "2135550"))
@@ -44,9 +44,7 @@ def test_search_buy_check_and_release(gateway: Gateway) -> None:
     assert again["id"] == bought["id"]
     steps = answer(gateway("numbers", "check", number))["steps"]
     assert [step["key"] for step in steps if step["done"]] == ["active", "readiness"]
-    refused = gateway("numbers", "remove", number, "--yes")
-    assert (refused.exit_code, "give it back" in refused.stderr) == (2, True)
-    answer(gateway("numbers", "release", number, "--yes"))
+    answer(gateway("numbers", "remove", number, "--yes"))
     assert answer(gateway("numbers", "list")) == []
     assert answer(gateway("numbers", "search", "US", "--pattern", "2135550"))[0]["number"] == number
 

@@ -38,7 +38,7 @@ def list_all(
     ] = None,
     since: Annotated[str | None, typer.Option(help="Day or time, such as 2027-01-31.")] = None,
     until: Annotated[str | None, typer.Option(help="Day or time; calls before it.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MAX_PAGE, help=f"How many, up to {MAX_PAGE}.")] = 20,
+    limit: Annotated[int, typer.Option(help=f"How many, up to {MAX_PAGE}.")] = 20,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

@@ -53,6 +53,16 @@ class Words(TyperGroup):
         parameters.set(command.params if command is not None else ())
         return name, command, rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a value that cannot be read is quoted beside what would be right."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValueError) and hasattr(error.__cause__, "errors"):
+                given = f"{error.__cause__.errors()[0]['input']}: "
+                error.message = given + error.message.removeprefix(given)
+            raise
+
     def about(self, ctx: Any, name: str) -> str:
         """What a command is for, in a sentence."""
         return inspect.cleandoc(self.commands[name].help or "").split("\n\n")[0]
