@@ -61,9 +61,9 @@ def test_a_file_with_mistakes_changes_nothing(gateway: Gateway) -> None:
     [
         (("import", "nowhere.csv"), "error: nowhere.csv: cannot be read: No such file or directory"),
         (("import", "sample", "--provider", "sip_trunk"), "have the trunk's flat_rate, not a deck"),
-        (("export", "vonage"), "provider = vonage: has no rate deck; there is one of plivo"),
-        (("remove", "vonage", "--yes"), "provider = vonage: has no rate deck"),
-        (("default", "vonage"), "provider = vonage: has no rate deck"),
+        (("export", "vonage"), "PROVIDER vonage: has no rate deck; there is one of plivo"),
+        (("remove", "vonage", "--yes"), "PROVIDER vonage: has no rate deck"),
+        (("default", "vonage"), "PROVIDER vonage: has no rate deck"),
     ],
 )
 def test_mistakes_are_told(gateway: Gateway, words: tuple[str, ...], said: str) -> None:

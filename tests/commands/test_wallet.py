@@ -31,7 +31,7 @@ def test_a_wallets_life(gateway: Gateway) -> None:
     [
         (("show", "Demo"), "this workspace has none: gateway wallet open"),
         (("top-up", "Demo", "5"), "this workspace has no open wallet: gateway wallet open"),
-        (("open", "Demo", "much"), "amount = much: should be an amount such as 0.0125"),
+        (("open", "Demo", "much"), "AMOUNT much: should be an amount such as 0.0125"),
         (("open", "Demo", "0.1234567"), "should have at most six decimals"),
         (("open", "Nobody"), "there is no such workspace"),
     ],
