@@ -194,6 +194,10 @@ def _find(known: "Sequence[KnownGroup]", country: str, group: str | None) -> "li
     return group.country_iso, group.name
 
 
+def _key(group: "NetworkGroup") -> tuple[str, str]:
+    return group.country_iso, group.name
+
+
 def _row(known: "KnownGroup") -> dict[str, object]:
     group = known.group
     return {
