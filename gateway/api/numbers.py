@@ -179,7 +179,7 @@ def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
 
     @router.get("/{number_id}/checklist", response_model=list[dict[str, Any]], responses=answers(400, 404))
     async def check_number(number_id: NumberId, caller: Annotated[Caller, Depends(gate)]) -> Response:
-        """The six steps before production: what is done, what is missing, what mends it."""
+        """The steps before production: what is done, what is missing, what mends it."""
         number = await parts.own(number_id, caller)
         return json([item.as_dict() for item in await checklist(parts.store, number, utc_now())])
 

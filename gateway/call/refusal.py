@@ -74,7 +74,7 @@ OTHER_MENDS: dict[EndReason, Mend] = {
         "gateway check --connect",
     ),
     EndReason.NO_USABLE_MEDIA: Mend(
-        "Have the carrier offer G.711 audio by plain RTP, to an address that we can send to.",
+        "Ask the carrier for ordinary audio (G.711, not encrypted), at a public address.",
         "/trunks",
         "",
         "gateway calls show CALL",
@@ -86,10 +86,10 @@ OTHER_MENDS: dict[EndReason, Mend] = {
         "gateway trunks set TRUNK codecs=PCMU,PCMA",
     ),
     EndReason.BAD_SESSION: Mend(
-        "Ask the carrier: its session description makes no sense.", "/calls", "", "gateway calls show CALL"
+        "Ask the carrier: what it says of its audio makes no sense.", "/calls", "", "gateway calls show CALL"
     ),
     EndReason.NO_PORT_FREE: Mend(
-        "Wait for a call to end; the operator widens media.port_min to media.port_max.",
+        "Wait for a call to end; the operator can allow more calls at once.",
         "/calls",
         "GET /v1/calls",
         "gateway check",
@@ -113,7 +113,7 @@ OTHER_MENDS: dict[EndReason, Mend] = {
         "gateway trunks set TRUNK transport=udp",
     ),
     EndReason.INTERNAL_ERROR: Mend(
-        "Report it: the log of the gateway has the details.", "/calls", "", "gateway tail CALL"
+        "Report it to whoever runs the gateway.", "/calls", "", "gateway tail CALL"
     ),
 }
 "The same as `MENDS`, for what call control refuses."

@@ -120,7 +120,7 @@ def _left(purchase: "Purchase | None") -> str:
 
 @app.command()
 def check(number: NumberArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """The six steps before a number is used in production: done, or what mends it."""
+    """The steps before a number is used in production: done, or what mends it."""
 
     async def work(session: Session) -> None:
         found = await session.there.numbers.find(number)

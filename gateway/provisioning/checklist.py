@@ -1,11 +1,15 @@
-"""The six steps before a number is used in production, as they stand at the moment."""
+"""The steps before a number is used in production, as they stand at the moment.
+
+The six of the reference platform, and the trunk that calls can go out by, which it has none to choose from.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.routing.assignment import is_ready
-from gateway.routing.table import NumberStatus, PhoneNumber, Workspace
+from gateway.routing.outbound import trunks_for, way_out
+from gateway.routing.table import NumberStatus, PhoneNumber, Trunk, Workspace
 from gateway.store.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore
 
@@ -17,7 +21,7 @@ class Item:
     """One step."""
 
     key: str
-    "`active`, `readiness`, `versions`, `telephony`, `inbound_test` or `outbound_test`."
+    "`active`, `readiness`, `versions`, `telephony`, `trunk`, `inbound_test` or `outbound_test`."
     title: str
     done: bool
     found: str
@@ -46,6 +50,10 @@ class Facts:
     outbound: str | None
     pending: str
     "Why the number is pending, in the provider's words."
+    trunk: Trunk | None
+    "What its calls go out by."
+    trouble: str
+    "Why they cannot, where there is none."
     inbound_test: CallRow | None
     "The latest inbound call that was answered and had sound both ways."
     outbound_test: CallRow | None
@@ -57,6 +65,7 @@ async def checklist(store: SqlStore, number: PhoneNumber, now: datetime) -> list
     there = store.configuration
     labels = await store.number_list.labels(number.workspace_id)
     purchase = await there.purchases.open_for(number.e164)
+    trunk, trouble = way_out(trunks_for(store.trunks(), number), number)
     return judge(
         Facts(
             number=number,
@@ -64,6 +73,8 @@ async def checklist(store: SqlStore, number: PhoneNumber, now: datetime) -> list
             inbound=_label(labels.get(number.inbound_version_id or "")),
             outbound=_label(labels.get(number.outbound_version_id or "")),
             pending="" if purchase is None else purchase.detail,
+            trunk=trunk,
+            trouble=trouble,
             inbound_test=await _last_good(store, number, "inbound"),
             outbound_test=await _last_good(store, number, "outbound"),
             now=now,
@@ -72,12 +83,13 @@ async def checklist(store: SqlStore, number: PhoneNumber, now: datetime) -> list
 
 
 def judge(facts: Facts) -> list[Item]:
-    """The six steps, in the reference's order."""
+    """The steps, in the reference's order."""
     return [
         _active(facts),
         _readiness(facts),
         _versions(facts),
         _telephony(facts),
+        _way_out(facts),
         _tested(facts, "inbound", facts.inbound_test),
         _tested(facts, "outbound", facts.outbound_test),
     ]
@@ -156,6 +168,19 @@ def _telephony(facts: Facts) -> Item:
         return Item("telephony", title, True, f"enabled: {', '.join(countries)}")
     found = "no destination country is enabled, so nobody can be called"
     return Item("telephony", title, False, found, "enable network groups in Telephony Config")
+
+
+def _way_out(facts: Facts) -> Item:
+    title, number, trunk = "A trunk that calls can go out by", facts.number, facts.trunk
+    if trunk is not None:
+        return Item("trunk", title, True, f"trunk “{trunk.name}”, to {trunk.termination_uri}")
+    if not number.sip_trunk_enabled:
+        found = f"no trunk of the provider {number.provider} takes calls out: {facts.trouble}"
+        mend = f"gateway trunks add NAME provider={number.provider} termination_uri=HOST"
+        return Item("trunk", title, False, found, mend)
+    mend = "gateway trunks set TRUNK termination_uri=HOST enabled=true"
+    found = "no trunk is linked to the number" if facts.trouble == "there is none" else facts.trouble
+    return Item("trunk", title, False, found, mend)
 
 
 def _tested(facts: Facts, direction: str, call: CallRow | None) -> Item:

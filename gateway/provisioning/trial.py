@@ -49,7 +49,7 @@ FIREWALL = (
     "check the address and port, that a firewall lets our packets out and theirs back in, and that the"
     " carrier has our signalling address"
 )
-BEYOND = "have the operator add the carrier's network to [security] allowed_networks, if it is to be reached"
+BEYOND = "have whoever runs the gateway allow the carrier's network, if it is to be reached"
 NOT_LISTED = "have the carrier put our signalling address on its list, or link with user name and password"
 WRONG_LOGIN = "check user name and password, and that the account at the carrier is enabled"
 CALL_IT = "place a test call: a carrier may ask only then"
@@ -163,7 +163,7 @@ class Trials:
         if trunk.termination_uri is None:
             report = Report()
             report.add(
-                "address", "fail", "none", "no calls go out by this trunk", "give it a termination_uri"
+                "address", "fail", "none", "no calls go out by this trunk", "give it a termination URI"
             )
             return report
         peer = Peer(trunk.termination_uri, trunk.transport, login_of(trunk))

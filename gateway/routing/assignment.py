@@ -72,15 +72,27 @@ def published_version(trail: Trail, table: RoutingTable, version_id: str, name: 
         raise trail.refused(Reason.VERSION_MISSING, name, version_id, found)
     if version.state is not VersionState.PUBLISHED:
         raise _draft(trail, table, version, name)
-    trail.passed(name, version_id, f"version {version.number}, published")
+    trail.passed(name, named(table, version), f"published ({version_id})")
     return version
+
+
+def named(table: RoutingTable, version: AgentVersion) -> str:
+    """A version as people know it."""
+    agent = table.agent_by_id.get(version.agent_id)
+    return f"version {version.number}" if agent is None else f"“{agent.name}”, version {version.number}"
+
+
+def _named_by_id(table: RoutingTable, version_id: str) -> str:
+    version = table.version_by_id.get(version_id)
+    return version_id if version is None else f"{named(table, version)} ({version_id})"
 
 
 def _draft(trail: Trail, table: RoutingTable, version: AgentVersion, name: str) -> Rejected:
     published = [v for v in table.versions_of(version.agent_id) if v.state is VersionState.PUBLISHED]
     trail.near(f"version {v.number} ({v.id}) of the same agent is published" for v in published[-1:])
     found = f"the assigned agent version {version.number} is a draft, and only published versions take calls"
-    return trail.refused(Reason.VERSION_NOT_PUBLISHED, name, version.id, found)
+    looked_at = f"{named(table, version)} ({version.id})"
+    return trail.refused(Reason.VERSION_NOT_PUBLISHED, name, looked_at, found)
 
 
 def assigned_version(
@@ -98,7 +110,7 @@ def assigned_version(
         shares = ", ".join(f"{share:g}" for _, share in split)
         trail.noted("version split", other or "withheld", f"{place:.3f} of the shares {shares}")
     elif number.inbound_latest if direction == "inbound" else number.outbound_latest:
-        trail.noted(name, version_id, "the latest published version of its agent")
+        trail.noted(name, _named_by_id(table, version_id), "the latest published version of its agent")
     return published_version(trail, table, version_id, name)
 
 
@@ -133,6 +145,6 @@ def owner(
         raise trail.refused(Reason.AGENT_MISSING, "agent", version.agent_id, found)
     if agent.workspace_id != number.workspace_id:
         found = "the agent belongs to another workspace than the number"
-        raise trail.refused(Reason.AGENT_MISSING, "agent", agent.id, found)
-    trail.passed("agent", agent.id, f"“{agent.name}” of workspace “{workspace.name}”")
+        raise trail.refused(Reason.AGENT_MISSING, "agent", f"“{agent.name}” ({agent.id})", found)
+    trail.passed("agent", f"“{agent.name}”", f"of workspace “{workspace.name}” ({agent.id})")
     return agent, workspace

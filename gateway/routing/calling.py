@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.routing.assignment import assigned_version, is_ready, published_version
+from gateway.routing.assignment import assigned_version, is_ready, named, published_version
 from gateway.routing.decision import Reason, Rejected, Trail
 from gateway.routing.number import normalise
 from gateway.routing.table import AgentVersion, PhoneNumber, RoutingTable, VersionState, Workspace
@@ -64,7 +64,7 @@ def calling_number(
     for e164 in e164s:
         number = table.number_by_e164.get(e164)
         if number is not None and number.workspace_id == workspace.id:
-            return Calling(number, e164, request.from_number, f"{number.id}, of this workspace")
+            return Calling(number, e164, request.from_number, f"a number of this workspace ({number.id})")
     for e164 in e164s:
         if e164 in workspace.verified_caller_ids:
             assigned = _assigned_number(table, workspace, request, now_utc)
@@ -101,7 +101,12 @@ def _assigned_number(
     if not candidates:
         message = NO_OUTBOUND_NUMBER.format(agent=agent.id)
         return Calling(
-            None, "", agent.id, "no number places its calls as this agent", Reason.NO_OUTBOUND_NUMBER, message
+            None,
+            "",
+            f"“{agent.name}” ({agent.id})",
+            "no number places its calls as this agent",
+            Reason.NO_OUTBOUND_NUMBER,
+            message,
         )
     best = min(
         candidates,
@@ -112,7 +117,8 @@ def _assigned_number(
             n.id,
         ),
     )
-    return Calling(best, best.e164, agent.id, f"{best.id} ({best.e164}) is assigned for its outbound calls")
+    found = f"{best.e164} ({best.id}) is assigned for its outbound calls"
+    return Calling(best, best.e164, f"“{agent.name}” ({agent.id})", found)
 
 
 def _speaks_as(table: RoutingTable, number: PhoneNumber, agent_id: str) -> bool:
@@ -170,9 +176,9 @@ def speaking_version(
     if wanted is None:
         raise _no_such_version(trail, table, request, assigned.agent_id)
     why = "the latest published one" if request.version_number is None else "as asked for"
-    trail.passed("agent version", wanted.id, f"version {wanted.number}, {why}")
+    trail.passed("agent version", named(table, wanted), f"{why} ({wanted.id})")
     if wanted.id != assigned.id:
-        trail.noted("agent version", assigned.id, f"the number is assigned to version {assigned.number}")
+        trail.noted("agent version", named(table, assigned), f"assigned to the number ({assigned.id})")
     return wanted
 
 

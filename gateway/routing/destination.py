@@ -134,11 +134,12 @@ def _short_code(national: str, country: str) -> Reason | None:
 def _known_to_the_owner(trail: Trail, number: E164, workspace: Workspace) -> None:
     """Rule 2: before KYC is verified, only the owner's registered verification number."""
     if workspace.kyc_verified:
-        trail.passed("KYC", workspace.id, "verified")
+        trail.passed("KYC", f"“{workspace.name}”", f"verified ({workspace.id})")
         return
     registered = parse_e164((workspace.verification_number or "").translate(SEPARATORS))
     if registered == number:
-        trail.passed("KYC", workspace.id, "not verified, but this is the registered verification number")
+        found = f"not verified ({workspace.id}), but this is the registered verification number"
+        trail.passed("KYC", f"“{workspace.name}”", found)
         return
     known = "another one is registered" if registered else "none is registered"
     found = f"not verified, and this is not the verification number ({known})"

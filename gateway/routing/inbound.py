@@ -231,7 +231,7 @@ def _by_number(
     for reading, number, trunk in known:
         if carries(trunk, number):
             trail.passed("dialled number", called, _as_read(reading, trunk))
-            trail.passed("number", reading.e164, f"{number.id}, by trunk “{trunk.name}”")
+            trail.passed("number", reading.e164, f"by trunk “{trunk.name}” ({trunk.id}), number {number.id}")
             return trunk, number, reading
     for trunk in matched:
         if any(carries(trunk, number) for _, number, _ in known):
@@ -339,7 +339,7 @@ def _note_caller(trail: Trail, trunk: Trunk, who: _Caller, asserted: Sequence[st
         trail.noted("caller", ANONYMOUS, "the caller withholds its number (Privacy)")
         return
     if asserted and not trunk.trust_pai:
-        found = "ignored: the trunk is not trusted to assert identities (trust_pai)"
+        found = "ignored: the trunk is not trusted to say who calls"
         trail.noted("asserted caller", ", ".join(asserted), found)
     trail.noted("asserted caller" if who.asserted else "caller", who.raw, who.found)
 

@@ -48,14 +48,21 @@ class Claim:
     id: str
     limit: int | None
     "None: counted, but without a limit."
+    name: str = ""
+    "As people know it."
+
+    @property
+    def named(self) -> str:
+        """The name first, where there is one."""
+        return f"{self.name} ({self.id})" if self.name else self.id
 
 
 def claims_of(workspace: Workspace, number: PhoneNumber, trunk: Trunk) -> tuple[Claim, ...]:
     """The places that a call of this workspace, number and trunk needs."""
     return (
-        Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit),
-        Claim(Scope.NUMBER, number.id, number.channel_limit),
-        Claim(Scope.TRUNK, trunk.id, trunk.channel_limit),
+        Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit, f"“{workspace.name}”"),
+        Claim(Scope.NUMBER, number.id, number.channel_limit, number.e164),
+        Claim(Scope.TRUNK, trunk.id, trunk.channel_limit, f"“{trunk.name}”"),
     )
 
 
@@ -64,8 +71,8 @@ def claims_of_web_call(
 ) -> tuple[Claim, ...]:
     """The places that a web call needs: its workspace's, and one of those that this gateway has for them."""
     return (
-        Claim(Scope.WEB_OF_WORKSPACE, workspace.id, most_of_workspace),
-        Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit),
+        Claim(Scope.WEB_OF_WORKSPACE, workspace.id, most_of_workspace, f"“{workspace.name}”"),
+        Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit, f"“{workspace.name}”"),
         Claim(Scope.WEB, "this gateway", most),
     )
 
@@ -146,10 +153,10 @@ class Limits:
         taken = self._taken[claim.scope, claim.id]
         name = f"{claim.scope.value} channels"
         if claim.limit is not None and taken >= claim.limit:
-            check = Check(name, claim.id, f"all {claim.limit} are taken", "fail")
+            check = Check(name, claim.named, f"all {claim.limit} are taken", "fail")
             raise _full(decision, _REASONS[claim.scope], check, CHANNEL_RETRY_SECONDS)
         limit = "no limit" if claim.limit is None else f"limit {claim.limit}"
-        return Check(name, claim.id, f"{taken} taken, {limit}")
+        return Check(name, claim.named, f"{taken} taken, {limit}")
 
     def _check_rate(
         self, trunk: Trunk | None, decision: Decision, now: float, burst_seconds: float, patience: float
@@ -166,7 +173,10 @@ class Limits:
 
 
 def _rate_check(trunk: Trunk, found: str, outcome: Literal["pass", "fail"] = "pass") -> Check:
-    return Check("trunk calls per second", trunk.id, f"{trunk.calls_per_second:g} a second, {found}", outcome)
+    looked_at = f"“{trunk.name}” ({trunk.id})"
+    return Check(
+        "trunk calls per second", looked_at, f"{trunk.calls_per_second:g} a second, {found}", outcome
+    )
 
 
 def _full(decision: Decision, reason: Reason, check: Check, retry_after: float) -> Rejected:

@@ -143,7 +143,7 @@ MENDS: Mapping[Reason, Mend] = {
         "gateway trunks set TRUNK calls_per_second=N",
     ),
     Reason.WEB_CALL_LIMIT: Mend(
-        "Try again when a web call has ended; the operator sets web_calls.max_calls.",
+        "Try again when a web call has ended; the operator can allow more.",
         "/web-call",
         "POST /v1/web-calls",
         "gateway check",

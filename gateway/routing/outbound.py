@@ -1,5 +1,6 @@
 """Which calls may go out: the destination's rules, then number, version, trunk and price."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from gateway.routing.table import (
     PhoneNumber,
     RoutingTable,
     Trunk,
+    Trunks,
     Workspace,
 )
 
@@ -141,20 +143,34 @@ def _destination(
 
 def _trunk(trail: Trail, table: RoutingTable, number: PhoneNumber) -> Trunk:
     """A SIP trunk number's own trunk, or that of the number's provider: never the one for the other."""
+    name, looked_at = ("SIP trunk", number.trunk_id or "none")
+    if not number.sip_trunk_enabled:
+        name, looked_at = ("provider's trunk", number.provider)
+    candidates = trunks_for(table.trunks, number)
+    trunk, trouble = way_out(candidates, number)
+    if trunk is not None:
+        trail.passed(name, f"“{trunk.name}”", f"to {trunk.termination_uri} ({trunk.id})")
+        return trunk
+    message = NO_TRUNK.format(number=number.e164)
+    raise trail.refused(Reason.NO_OUTBOUND_TRUNK, name, looked_at, trouble, message=message)
+
+
+def trunks_for(trunks: Trunks, number: PhoneNumber) -> tuple[Trunk, ...]:
+    """The trunks that a number's calls could go out by, before it is asked whether they can."""
     if number.sip_trunk_enabled:
-        name, looked_at = "SIP trunk", number.trunk_id or "none"
-        candidates = tuple(filter(None, [table.trunks.by_id.get(looked_at)]))
-    else:
-        name, looked_at = "provider's trunk", number.provider
-        candidates = table.trunks.by_provider.get(number.provider, ())
+        own = trunks.by_id.get(number.trunk_id or "")
+        return () if own is None else (own,)
+    return trunks.by_provider.get(number.provider, ())
+
+
+def way_out(candidates: Sequence[Trunk], number: PhoneNumber) -> tuple[Trunk | None, str]:
+    """The first trunk that calls of a number can go out by; or None, and why not by the last one."""
     trouble = "there is none"
     for trunk in candidates:
         trouble = _trunk_trouble(trunk, number)
         if not trouble:
-            trail.passed(name, looked_at, f"“{trunk.name}”, to {trunk.termination_uri}")
-            return trunk
-    message = NO_TRUNK.format(number=number.e164)
-    raise trail.refused(Reason.NO_OUTBOUND_TRUNK, name, looked_at, trouble, message=message)
+            return trunk, ""
+    return None, trouble
 
 
 def _trunk_trouble(trunk: Trunk, number: PhoneNumber) -> str:

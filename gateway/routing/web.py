@@ -57,7 +57,7 @@ def _agent(trail: Trail, table: RoutingTable, request: WebRequest) -> tuple[Agen
     if agent is None or workspace is None or agent.workspace_id != workspace.id:
         found = "no such agent in this workspace"
         raise trail.refused(Reason.AGENT_MISSING, "agent", request.agent_id, found, message=NO_AGENT)
-    trail.passed("agent", agent.id, f"“{agent.name}”")
+    trail.passed("agent", f"“{agent.name}”", f"of this workspace ({agent.id})")
     return agent, workspace
 
 

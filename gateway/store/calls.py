@@ -133,6 +133,9 @@ class CallFilter:
     trunk_ids: Sequence[str] = ()
     from_numbers: Sequence[str] = ()
     to_numbers: Sequence[str] = ()
+    from_parts: Sequence[str] = ()
+    "What a caller's number, or name, has any of in it; all calls are looked at until the page is full."
+    to_parts: Sequence[str] = ()
     statuses: Sequence[str] = ()
     end_reasons: Sequence[str] = ()
     sentiments: Sequence[str] = ()

@@ -11,7 +11,7 @@ from gateway.store.decks import Decks
 from gateway.store.hooks import Webhooks
 from gateway.store.key_ring import KeyRing
 from gateway.store.keys import Keys
-from gateway.store.ledger import Change, history, history_of_name
+from gateway.store.ledger import Change, history, history_of_name, history_of_workspace
 from gateway.store.numbers import Numbers
 from gateway.store.purchases import Purchases
 from gateway.store.trunks import Trunks
@@ -47,3 +47,7 @@ class Configuration:
     async def history_of_name(self, name: str, limit: int = 100) -> list[Change]:
         """The same of whatever has, or had, a name, a number, or a provider's deck."""
         return await history_of_name(self._book.database, name, limit)
+
+    async def history_of_workspace(self, workspace_id: str, limit: int = 100) -> list[Change]:
+        """Who changed the workspace, who may log in to it, and its keys; newest first."""
+        return await history_of_workspace(self._book.database, workspace_id, limit)

@@ -86,6 +86,19 @@ async def record(connection: AsyncConnection, entry: Entry) -> int:
     return revision
 
 
+OF_WORKSPACE = ("workspace", "account", "key")
+"Kinds of things whose history is their workspace's: they have no page of their own."
+
+
+async def history_of_workspace(database: Database, workspace_id: str, limit: int = 100) -> list[Change]:
+    """The changes of a workspace, its accounts and its keys, newest first."""
+    ours = changes.select().where(changes.c.workspace_id == workspace_id, changes.c.kind.in_(OF_WORKSPACE))
+    newest = ours.order_by(changes.c.id.desc()).limit(min(limit, MAX_HISTORY))
+    async with database.reading() as connection:
+        rows = (await connection.execute(newest)).mappings().all()
+    return [Change(**row) for row in rows]
+
+
 async def history(database: Database, object_id: str, limit: int = 100) -> list[Change]:
     """The changes of one object, newest first."""
     newest = changes.select().where(changes.c.object_id == object_id).order_by(changes.c.id.desc())

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -172,6 +173,30 @@ class SqlStore:
         """One call, or None."""
         async with self._database.reading() as connection:
             return await call_table.get_call(connection, call_id)
+
+    async def narrowed(self, which: CallFilter) -> CallFilter:
+        """The filter with its parts of numbers turned into those numbers, where they are few.
+
+        Then a page is read off an index, however seldom a number is.
+        """
+        callers = await self._numbers_with(which, "from", which.from_parts)
+        if callers:
+            which = replace(which, from_numbers=callers, from_parts=())
+        called = await self._numbers_with(which, "to", which.to_parts)
+        return replace(which, to_numbers=called, to_parts=()) if called else which
+
+    async def _numbers_with(
+        self, which: CallFilter, side: Literal["from", "to"], parts: Sequence[str]
+    ) -> Sequence[str]:
+        """The few numbers that the parts stand for; empty where they are many, or nothing is asked."""
+        if not parts:
+            return ()
+        assert which.workspace_id is not None, "parts of numbers are searched within a workspace"
+        most = call_table.MAX_APART + 1
+        async with self._database.reading() as connection:
+            found = await call_table.numbers_with(connection, which.workspace_id, side, parts, most)
+        # A part in itself is no number: it stands for none where there is none.
+        return () if len(found) == most else tuple(found) or tuple(parts)
 
     async def list_calls(self, which: CallFilter) -> CallPage:
         """Calls, newest first unless the filter says otherwise."""

@@ -11,6 +11,7 @@ from gateway.store.fields import VERSION, parse_fields
 from gateway.store.ids import new_id
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, complaint, get, post
+from gateway.web.who import who_of
 
 PLAIN = (
     "runtime_url",
@@ -91,7 +92,7 @@ async def show(visit: Visit) -> Response:
         agent=agent,
         versions=list(reversed(versions)),
         used=used,
-        changes=told(await store.configuration.history(agent.id, 20), labels),
+        changes=told(await store.configuration.history(agent.id, 20), labels, await who_of(visit)),
     )
 
 
@@ -145,7 +146,7 @@ async def version(
         wrong=field,
         report=None if said is None else said["report"],
         passed=said is not None and said["passed"],
-        changes=told(await store.configuration.history(found.id, 20), labels),
+        changes=told(await store.configuration.history(found.id, 20), labels, await who_of(visit)),
     )
 
 

@@ -25,6 +25,7 @@ from gateway.web.drawing import (
 from gateway.web.page import Page, Visit, get
 from gateway.web.told import told
 from gateway.web.waveform import waveform
+from gateway.web.who import who_of
 
 CHARTS = (
     ("Opinion (MOS)", "1 bad, 5 excellent", "", (1.0, 5.0), ("mos_in", "mos_out")),
@@ -71,7 +72,8 @@ async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
     return {
         "call": row,
         "label": labels.get(row.version_id or ""),
-        "trunk": await _trunk_name(visit, row),
+        "trunk": visit.site.parts.store.trunks().by_id.get(row.trunk_id or ""),
+        "asked_by": (await who_of(visit)).name(row.requested_by or ""),
         "moments": moments(row),
         "rungs": drawn,
         "ladder_height": LADDER_TOP + len(drawn) * LADDER_STEP,
@@ -158,12 +160,6 @@ async def own_call(visit: Visit) -> CallRow:
     visit.own("call", call_id, None if row is None else row.workspace_id)
     assert row is not None, "what is not there belongs to no workspace"
     return row
-
-
-async def _trunk_name(visit: Visit, row: CallRow) -> str:
-    trunks = visit.site.parts.store.trunks().by_id
-    trunk = trunks.get(row.trunk_id or "")
-    return "" if trunk is None else trunk.name
 
 
 PAGES: tuple[Page, ...] = (

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from gateway.api.call_query import numbers_in
 from gateway.call.record import EndReason, Status
 from gateway.routing.decision import Reason
+from gateway.routing.typed import cleaned
 from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor, in_parts
 from gateway.store.fields import moment
 from gateway.web import words
@@ -79,6 +80,7 @@ async def table(visit: Visit) -> Response:
     """The page."""
     store = visit.site.parts.store
     asked = _asked(visit)
+    asked = replace(asked, which=await store.narrowed(asked.which))
     page = await store.list_calls(
         replace(asked.which, after=_cursor(visit.query.text("after"), asked.which.sort))
     )
@@ -149,7 +151,8 @@ def _back(visit: Visit) -> str:
 
 async def export(visit: Visit) -> Response:
     """The filtered list as CSV."""
-    which = replace(_asked(visit).which, limit=MAX_PAGE)
+    narrowed = await visit.site.parts.store.narrowed(_asked(visit).which)
+    which = replace(narrowed, limit=MAX_PAGE)
     name = f"calls-{visit.site.parts.now():%Y%m%d-%H%M%S}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingResponse(_lines(visit, which), media_type="text/csv; charset=utf-8", headers=headers)
@@ -212,8 +215,8 @@ def _asked(visit: Visit) -> Asked:
         agent_ids=_several(query["agent"]),
         batch_ids=_several(query["batch"]),
         number_ids=_several(query["number"]),
-        from_numbers=numbers_in(_several(query["from"])),
-        to_numbers=numbers_in(_several(query["to"])),
+        from_parts=_parts(query["from"]),
+        to_parts=_parts(query["to"]),
         statuses=_several(query["status"]),
         end_reasons=_several(query["reason"]),
         direction=form.one_of("direction", ("inbound", "outbound"), "") or None,
@@ -236,6 +239,21 @@ def _asked(visit: Visit) -> Asked:
 def _several(given: str) -> tuple[str, ...]:
     """A list separated by commas, as the reference's filters are."""
     return tuple(part.strip() for part in given.split(",") if part.strip())[:50]
+
+
+def _parts(given: str) -> tuple[str, ...]:
+    """What a number or a name may have in it, for each that was typed: whole or in part, in any writing."""
+    found: list[str] = []
+    for part in _several(given):
+        plain = cleaned(part).replace("(0)", "")
+        digits = "".join(filter(str.isdecimal, plain))
+        if any(map(str.isalpha, plain)) or not digits:
+            found.append(plain)
+            continue
+        # A plus, an access code and a national zero are no part of what is kept.
+        own = (digits, digits.removeprefix("00"), digits.removeprefix("0"))
+        found += [*numbers_in((plain,)), *own]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _day(given: str, after: timedelta = timedelta()) -> datetime | None:

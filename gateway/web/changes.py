@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.store.ledger import Change
 from gateway.store.number_list import VersionLabel
+from gateway.web.who import Who
 
 _SAID = {
     "add": "added it",
@@ -15,7 +16,11 @@ _SAID = {
     "unassign": "took the agent off",
     "publish": "published it",
     "remove": "removed it",
+    "revoke": "revoked it",
+    "password": "set the password of it",
 }
+MOST_NAMED = 8
+"Network groups that a line names: one click can switch hundreds."
 MOST_SHOWN = 60
 "Characters of a value that a line shows."
 
@@ -39,12 +44,13 @@ class Told:
     lines: tuple[Line, ...]
 
 
-def told(changes: Sequence[Change], labels: Mapping[str, VersionLabel]) -> list[Told]:
-    """Changes in words; ids of versions by the names that people know them by."""
+def told(changes: Sequence[Change], labels: Mapping[str, VersionLabel], who: Who) -> list[Told]:
+    """Changes in words; ids of versions and keys by the names that people know them by."""
+    names = _names_in(changes)
     return [
         Told(
-            change.by,
-            _SAID.get(change.action, change.action),
+            who.name(change.by),
+            _what(change, {**names, **who.keys, **who.accounts}),
             change.at,
             () if change.action in ("add", "remove") else tuple(_lines(change.fields, labels)),
         )
@@ -52,16 +58,52 @@ def told(changes: Sequence[Change], labels: Mapping[str, VersionLabel]) -> list[
     ]
 
 
+def _names_in(changes: Sequence[Change]) -> dict[str, str]:
+    """What things were called when they were added or removed: they may be gone."""
+    return {
+        change.object_id: str(value)
+        for change in changes
+        for pair in [change.fields.get("name") or change.fields.get("url") or ()]
+        for value in pair
+        if value is not None
+    }
+
+
+_NOUNS = {"key": "API key", "account": "account", "webhook": "webhook"}
+"What is told in the history of its workspace, where it has none of its own that is there for good."
+
+
+def _what(change: Change, names: Mapping[str, str]) -> str:
+    """What was done, and to what where that is another thing than the page is about."""
+    said = _SAID.get(change.action, change.action)
+    if change.kind not in _NOUNS or change.kind == "webhook":
+        return said
+    name = names.get(change.object_id)
+    thing = f"{_NOUNS[change.kind]} “{name}”" if name else f"{_NOUNS[change.kind]} {change.object_id}"
+    return f"{said.removesuffix(' it')} {thing}"
+
+
 def _lines(fields: Mapping[str, Any], labels: Mapping[str, VersionLabel]) -> list[Line]:
     return [
         Line(name.removesuffix("_id").replace("_", " "), _shown(before, labels), _shown(after, labels))
         for name, (before, after) in fields.items()
-        if name not in ("network_groups",)
-    ] + [
-        Line("network groups", _enabled(before), _enabled(after))
-        for name, (before, after) in fields.items()
-        if name == "network_groups"
-    ]
+        if name != "network_groups"
+    ] + _groups(*fields.get("network_groups", ((), ())))
+
+
+def _groups(before: object, after: object) -> list[Line]:
+    """The network groups that were switched, by name: on and off, a line each."""
+    was, now = _enabled(before), _enabled(after)
+    switched = (
+        ("enabled", [one for one in now if one not in was]),
+        ("disabled", [one for one in was if one not in now]),
+    )
+    return [Line(f"network groups {how}", "", _some(names)) for how, names in switched if names]
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"
 
 
 def _shown(value: object, labels: Mapping[str, VersionLabel]) -> str:
@@ -75,6 +117,6 @@ def _shown(value: object, labels: Mapping[str, VersionLabel]) -> str:
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
 
 
-def _enabled(groups: object) -> str:
+def _enabled(groups: object) -> list[str]:
     found = groups if isinstance(groups, list) else []
-    return f"{sum(bool(group.get('enabled')) for group in found)} enabled"
+    return [f"{group.get('country_iso')} {group.get('name')}" for group in found if group.get("enabled")]

@@ -20,6 +20,7 @@ from gateway.web.assignments import assigned, choice, choices, chosen, published
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, get, post
 from gateway.web.trial_calls import NOT_TRIED, Tried, tests_of
+from gateway.web.who import who_of
 
 EDITABLE = ("nickname", "channel_limit", "recording")
 RECORDINGS = (
@@ -42,6 +43,7 @@ MENDS = {
     "readiness": ("/telephony#kyc", "See KYC"),
     "versions": ("#assignments", "Assign"),
     "telephony": ("/telephony", "Open"),
+    "trunk": ("/trunks", "See the trunks"),
     "inbound_test": ("#try", "Test it"),
     "outbound_test": ("#try", "Test it"),
 }
@@ -91,12 +93,12 @@ async def shown(visit: Visit, number: PhoneNumber, tried: Tried, status: int = 2
         tried=tried,
         **await tests_of(visit, number),
         recordings=RECORDINGS,
-        changes=told(await store.configuration.history(number.id, 30), labels),
+        changes=told(await store.configuration.history(number.id, 30), labels, await who_of(visit)),
     )
 
 
 def _steps(number: PhoneNumber, items: Sequence[Item]) -> list[Step]:
-    """The six steps of the reference's page, each with its button where one helps."""
+    """The steps of the reference's page, each with its button where one helps."""
     steps = []
     for item in items:
         if item.key == "active":

@@ -1,15 +1,20 @@
 """Templates to HTML, and how values are written in them."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import phonenumbers
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gateway.call.refusal import mend_for
 from gateway.store.calls import whole_seconds
 from gateway.web import words
+
+if TYPE_CHECKING:
+    from gateway.web.page import Visit
 
 NONE = Markup('<span class="none">–</span>')
 
@@ -26,6 +31,7 @@ def environment() -> Environment:
     made.filters.update(
         number=number, moment=moment, day=day, span=span, money=money, shown=shown, badge=badge, clock=clock
     )
+    made.filters.update(linked=linked)
     made.filters.update(length_of_call=length_of_call, mend=lambda reason: mend_for(reason or ""))
     made.globals.update(say=words.say, tone=words.tone)
     return made
@@ -41,6 +47,24 @@ def number(e164: str | None) -> Markup | str:
         return e164
     written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
     return Markup('<span class="tel">{}</span>').format(written)
+
+
+PLACES = {"phn": "/numbers", "trunk": "/trunks", "agent": "/agents", "ver": "/versions", "call": "/calls"}
+"Where the things are shown whose ids begin so."
+_ID = re.compile(r"\b(phn|trunk|agent|ver|call)_[0-9a-z]{26}\b")
+
+
+def linked(text: str, visit: "Visit") -> Markup:
+    """A text with its ids as links to their pages; shared trunks have none, and stay as they are."""
+    trunks = visit.site.parts.store.trunks().by_id
+
+    def link(found: re.Match[str]) -> str:
+        trunk = trunks.get(found[0])
+        has_page = found[1] != "trunk" or (trunk is not None and trunk.workspace_id == visit.workspace.id)
+        path = f"{visit.site.root}{PLACES[found[1]]}/{found[0]}"
+        return f'<a href="{path}" class="id">{found[0]}</a>' if has_page else found[0]
+
+    return Markup(_ID.sub(link, str(escape(text))))  # noqa: S704  escaped, and ids are letters and digits
 
 
 def moment(at: datetime | str | None) -> Markup:

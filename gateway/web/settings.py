@@ -5,6 +5,7 @@ from starlette.responses import Response
 from gateway.store.errors import InvalidInput
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, complaint, get, post
+from gateway.web.who import who_of
 
 
 async def show(visit: Visit, problem: str = "", secret: tuple[str, str] | None = None) -> Response:
@@ -17,7 +18,9 @@ async def show(visit: Visit, problem: str = "", secret: tuple[str, str] | None =
         accounts=await store.accounts.list_all(visit.workspace.id),
         keys=await store.configuration.keys.list_all(visit.workspace.id),
         available=await store.wallets.available(visit.workspace.id),
-        changes=told(await store.configuration.history(visit.workspace.id, 20), {}),
+        changes=told(
+            await store.configuration.history_of_workspace(visit.workspace.id, 20), {}, await who_of(visit)
+        ),
         problem=problem,
         secret=secret,
         api=f"{visit.request.base_url.scheme}://{visit.request.base_url.netloc}/v1",

@@ -13,6 +13,7 @@ from gateway.store.errors import InvalidInput
 from gateway.store.fields import TRUNK, parse_fields
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, complaint, get, post
+from gateway.web.who import who_of
 
 RECENT = timedelta(hours=24)
 LOOKED_AT = 200
@@ -109,7 +110,7 @@ async def show(
         wrong=wrong,
         report=None if said is None else said["report"],
         passed=said is not None and said["passed"],
-        changes=told(await store.configuration.history(trunk.id, 20), labels),
+        changes=told(await store.configuration.history(trunk.id, 20), labels, await who_of(visit)),
     )
 
 

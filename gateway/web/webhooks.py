@@ -12,6 +12,7 @@ from gateway.store.errors import InvalidInput
 from gateway.store.hooks import Webhook
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, complaint, get, post
+from gateway.web.who import who_of
 
 SIZE = 25
 MEANINGS: Mapping[str, str] = {
@@ -96,7 +97,7 @@ async def _one(
         groups=GROUPS,
         meanings=MEANINGS,
         schemes=_schemes(visit),
-        changes=told(history, {}),
+        changes=told(history, {}, await who_of(visit)),
         **await _log(visit, hook),
     )
 

@@ -184,13 +184,14 @@ async def test_the_carriers_side(shop: Api) -> None:
 
 
 async def test_the_checklist(shop: Api) -> None:
-    """Six steps, each done or with what mends it."""
+    """Seven steps, each done or with what mends it."""
     items = await said(shop, "GET", f"{NUMBERS}/phn_test/checklist", 200)
     assert [(item["key"], item["done"]) for item in items] == [
         ("active", True),
         ("readiness", True),
         ("versions", False),
         ("telephony", False),
+        ("trunk", False),
         ("inbound_test", False),
         ("outbound_test", False),
     ]

@@ -145,7 +145,7 @@ def test_a_call_that_may_go_on_says_why() -> None:
     """Each rule is named with what it found."""
     assert decide("+91 98123 45678", WORKSPACES["in_mobile"]).lines()[:-1] == [
         "✓ destination: +91 98123 45678 → +919812345678, a possible international number",
-        "✓ KYC: org_1 → verified",
+        "✓ KYC: “Demo” → verified (org_1)",
         "✓ destination country: India (IN) → enabled in the workspace's telephony config",
         "✓ network prefix: 9812345678 → 98 of network group “Mobile”",
         "✓ special ranges: +919812345678 → neither premium, satellite nor shared cost",

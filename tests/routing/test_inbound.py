@@ -80,11 +80,11 @@ def test_a_call_in_order_reaches_the_inbound_version(route: Route) -> None:
         "✓ source address: 192.0.2.1 → in 192.0.2.0/29 of trunk “Carrier”",
         "✓ credentials: none sent → trunk “Carrier” asks for none",
         "✓ dialled number: +14155550123 → +14155550123, with its plus",
-        "✓ number: +14155550123 → phn_1, by trunk “Carrier”",
+        "✓ number: +14155550123 → by trunk “Carrier” (trunk_1), number phn_1",
         "✓ number status: active → ready for calls",
         "✓ rental: active → without an end",
-        "✓ inbound version: ver_1 → version 1, published",
-        "✓ agent: agent_1 → “Reception” of workspace “Demo”",
+        "✓ inbound version: “Reception”, version 1 → published (ver_1)",
+        "✓ agent: “Reception” → of workspace “Demo” (agent_1)",
         "· caller: +442079460018 → +442079460018",
         "= allowed: +14155550123 is answered by version 1 of agent “Reception”",
     ]
@@ -399,7 +399,7 @@ def test_a_number_is_shown_without_its_nickname(
 ) -> None:
     """The id alone: a nickname changes no decision, so a table in memory may have the one before."""
     found = route(table=with_number(table, nickname="Front desk")).decision.checks[3].found
-    assert found == f"{number.id}, by trunk “Carrier”"
+    assert found == f"by trunk “Carrier” (trunk_1), number {number.id}"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_the_lease_explains_itself(trunk: Trunk) -> None:
         "✓ workspace channels: org_1 → 0 taken, limit 3",
         "✓ number channels: phn_1 → 0 taken, limit 2",
         "✓ trunk channels: trunk_1 → 0 taken, limit 1",
-        "✓ trunk calls per second: trunk_1 → 10 a second, at once",
+        "✓ trunk calls per second: “Carrier” (trunk_1) → 10 a second, at once",
     ]
 
 

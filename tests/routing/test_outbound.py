@@ -122,13 +122,13 @@ def test_a_call_in_order_goes_out(route: Route) -> None:
     assert found.quote is not None
     assert found.quote.prefix == "1"
     assert found.decision.lines()[5:] == [
-        "✓ from number: agent_1 → phn_1 (+14155550100) is assigned for its outbound calls",
+        "✓ from number: “Sales” (agent_1) → +14155550100 (phn_1) is assigned for its outbound calls",
         "✓ number status: active → ready for calls",
         "✓ rental: active → without an end",
-        "✓ outbound version: ver_1 → version 1, published",
-        "✓ agent version: ver_1 → version 1, as asked for",
-        "✓ agent: agent_1 → “Sales” of workspace “Demo”",
-        "✓ provider's trunk: plivo → “Plivo”, to plivo.example",
+        "✓ outbound version: “Sales”, version 1 → published (ver_1)",
+        "✓ agent version: “Sales”, version 1 → as asked for (ver_1)",
+        "✓ agent: “Sales” → of workspace “Demo” (agent_1)",
+        "✓ provider's trunk: “Plivo” → to plivo.example (trunk_2)",
         "✓ price: +12125550123 → 0.85 INR a minute: +12125550123 begins with 1, the longest prefix in the "
         "rate deck (United States)",
         "= allowed: +14155550100 calls +12125550123 by trunk “Plivo”, as version 1 of agent “Sales”",
@@ -153,7 +153,7 @@ def test_a_number_of_an_older_version_still_calls_as_the_newer_one(
     """Publishing a version does not take away the agent's number; the decision says which is assigned."""
     found = route(agent_id="agent_1", from_number="+14155550100")
     assert found.version.number == 3
-    assert "· agent version: ver_1 → the number is assigned to version 1" in found.decision.lines()
+    assert "· agent version: “Sales”, version 1 → assigned to the number (ver_1)" in found.decision.lines()
 
 
 def test_a_number_in_order_is_preferred(route: Route, outbound_table: RoutingTable) -> None:

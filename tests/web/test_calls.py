@@ -58,6 +58,11 @@ async def test_history_and_filters(world: World, anna: Visitor) -> None:
         ("direction=outbound", "7946 0018", "555-0101"),
         ("status=completed", "555-0101", "7946 0018"),
         ("to=0044 20 7946 0018", "7946 0018", "555-0101"),
+        ("to=020 7946 0018", "7946 0018", "555-0101"),
+        ("to=%2B44 (0)20 7946 0018", "7946 0018", "555-0101"),
+        ("to=46-0018", "7946 0018", "555-0101"),
+        ("to=٧٩٤٦", "7946 0018", "555-0101"),
+        ("from=5550190&direction=outbound", "7946 0018", "555-0101"),
         ("reason=user_busy", "7946 0018", "555-0101"),
         ("least=60&status=busy,failed", "7946 0018", "555-0101"),
     ):
@@ -217,7 +222,7 @@ async def test_placing_a_call(world: World, anna: Visitor, agent: Runtime, phone
     assert answer.status_code == 303, text_of(answer.text)
     await until(lambda: phone.received("INVITE"))
     page = text_of((await anna.get(answer.headers["location"].removeprefix("/dashboard"))).text)
-    assert "web:anna@example.com" in page
+    assert "Asked for by anna@example.com" in page
     call_id = answer.headers["location"].rpartition("/")[2]
     await anna.post(f"/calls/{call_id}/hangup")
     await until(lambda: not world.gateway.switchboard.active)
@@ -290,3 +295,31 @@ def test_charts() -> None:
 def test_marks_of_time(seconds: float, labels: list[str]) -> None:
     """The axis of time has a few marks, in round numbers, whatever the call's length."""
     assert [tick.label for tick in times(seconds)] == labels
+
+
+async def test_callers_by_a_part(world: World, anna: Visitor) -> None:
+    """A part of a number or of a name finds its calls, few or many; a part that nobody has finds none."""
+    for at in range(25):
+        await keep(world, from_number=f"+4989123{at:04}")
+    await keep(world, from_number="Alice@Example")
+    many = text_of((await anna.get("/calls?from=89123")).text)
+    assert "25 calls on this page" in many
+    assert "1 call on this page" in text_of((await anna.get("/calls?from=123 0007")).text)
+    assert "1 call on this page" in text_of((await anna.get("/calls?from=alice")).text)
+    assert "No call fits" in text_of((await anna.get("/calls?from=7777777")).text)
+    assert "No call fits" in text_of((await anna.get("/calls?from=%25")).text)
+    exported = await anna.get("/calls/export.csv?from=123 0007")
+    assert len(exported.text.splitlines()) == 2
+
+
+async def test_a_decision_leads_to_what_it_names(world: World, anna: Visitor) -> None:
+    """Ids in a decision are links; what somebody else wrote there is text."""
+    trunk = next(iter(world.gateway.store.trunks()))
+    found = f"by trunk “<b>{trunk.name}</b>” ({trunk.id}), version ver_{'0' * 26}"
+    check = {"name": "number", "looked_at": NUMBER, "found": found, "outcome": "pass"}
+    decision = {"allowed": True, "reason": None, "summary": "", "checks": [check], "near_misses": []}
+    page = (await anna.get(f"/calls/{(await keep(world, decision=decision)).id}")).text
+    assert f'<a href="/dashboard/versions/ver_{"0" * 26}" class="id">' in page
+    assert f"<b>{trunk.name}</b>" not in page
+    has_page = trunk.workspace_id == world.workspace.id
+    assert (f'href="/dashboard/trunks/{trunk.id}"' in page) == has_page

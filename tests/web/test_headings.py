@@ -23,7 +23,7 @@ HEADINGS = (
     "Outbound Calls",
     "Audio Quality",
 )
-STEPS = {"active", "readiness", "versions", "telephony", "inbound_test", "outbound_test"}
+STEPS = {"active", "readiness", "versions", "telephony", "trunk", "inbound_test", "outbound_test"}
 
 
 def table() -> dict[str, str]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.routing.table import Trunk, Workspace
+from gateway.routing.table import NetworkGroup, Trunk, Workspace
 from gateway.store.calls import CallRow
 from gateway.store.ids import new_id
 from gateway.web.trunks import judged
@@ -113,3 +113,29 @@ async def test_the_wallet(world: World, anna: Visitor) -> None:
     assert "calls are not prepaid" in text_of((await anna.get("/settings")).text)
     await world.gateway.store.wallets.open(world.workspace, Decimal("12.5"), "test")
     assert "₹12.50 left" in text_of((await anna.get("/settings")).text)
+
+
+async def test_history_names_keys_accounts_and_groups(world: World, anna: Visitor) -> None:
+    """Who did what is told by names, of what is gone as well."""
+    store = world.gateway.store
+    made = await anna.post("/settings/keys", {"name": "CRM"})
+    assert made.status_code == 200
+    key = (await store.configuration.keys.list_all(world.workspace.id))[-1]
+    await anna.post("/settings/accounts", {"name": "bob", "password": "long enough to be one"})
+    bob = next(one for one in await store.accounts.list_all(world.workspace.id) if one.name == "bob")
+    await anna.post(f"/settings/accounts/{bob.id}/remove")
+    await anna.post(f"/settings/keys/{key.id}/revoke")
+    groups = (NetworkGroup("IN", "Mobile", ("98",), True), NetworkGroup("GB", "All", (), True))
+    await store.configuration.workspaces.change(
+        world.workspace.id, {"network_groups": groups}, f"api:{key.id}"
+    )
+    text = text_of((await anna.get("/settings")).text)
+    for told in (
+        "anna@example.com added API key “CRM”",
+        "anna@example.com revoked API key “CRM”",
+        "anna@example.com added account “bob”",
+        "anna@example.com removed account “bob”",
+        f"API key “CRM” ({key.id}) changed it",
+        "network groups enabled IN Mobile, GB All",
+    ):
+        assert told in text, told

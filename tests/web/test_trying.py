@@ -35,7 +35,7 @@ async def test_called_from_here(world: World, anna: Visitor, agent: Runtime) -> 
     row = await world.record()
     assert (row.direction, row.from_number) == ("inbound", "+12025550190")
     assert "with sound both ways" in text_of((await anna.get(f"{page}/tests")).text)
-    assert "6 of 6" not in text_of((await anna.get(page)).text)
+    assert "7 of 7" not in text_of((await anna.get(page)).text)
 
 
 async def test_not_from_here(world: World, anna: Visitor) -> None:

@@ -77,7 +77,8 @@ function ask(question, submitter) {
   no.className = "button";
   no.textContent = "Cancel";
   const yes = document.createElement("button");
-  yes.className = "button danger";
+  // Red is for what takes something away; the button that asks already is.
+  yes.className = submitter?.classList.contains("danger") ? "button danger" : "button primary";
   yes.textContent = submitter?.textContent.trim() || "Yes";
   actions.append(no, yes);
   dialog.append(text, actions);
