@@ -19,6 +19,11 @@ SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
 TELLING = {"tell", "_tell"}
 "The names of the methods by which events are told."
 
+EVERYWHERE = {"level", "call_id", "workspace_id"}
+"What the table has in a column of its own, or says of all events."
+
+AS_LOGGED = {"exc_info": "exception"}
+
 EVENT = re.compile(r"[a-z]+\.[a-z_]+")
 
 
@@ -53,6 +58,18 @@ def events_told() -> set[str]:
     }
 
 
+def fields_told() -> dict[str, set[str]]:
+    """What each event is told with, as far as it is written out where it is told."""
+    fields: dict[str, set[str]] = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and called(node) in TELLING and node.args:
+                given = {AS_LOGGED.get(word.arg, word.arg) for word in node.keywords if word.arg} - EVERYWHERE
+                for text in literals(node.args[0]):
+                    fields.setdefault(text, set()).update(given)
+    return fields
+
+
 def rows(name: str) -> list[list[str]]:
     """The cells of every table row of a document, code marks taken off."""
     lines = (DOCS / name).read_text().splitlines()
@@ -83,6 +100,18 @@ def test_every_event_is_documented() -> None:
     told = events_told()
     assert len(told) > 20, "the search itself is broken"
     assert {row[0] for row in rows("logging.md") if EVENT.fullmatch(row[0])} == told
+
+
+def test_every_field_is_documented() -> None:
+    """The row of an event in docs/logging.md names the fields that it is told with."""
+    told = fields_told()
+    assert told["call.sent"] == {"trunk", "dialled", "to"}, "the search itself is broken"
+    missing = {
+        row[0]: sorted(told[row[0]] - set(re.findall(r"\w+", row[2])))
+        for row in rows("logging.md")
+        if row[0] in told
+    }
+    assert not {name: fields for name, fields in missing.items() if fields}
 
 
 def test_every_metric_is_documented() -> None:
