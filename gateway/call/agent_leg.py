@@ -21,6 +21,7 @@ from gateway.agent.protocol import (
     SendDigits,
     Transfer,
 )
+from gateway.media.playout import Playout
 from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
 from gateway.net.agent_advice import closing_advice
 from gateway.net.throttle import REQUEST
@@ -334,3 +335,11 @@ class AgentLeg(_HotLeg):
     def _close(self, how: AgentClosed) -> None:
         if not self.closed.done():
             self.closed.set_result(how)
+
+
+def abandon(playout: Playout, agent: AgentLeg) -> int:
+    """Tell an agent whose caller is gone of the marks that were not reached; how many those were."""
+    unheard_ms = playout.queued_ms
+    names = playout.clear()
+    agent.abandoned(names, unheard_ms)
+    return len(names)

@@ -54,7 +54,7 @@ class Trial:
             if leg is None or line is None:
                 return self.findings
             await self._converse(leg, line)
-            await self._hang_up(leg)
+            await self._hang_up(leg, line)
             self._judge_audio(leg, line)
             self._judge_messages(leg, line)
         return self.findings
@@ -115,11 +115,17 @@ class Trial:
             return
         if not interrupted:
             await self._interrupt(line, last=True)
+        if leg.closed.done():
+            self._tell_end(leg)
+            return
         for digit in "15#":
             leg.digit(digit, 120)
             await asyncio.sleep(pace.moment / 3)
         await line.until(lambda: False, pace.moment)
-        if leg.closed.done():
+        if leg.closed.done() and leg.closed.result().clean:
+            found = f"1, 5 and # were pressed, and it hung up: {leg.closed.result().detail}"
+            self.findings.append(ok("digits", found))
+        elif leg.closed.done():
             self._tell_end(leg)
         else:
             self.findings.append(ok("digits", "1, 5 and # were taken"))
@@ -161,11 +167,12 @@ class Trial:
             self.findings.append(warn("interruption", found, "clear what is queued when the caller speaks"))
         return True
 
-    async def _hang_up(self, leg: TrialLeg) -> None:
+    async def _hang_up(self, leg: TrialLeg, line: Line) -> None:
         loop = asyncio.get_running_loop()
         if leg.closed.done():
             return
         began = loop.time()
+        line.abandon()
         leg.end("user_disconnected", "caller")
         await asyncio.wait([leg.closed], timeout=3)
         if leg.closed.done() and loop.time() - began < 0.9:
@@ -208,11 +215,13 @@ class Trial:
 
     def _judge_messages(self, leg: TrialLeg, line: Line) -> None:
         if line.marks:
-            self.findings.append(ok("marks", f"{line.marks} asked for, {line.marks_told} told"))
+            waited = f", {line.unreached} not reached when the caller hung up" if line.unreached else ""
+            self.findings.append(ok("marks", f"{line.marks} asked for, {line.marks_told} told{waited}"))
         for why, count in leg.complaints.most_common(5):
             times = "once" if count == 1 else f"{count} times"
             mend = "see docs/agents.md and docs/dialects.md for what can be said"
-            self.findings.append(bad("messages", f"made no sense, {times}: {why}", mend))
+            found = f"made no sense, {times}, first message #{leg.first_at[why]}: {why}"
+            self.findings.append(bad("messages", found, mend))
 
 
 def version_of(given: Mapping[str, object]) -> AgentVersion:

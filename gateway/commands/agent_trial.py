@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.agent.protocol import CallStart, Dialect, Transfer
-from gateway.call.agent_leg import AgentLeg
+from gateway.call.agent_leg import AgentLeg, abandon
 from gateway.media.audio import L16_8K, ULAW_8K, converter
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentDialer
@@ -50,10 +50,13 @@ class TrialLeg(AgentLeg):
     def __init__(self, dialect: Dialect, start: CallStart, dialer: AgentDialer) -> None:
         super().__init__(dialect, start, dialer, _untold)
         self.complaints: Counter[str] = Counter()
+        self.first_at: dict[str, int] = {}
+        "Of each complaint, the number of the agent's message that was the first: its first is #1."
 
     def complain(self, why: str) -> None:
         """Keep the reason, and tell the agent as a call would."""
         self.complaints[why] += 1
+        self.first_at.setdefault(why, self.frames_in)
         super().complain(why)
 
 
@@ -67,6 +70,8 @@ class Line:
         self.clears: list[float] = []
         self.marks = 0
         self.marks_told = 0
+        self.unreached = 0
+        "Marks that waited when the caller hung up."
         self.digits = ""
         self.messages = 0
         self.longest_ms = 0.0
@@ -127,6 +132,11 @@ class Line:
         self.marks_told += len(names)
         self._to_line = converter(self._leg.dialect.format, ULAW_8K)
         self._leg.cleared(names, dropped_ms)
+
+    def abandon(self) -> None:
+        """The caller is gone: each mark that was not reached is told as a call tells it, where one does."""
+        self._tell_marks()
+        self.unreached = abandon(self.playout, self._leg)
 
     def pause(self, paused: bool) -> None:
         """Keep what is queued, or go on."""

@@ -1,8 +1,7 @@
-"""The data directory, the database, and whether what is configured in it can take calls."""
+"""The database, and whether what is configured in it can take calls."""
 
 import asyncio
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,7 +10,9 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL
 
 from gateway.call.sounds import NoSound, Sounds
+from gateway.commands.check_drafts import check_drafts
 from gateway.commands.check_recordings import check_recordings
+from gateway.commands.check_trunks import shared_sources
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config
 from gateway.listening import reach
@@ -21,36 +22,11 @@ from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trun
 from gateway.store.configuration import Configuration
 from gateway.store.database import HEAD, Database
 from gateway.store.errors import StoreError
-from gateway.store.journal import Journal
-from gateway.store.private import open_to_others
 from gateway.store.rules import checked_host_port
 from gateway.store.sql import open_store
 from gateway.store.tenure import BEAT_SECONDS, Holder, NameFile, row_of
 
 CONNECT_SECONDS = 5.0
-
-
-def check_data_dir(config: Config) -> Iterator[Finding]:
-    """Whether the gateway can write where it has to."""
-    folder = config.gateway.data_dir
-    existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path("/"))
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        yield bad("data_dir", f"{folder} cannot be written: {error.strerror}", f"chown or chmod {existing}")
-        return
-    yield ok("data_dir", str(folder) if folder.exists() else f"{folder} will be made")
-    if open_to_others(folder):
-        yield warn(
-            "data_dir",
-            f"{folder} can be read by others",
-            f"chmod 700 {folder}, as its owner's next start does",
-        )
-    journal = Journal(config.journal_file)
-    if not journal.is_empty:
-        mend = "nothing: the next start, or the running gateway, takes them in"
-        yield warn("journal", f"call records wait in {config.journal_file}", mend)
 
 
 async def check_store(config: Config, *, connect: bool) -> AsyncIterator[Finding]:
@@ -127,6 +103,9 @@ async def _check_database(config: Config) -> tuple[Finding, bool]:
         await database.close()
     if version == HEAD:
         return ok("database", f"{place}, at migration {HEAD}"), True
+    if version is not None and version > HEAD:
+        newer = f"{place} is at migration {version}; this program knows {HEAD}, and will not start"
+        return bad("database", newer, "install the version that migrated it, or bring back a backup"), False
     found = f"{place} is at migration {version or 'none'}, {HEAD} is current"
     return warn("database", found, "nothing: the next start migrates it; or gateway migrate"), False
 
@@ -145,7 +124,11 @@ async def _check_contents(there: Configuration, config: Config, connect: bool) -
     for trunk in trunks:
         for finding in _check_way_out(trunk, config):
             yield finding
+    for finding in shared_sources(trunks):
+        yield finding
     yield await _check_numbers(there)
+    async for finding in check_drafts(there):
+        yield finding
     yield _check_retention(config)
     for agent in await there.agents.list_all():
         for version in await there.agents.versions(agent.id):

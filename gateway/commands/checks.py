@@ -6,8 +6,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gateway.commands.check_folders import check_folders
+from gateway.commands.check_mqtt import check_mqtt
 from gateway.commands.check_sockets import check_sockets
-from gateway.commands.check_store import check_data_dir, check_store
+from gateway.commands.check_store import check_store
 from gateway.commands.check_tls import check_certificates
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config import Config, ConfigError, read_config
@@ -30,7 +32,8 @@ async def gather(path: Path | None, environ: Mapping[str, str], *, connect: bool
     findings += check_sockets(config)
     findings += check_certificates(config)
     findings += _check_trust(config)
-    findings += check_data_dir(config)
+    findings += check_folders(config)
+    findings += [finding async for finding in check_mqtt(config)]
     findings += [finding async for finding in check_store(config, connect=connect)]
     return findings
 

@@ -27,7 +27,7 @@ class BrokerLink:
         self._state = "online"
         self._events = CallEvents(self.topics)
         will = state(self.topics, "offline", why="connection lost")
-        self.broker = Broker(_address(mqtt, config.gateway.name), self._birth, will, bus.tell)
+        self.broker = Broker(broker_address(mqtt, config.gateway.name), self._birth, will, bus.tell)
         queue = DiskQueue(config.outbox_file, mqtt.queue_events, mqtt.queue_bytes)
         self.outbox = Outbox(queue, self.broker, bus, mqtt.queue_events)
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,7 +86,8 @@ class BrokerLink:
             self._bus.tell("mqtt.crashed", level="error", exc_info=error)
 
 
-def _address(mqtt: MqttSettings, gateway: str) -> BrokerAddress:
+def broker_address(mqtt: MqttSettings, gateway: str) -> BrokerAddress:
+    """Where the broker of these settings is, and how this gateway is let in; `BadCertificate`."""
     host, port, tls = mqtt.address
     return BrokerAddress(
         host,

@@ -9,7 +9,7 @@ import random
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -264,6 +264,23 @@ class Broker:
         if not self._is_away_told and not self._leaving:
             self._is_away_told = True
             self._tell("mqtt.away", level="warning", broker=str(self.address), why=why)
+
+
+async def try_broker(address: BrokerAddress) -> str:
+    """Log in to a broker as a client of another name, and out again; what went wrong, empty: nothing.
+
+    With the gateway's own name the broker would throw the running gateway out, and with a session it would
+    keep one.
+    """
+    name = f"{address.client_id}-check-{random.randrange(1 << 32):08x}"  # noqa: S311 - no secret
+    other = replace(address, client_id=name, session_seconds=0)
+    client = _client(other, Publication("trunkline/check", b""), lambda _code: None)
+    try:
+        async with client:
+            return ""
+    except _errors() as error:
+        client.hang_up()
+        return str(error) or type(error).__name__
 
 
 def _client(address: BrokerAddress, will: Publication, refused: "Callable[[ReasonCode], None]") -> "Client":
