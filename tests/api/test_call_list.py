@@ -47,7 +47,7 @@ CALLS = (
 @pytest.fixture
 async def listed(api: Api) -> Api:
     """An API with some calls in its store, and one of another workspace."""
-    store = api.house.store
+    store = api.world.store
     (version,) = await store.configuration.agents.versions("agent_test")
     for call in CALLS:
         fields = {name: getattr(call, name) for name in CallRow.__slots__}

@@ -14,8 +14,8 @@ from gateway.events.recall import KEPT_AFTER
 from gateway.sip.events import ByeReceived, Cancelled
 from gateway.store.calls import CallRow
 from tests.api.carrier import Carrier
-from tests.api.conftest import Api, furnish_out, opened
-from tests.whole.conftest import NUMBER, Open
+from tests.api.conftest import NUMBER, Api, furnish_out, furnished, opened
+from tests.call.conftest import Build
 
 THEM = "+14155550100"
 ASKED: dict[str, Any] = {"phone_number": THEM, "agent_id": "agent_test", "metadata": {"name": "Ada"}}
@@ -112,7 +112,7 @@ async def test_refusal_says_why_and_records_nothing(
     said = answer.json()
     assert (answer.status_code, said["reason"]) == (status, reason)
     assert said["decision"]["checks"][-1]["outcome"] == "fail"
-    await out.house.store.flush()
+    await out.world.store.flush()
     assert (await out.client.get("/v1/calls")).json() == []
     assert not carrier.invites
 
@@ -196,7 +196,7 @@ async def test_request_that_was_reserved_and_never_dialled_is_placed(out: Api, c
     """What a gateway that was killed before it dialled had reserved is dialled when it is asked again."""
     from gateway.api.call_request import CallBody
 
-    requests = out.house.store.requests
+    requests = out.world.store.requests
     body = CallBody.model_validate(ASKED).canonical()
     await requests.reserve("org_test", "order-9", body, "call_reserved")
     await requests.let_go()
@@ -243,7 +243,7 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
     following = asyncio.create_task(events(out.client, made["id"]))
     await carrier.until_called()
     async with asyncio.timeout(10):
-        while not out.house.named("call.answered"):  # noqa: ASYNC110
+        while not out.world.told("call.answered"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     carrier.hang_up()
     heard = await following
@@ -254,8 +254,8 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
     assert [number for number, _ in heard] == list(range(1, len(heard) + 1))
     assert await events(out.client, made["id"]) == heard, "the ending comes at once"
     assert await events(out.client, made["id"], **{"Last-Event-ID": str(len(heard) - 1)}) == heard[-1:]
-    await out.house.store.flush()
-    out.house.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
+    await out.world.store.flush()
+    out.world.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
     late = [event for _, event in await events(out.client, made["id"])]
     assert [late[0]["event"], late[-1]["event"]] == ["call.created", "call.ended"]
     assert late[-1]["reason"] == heard[-1][1]["reason"] == "user_disconnected"
@@ -265,20 +265,20 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
 async def test_the_operators_stream_of_a_call_ends_with_it(out: Api, carrier: Carrier) -> None:
     """Live, right after the end, long after it: the last event comes, and no more; an unknown call is 404."""
     made = await place(out)
-    token = (out.house.gateway.config.gateway.data_dir / "operator.token").read_text().strip()
+    token = (out.world.gateway.config.gateway.data_dir / "operator.token").read_text().strip()
     async with out.with_key(f"Bearer {token}") as operator:
         path = f"/events?call_id={made['id']}"
         following = asyncio.create_task(operator.get(path))
         await carrier.until_called()
         async with asyncio.timeout(10):
-            while not out.house.named("call.answered"):  # noqa: ASYNC110
+            while not out.world.told("call.answered"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             carrier.hang_up()
             live = (await following).text
             await ended(out, made["id"])
             again = (await operator.get(path)).text
-        await out.house.store.flush()
-        out.house.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
+        await out.world.store.flush()
+        out.world.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
         late = (await operator.get(path)).text
         for text in (live, again, late):
             names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
@@ -292,24 +292,23 @@ async def test_call_of_another_gateway_is_followed_by_its_record(out: Api) -> No
     """What happens elsewhere is told as the database learns of it, to the ending."""
     now = datetime.now(UTC)
     row = CallRow("call_elsewhere", "outbound", "sent", now, workspace_id="org_test", ringing_at=now)
-    out.house.store.save_call(row)
-    await out.house.store.flush()
+    out.world.store.save_call(row)
+    await out.world.store.flush()
     following = asyncio.create_task(events(out.client, row.id))
     await asyncio.sleep(0.3)
     refused = await out.client.delete(f"/v1/calls/{row.id}")
     assert (refused.status_code, refused.json()["reason"]) == (409, "other_gateway")
     over = replace(row, status="completed", end_reason="unknown", answered_at=now, ended_at=now)
-    out.house.store.save_call(over)
+    out.world.store.save_call(over)
     names = [event["event"] for _, event in await following]
     assert names == ["call.created", "call.ringing", "call.answered", "call.ended"]
 
 
-async def test_streams_are_bounded(open_house: Open, carrier: Carrier) -> None:
+async def test_streams_are_bounded(build: Build, carrier: Carrier) -> None:
     """More streams than are allowed get 429; a place is free again when one has gone."""
-    house = await open_house(http__max_followers="1")
-    await house.furnish()
-    await furnish_out(house, carrier)
-    async for api in opened(house):
+    world = await furnished(build, HTTP__MAX_FOLLOWERS=1)
+    await furnish_out(world, carrier)
+    async for api in opened(world):
         path = f"/v1/calls/{(await place(api))['id']}/events"
         async with api.client.stream("GET", path) as first:
             lines = first.aiter_lines()
@@ -317,7 +316,7 @@ async def test_streams_are_bounded(open_house: Open, carrier: Carrier) -> None:
             assert (await api.client.get(path)).status_code == 429
         await carrier.until_called()
         async with asyncio.timeout(10):
-            while house.gateway._streams.open:  # noqa: ASYNC110
+            while world.gateway._streams.open:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         carrier.hang_up()
         await ended(api, path.split("/")[3])

@@ -6,15 +6,14 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gateway.sip.events import ByeReceived
 from tests.api.carrier import Carrier
-from tests.api.conftest import Api, client_of
-from tests.whole.conftest import NUMBER
+from tests.api.conftest import NUMBER, Api, client_of
+from tests.call.phone import until
 
 # Processes of their own: one at a time, and on the loop that the gateway takes.
 pytestmark = pytest.mark.interop
@@ -24,11 +23,11 @@ THEM = "+14155550100"
 
 async def start(api: Api, *words: str) -> Process:
     """The command, with the configuration of the running gateway."""
-    config = api.house.gateway.config
+    config = api.world.gateway.config
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")},
         "TRUNKLINE_GATEWAY__DATA_DIR": str(config.gateway.data_dir),
-        "TRUNKLINE_HTTP__PORT": str(api.house.gateway.http.port),
+        "TRUNKLINE_HTTP__PORT": str(api.world.gateway.http.port),
     }
     command = [sys.executable, "-m", "gateway", *words]
     return await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
@@ -42,16 +41,9 @@ async def done(process: Process) -> tuple[int, list[dict[str, Any]], str]:
     return process.returncode, lines, err.decode()
 
 
-async def happens(holds: Callable[[], object]) -> None:
-    """Wait for something that the gateway tells."""
-    async with asyncio.timeout(40):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-
-
 async def test_call_is_followed_to_its_end(out: Api, carrier: Carrier) -> None:
     """The command prints the call's events as they happen, and exits with 0 when it was answered."""
-    (agent,) = await out.house.store.configuration.agents.list_all("org_test")
+    (agent,) = await out.world.store.configuration.agents.list_all("org_test")
     words = [
         "--from",
         NUMBER,
@@ -62,24 +54,24 @@ async def test_call_is_followed_to_its_end(out: Api, carrier: Carrier) -> None:
         "--data",
         "name=Ada",
         "-w",
-        "Test",
+        "Acme",
     ]
     process = await start(out, "call", THEM, *words)
-    await happens(lambda: out.house.named("call.answered"))
+    await until(lambda: out.world.told("call.answered"), 40)
     carrier.hang_up()
     status, lines, complaints = await done(process)
     assert (status, complaints) == (0, "")
     names = [line["event"] for line in lines]
     assert names[0] == "call.created"
     assert names[-1] == "call.ended"
-    (created,) = out.house.named("call.created")
+    (created,) = out.world.told("call.created")
     assert str(created.fields["by"]).startswith("cli:")
 
 
 async def test_interrupt_hangs_up(out: Api, carrier: Carrier) -> None:
     """Ctrl-C ends the call, not the following of it: the ending is still shown."""
-    process = await start(out, "call", THEM, "--from", NUMBER, "-w", "Test")
-    await happens(lambda: out.house.named("call.answered"))
+    process = await start(out, "call", THEM, "--from", NUMBER, "-w", "Acme")
+    await until(lambda: out.world.told("call.answered"), 40)
     assert process.stdout is not None
     first = json.loads(await asyncio.wait_for(process.stdout.readline(), 40))
     process.send_signal(signal.SIGINT)
@@ -93,13 +85,13 @@ async def test_interrupt_hangs_up(out: Api, carrier: Carrier) -> None:
 async def test_exit_status_tells_what_became_of_it(out: Api, carrier: Carrier) -> None:
     """Not answered, refused by a rule, asked wrongly: each has its own, and the API's own words."""
     carrier.final = 486
-    busy = await done(await start(out, "call", THEM, "--from", NUMBER, "-w", "Test"))
+    busy = await done(await start(out, "call", THEM, "--from", NUMBER, "-w", "Acme"))
     assert (busy[0], busy[1][-1]["status"]) == (4, "busy")
-    premium = await done(await start(out, "call", "+19005550100", "--from", NUMBER, "-w", "Test"))
+    premium = await done(await start(out, "call", "+19005550100", "--from", NUMBER, "-w", "Acme"))
     assert premium[0] == 3
     assert "Destination is in a premium range" in premium[2]
     assert "✗ special ranges: +19005550100" in premium[2]
-    plain = await done(await start(out, "call", THEM[1:], "--from", NUMBER, "-w", "Test"))
+    plain = await done(await start(out, "call", THEM[1:], "--from", NUMBER, "-w", "Acme"))
     assert plain[0] == 2
     assert f"? {THEM} was perhaps meant, without its plus" in plain[2]
     unsaid = await done(await start(out, "call", THEM, "--from", NUMBER))
@@ -109,9 +101,9 @@ async def test_exit_status_tells_what_became_of_it(out: Api, carrier: Carrier) -
 
 async def test_keys_are_made_and_revoked(out: Api) -> None:
     """A key is shown once, opens the API of the running gateway at once, and nothing once it is revoked."""
-    process = await start(out, "keys", "add", "crm", "--workspace", "Test")
+    process = await start(out, "keys", "add", "crm", "--workspace", "Acme")
     made = json.loads((await asyncio.wait_for(process.communicate(), 40))[0])
-    async with client_of(out.house, f"Bearer {made['key']}") as client:
+    async with client_of(out.world, f"Bearer {made['key']}") as client:
         assert (await client.get("/v1/calls")).status_code == 200
         listed = (await asyncio.wait_for((await start(out, "keys", "list")).communicate(), 40))[0].decode()
         assert made["id"] in listed

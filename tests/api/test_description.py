@@ -6,7 +6,7 @@ from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
 
 from tests.api.conftest import Api, client_of
-from tests.whole.conftest import Open
+from tests.call.conftest import Build
 
 CREATE = {"phone_number", "agent_id", "metadata", "agent_version_number", "notes"}
 CREATED = {"id", "to_phone_number", "agent_id", "agent_version_number"}
@@ -105,7 +105,7 @@ def operations(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
 async def test_every_route_is_described(api: Api) -> None:
     """What the gateway serves stands in the description with a sentence, and wants a key below /v1."""
     found = operations(await described(api))
-    gateway = api.house.gateway
+    gateway = api.world.gateway
     served = {
         f"{method} {route.path}"
         for router in gateway._routers("token")
@@ -129,13 +129,13 @@ async def test_the_description_is_valid(api: Api) -> None:
     """It is OpenAPI 3.1 to the letter, and says where the gateway is that gave it."""
     description = await described(api)
     validate(description)
-    assert description["servers"] == [{"url": f"http://127.0.0.1:{api.house.gateway.http.port}"}]
+    assert description["servers"] == [{"url": f"http://127.0.0.1:{api.world.gateway.http.port}"}]
 
 
-async def test_the_server_is_where_people_reach_it(open_house: Open) -> None:
+async def test_the_server_is_where_people_reach_it(build: Build) -> None:
     """Behind a proxy the description names the public address."""
-    house = await open_house(web__public_url="https://voice.example.com")
-    async with client_of(house) as client:
+    world = await build(WEB__PUBLIC_URL="https://voice.example.com")
+    async with client_of(world) as client:
         description = (await client.get("/openapi.json")).json()
     assert description["servers"] == [{"url": "https://voice.example.com"}]
 

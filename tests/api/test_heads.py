@@ -32,13 +32,13 @@ def _lasting(answer: Any) -> dict[str, str]:
 
 async def test_head_of_a_stream_ends(api: Api) -> None:
     """A stream without an end is not begun: its headers are the answer, and no place is taken."""
-    token = (api.house.gateway.config.gateway.data_dir / "operator.token").read_text().strip()
+    token = (api.world.gateway.config.gateway.data_dir / "operator.token").read_text().strip()
     async with asyncio.timeout(5):
         for _ in range(3):
             head = await api.client.head("/events", headers={"Authorization": f"Bearer {token}"})
             assert (head.status_code, head.content) == (200, b"")
             assert head.headers["content-type"].startswith("text/event-stream")
-    assert api.house.gateway.bus._followers == []
+    assert api.world.gateway.bus._followers == []
 
 
 async def test_what_is_streamed_is_not_made() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.app import operator_token
-from tests.api.conftest import Api, client_of, opened
-from tests.whole.conftest import Open
+from tests.api.conftest import Api, client_of, furnished, opened
+from tests.call.conftest import Build
 
 CALL = "/v1/calls/call_01m85m1gbt83exwnbdjt8m8z3n"
 
@@ -27,7 +27,7 @@ CALL = "/v1/calls/call_01m85m1gbt83exwnbdjt8m8z3n"
 )
 async def test_no_good_key_is_401(api: Api, given: str) -> None:
     """Without a key that opens there is one answer, whatever is wrong with it."""
-    async with client_of(api.house) as anyone:
+    async with client_of(api.world) as anyone:
         header = given.replace("ID", api.key.id).encode("latin-1")
         headers = {b"Authorization": header} if given else {}
         answer = await anyone.get(CALL, headers=headers)
@@ -43,7 +43,7 @@ async def test_no_good_key_is_401(api: Api, given: str) -> None:
 
 async def test_key_opens_its_workspace_until_it_is_revoked(api: Api) -> None:
     """A key is good at once, its use is noted, and a revoked one opens nothing from then on."""
-    keys = api.house.store.configuration.keys
+    keys = api.world.store.configuration.keys
     assert (await api.client.get(CALL)).status_code == 404
     (mine,) = await keys.list_all("org_test")
     assert mine.last_used_at is not None
@@ -55,7 +55,7 @@ async def test_key_opens_its_workspace_until_it_is_revoked(api: Api) -> None:
 async def test_database_has_no_secret(api: Api) -> None:
     """What is in the database opens nothing."""
     text = api.client.headers["authorization"].partition(":")[2]
-    path = api.house.gateway.config.gateway.data_dir
+    path = api.world.gateway.config.gateway.data_dir
     kept = b"".join(file.read_bytes() for file in path.iterdir() if "trunkline.db" in file.name)
     assert api.key.id.encode() in kept
     assert text.encode() not in kept
@@ -63,24 +63,23 @@ async def test_database_has_no_secret(api: Api) -> None:
 
 async def test_operator_acts_in_a_workspace_of_choice(api: Api) -> None:
     """The token in the data directory opens every workspace, and needs to be told which."""
-    token = operator_token(api.house.gateway.config.gateway.data_dir)
-    async with client_of(api.house, f"Bearer {token}") as operator:
+    token = operator_token(api.world.gateway.config.gateway.data_dir)
+    async with client_of(api.world, f"Bearer {token}") as operator:
         answer = await operator.get(CALL)
         assert (answer.status_code, answer.json()["message"]) == (
             400,
-            "workspace: should be one of Test, Other",
+            "workspace: should be one of Acme, Other",
         )
-        answer = await operator.get(CALL, headers={"X-Workspace": "Test"})
+        answer = await operator.get(CALL, headers={"X-Workspace": "Acme"})
         assert answer.json()["message"] == "Call not found"
-        answer = await operator.get(CALL, headers={"X-Workspace": "Tset"})
+        answer = await operator.get(CALL, headers={"X-Workspace": "Acem"})
         assert (answer.status_code, answer.json()["message"]) == (404, "Workspace not found")
 
 
-async def test_each_key_has_its_rate(open_house: Open) -> None:
+async def test_each_key_has_its_rate(build: Build) -> None:
     """What is left stands in every answer; beyond it comes 429, for this key alone."""
-    house = await open_house(http__requests_per_minute="2")
-    await house.furnish()
-    async for limited in opened(house):
+    world = await furnished(build, HTTP__REQUESTS_PER_MINUTE=2)
+    async for limited in opened(world):
         first, second, third = [await limited.client.get(CALL) for _ in range(3)]
         seen: list[Any] = [answer.headers["x-ratelimit-remaining"] for answer in (first, second, third)]
         assert seen == ["1", "0", "0"]

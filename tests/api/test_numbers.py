@@ -6,24 +6,24 @@ from typing import Any
 import pytest
 
 from gateway.routing.table import NetworkGroup
-from tests.api.conftest import Api, opened
+from tests.api.conftest import NUMBER, Api, furnished, opened
+from tests.call.conftest import Build
 from tests.provisioning.sip_peer import Carrier, carrier_on
-from tests.whole.conftest import NUMBER, Open
 
 NUMBERS = "/v1/organization-phone-numbers"
 
 
 @pytest.fixture
-async def shop(open_house: Open) -> AsyncIterator[Api]:
+async def shop(build: Build) -> AsyncIterator[Api]:
     """The API of a gateway that sells simulated numbers, to a workspace whose KYC is verified."""
-    house = await open_house(
-        provisioning__provider="simulated",
-        provisioning__prices='{"US": "300", "GB": "400.5"}',
-        provisioning__trial_seconds="1",
+    world = await furnished(
+        build,
+        PROVISIONING__PROVIDER="simulated",
+        PROVISIONING__PRICES='{"US": "300", "GB": "400.5"}',
+        PROVISIONING__TRIAL_SECONDS=1,
     )
-    await house.furnish()
-    await house.store.configuration.workspaces.change("org_test", {"kyc_verified": True}, "test")
-    async for made in opened(house):
+    await world.store.configuration.workspaces.change("org_test", {"kyc_verified": True}, "test")
+    async for made in opened(world):
         yield made
 
 
@@ -82,7 +82,7 @@ async def test_refusals_of_a_purchase(shop: Api) -> None:
     await said(shop, "POST", path, 400, json={"phoneNumber": "12", "countryISO": "US"})
     taken = await said(shop, "POST", path, 409, json={"phoneNumber": NUMBER, "countryISO": "GB"})
     assert taken["message"] == "Phone number already registered"
-    there = shop.house.store.configuration
+    there = shop.world.store.configuration
     await there.workspaces.change("org_test", {"kyc_verified": False}, "test")
     kyc = await said(shop, "POST", path, 403, json={"phoneNumber": "+12025550110", "countryISO": "US"})
     assert kyc["message"].startswith("KYC is not verified")
@@ -209,7 +209,7 @@ async def test_countries_and_prices(shop: Api) -> None:
         NetworkGroup("US", "All"),
         NetworkGroup("GB", "Off", enabled=False),
     )
-    there = shop.house.store.configuration
+    there = shop.world.store.configuration
     await there.workspaces.change("org_test", {"network_groups": groups}, "test")
     rules = await said(shop, "GET", "/v1/phone-country-rules/enabled-network-groups", 200)
     assert [(rule["countryRule"]["country_iso"], rule["countryRule"]["prefixes"]) for rule in rules] == [

@@ -24,8 +24,8 @@ DECK = RateDeck(
 @pytest.fixture
 async def shop(out: Api) -> Api:
     """A workspace with a rented number beside the one on its trunk, a rate deck, and India open."""
-    house = out.house
-    there = house.store.configuration
+    world = out.world
+    there = world.store.configuration
     fields = {"sip_byoc_enabled": False, "network_groups": (NetworkGroup("IN", "All"),)}
     await there.workspaces.change("org_test", fields, "test")
     trunk = Trunk(new_id("trunk"), None, "Plivo", termination_uri="127.0.0.1:5999", provider="plivo")
@@ -36,7 +36,7 @@ async def shop(out: Api) -> Api:
     )
     await there.numbers.add(number, "test")
     await there.decks.put("plivo", DECK, "test")
-    await house.store.refresh()
+    await world.store.refresh()
     return out
 
 
@@ -79,7 +79,7 @@ async def test_a_quote_says_what_a_call_costs_and_why(shop: Api) -> None:
 
 async def test_a_trunks_number_has_the_flat_rate(shop: Api) -> None:
     """Whatever the deck says of the destination."""
-    there = shop.house.store.configuration
+    there = shop.world.store.configuration
     number = await there.numbers.get("phn_test")
     await there.trunks.change("trunk_test", {"flat_rate": Decimal("0.4")}, "test")
     found = await quoted(shop, to=MOBILE, **{"from": number.e164})
@@ -96,7 +96,7 @@ async def test_a_web_call_has_no_carrier_price(shop: Api) -> None:
 
 async def test_a_refused_call_has_its_price_and_the_reason(shop: Api) -> None:
     """A person who asks for a price learns in the same answer why the call would not go out."""
-    there = shop.house.store.configuration
+    there = shop.world.store.configuration
     await there.workspaces.change("org_test", {"network_groups": (NetworkGroup("US", "All"),)}, "test")
     found = await quoted(shop, to=MOBILE)
     assert (found["allowed"], found["reason"]) == (False, "country_not_enabled")
@@ -107,7 +107,7 @@ async def test_a_refused_call_has_its_price_and_the_reason(shop: Api) -> None:
 
 async def test_a_destination_without_a_rate_has_no_price(shop: Api) -> None:
     """And would be refused."""
-    there = shop.house.store.configuration
+    there = shop.world.store.configuration
     groups = (NetworkGroup("IN", "All"), NetworkGroup("GB", "All"))
     await there.workspaces.change("org_test", {"network_groups": groups}, "test")
     found = await quoted(shop, to="+442079460018")
@@ -117,9 +117,9 @@ async def test_a_destination_without_a_rate_has_no_price(shop: Api) -> None:
 
 async def test_an_empty_wallet_is_a_reason(shop: Api) -> None:
     """With what is in it."""
-    workspace = await shop.house.store.configuration.workspaces.get("org_test")
-    await shop.house.store.wallets.open(workspace, Decimal("0.3"), "test")
-    await shop.house.store.refresh()
+    workspace = await shop.world.store.configuration.workspaces.get("org_test")
+    await shop.world.store.wallets.open(workspace, Decimal("0.3"), "test")
+    await shop.world.store.refresh()
     found = await quoted(shop, to=MOBILE)
     assert (found["allowed"], found["reason"], found["balance"]) == (False, "insufficient_balance", "0.3")
 

@@ -17,53 +17,45 @@ from gateway.api.recording_link import RecordingLinks
 from gateway.cli import app
 from gateway.routing.table import RecordingMode
 from gateway.store.calls import CallRow
-from tests.api.conftest import Api, opened
-from tests.whole.conftest import Open, Phone, tone
+from tests.api.conftest import NUMBER, Api, furnished, opened
+from tests.call.conftest import Build
+from tests.call.phone import Leg, Phone, until
 
 
 @pytest.fixture
-async def api(open_house: Open) -> AsyncIterator[Api]:
+async def api(build: Build) -> AsyncIterator[Api]:
     """The API of a gateway that records every call to its number."""
-    house = await open_house(RECORDINGS__MIN_FREE_MB="0")
-    await house.furnish()
-    there = house.store.configuration
+    world = await furnished(build, RECORDINGS__MIN_FREE_MB=0)
+    there = world.store.configuration
     await there.numbers.change("phn_test", {"recording": RecordingMode.BOTH}, "test")
-    async for made in opened(house):
+    async for made in opened(world):
         yield made
 
 
 @pytest.fixture
-async def call(api: Api) -> AsyncIterator[Phone]:
+async def call(api: Api, phone: Phone) -> Leg:
     """An answered call that is being recorded."""
-    phone = Phone(api.house)
-    phone.speech = tone(1, 400)
-    await phone.call()
-    await until(lambda: api.house.named("recording.started"))
-    yield phone
-    await phone.close()
-
-
-async def until(holds: Any) -> None:
-    """Wait for something that the gateway tells."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(0.02)
+    leg = phone.invite(api.world.at(), NUMBER)
+    await leg.answered()
+    phone.sound.murmur()
+    await until(lambda: api.world.told("recording.started"))
+    return leg
 
 
 async def path_of(api: Api) -> str:
     """The path of the recording of the only call."""
     calls = (await api.client.get("/v1/calls")).json()
     if not calls:
-        return f"/v1/calls/{api.house.named('call.received')[0].call_id}/recording"
+        return f"/v1/calls/{api.world.told('call.received')[0].call_id}/recording"
     return f"/v1/calls/{calls[0]['id']}/recording"
 
 
-async def over(api: Api, phone: Phone) -> str:
+async def over(api: Api, call: Leg) -> str:
     """Hang up, and wait for the file; the recording's path."""
     path = await path_of(api)
     await asyncio.sleep(0.3)
-    await phone.hang_up()
-    await until(lambda: api.house.named("recording.saved"))
+    call.bye()
+    await until(lambda: api.world.told("recording.saved"))
     return path
 
 
@@ -88,7 +80,7 @@ def test_links_run_out_and_cannot_be_made() -> None:
     assert links.link("http://gw/", CallRow("call_1", "inbound", "completed", now), now) is None
 
 
-async def test_a_recording_is_fetched_whole_and_in_parts(api: Api, call: Phone) -> None:
+async def test_a_recording_is_fetched_whole_and_in_parts(api: Api, call: Leg) -> None:
     """With length and digest as the record and the event say; players may seek."""
     path = await over(api, call)
     answer = await api.client.get(path)
@@ -116,7 +108,7 @@ async def test_a_recording_is_fetched_whole_and_in_parts(api: Api, call: Phone) 
         assert (await api.client.get(path, headers={"Range": strange})).content == whole
 
 
-async def test_the_link_works_without_a_key(api: Api, call: Phone) -> None:
+async def test_the_link_works_without_a_key(api: Api, call: Leg) -> None:
     """For whoever has it, and as long as nobody touches it."""
     path = await over(api, call)
     url = (await api.client.get(path.removesuffix("/recording"))).json()["recording_url"]
@@ -133,7 +125,7 @@ async def test_the_link_works_without_a_key(api: Api, call: Phone) -> None:
         assert (await nobody.get(path)).status_code == 401
 
 
-async def test_a_recording_is_paused_by_the_api(api: Api, call: Phone) -> None:
+async def test_a_recording_is_paused_by_the_api(api: Api, call: Leg) -> None:
     """Each action once, again without effect, and refused where it makes no sense."""
     path = await path_of(api)
     for action, status, state in (
@@ -146,13 +138,13 @@ async def test_a_recording_is_paused_by_the_api(api: Api, call: Phone) -> None:
         answer = await api.client.post(path, json={"action": action})
         assert (answer.status_code, answer.json().get("state")) == (status, state)
     assert (await api.client.post(path, json={"action": "rewind"})).status_code == 400
-    assert api.house.named("recording.paused")[0].fields["by"] == f"api:{api.key.id}"
-    await call.hang_up()
-    await api.house.record()
+    assert api.world.told("recording.paused")[0].fields["by"] == f"api:{api.key.id}"
+    call.bye()
+    await api.world.record()
     assert (await api.client.post(path, json={"action": "pause"})).json()["message"] == "The call is over"
 
 
-async def test_other_workspaces_hear_nothing(api: Api, call: Phone) -> None:
+async def test_other_workspaces_hear_nothing(api: Api, call: Leg) -> None:
     """Not even that there is a recording."""
     path = await over(api, call)
     for answer in (
@@ -165,7 +157,7 @@ async def test_other_workspaces_hear_nothing(api: Api, call: Phone) -> None:
     assert (await api.client.head(path)).status_code == 200
 
 
-async def test_a_recording_is_deleted_and_the_record_says_so(api: Api, call: Phone) -> None:
+async def test_a_recording_is_deleted_and_the_record_says_so(api: Api, call: Leg) -> None:
     """Not while it is written; then for good, with the time and whose wish it was."""
     path = await path_of(api)
     assert (await api.client.delete(path)).status_code == 409
@@ -178,35 +170,35 @@ async def test_a_recording_is_deleted_and_the_record_says_so(api: Api, call: Pho
     assert [(await api.client.request(verb, path)).status_code for verb in ("GET", "HEAD", "DELETE")] == [
         404
     ] * 3
-    assert not list(api.house.gateway.config.recordings_folder.rglob("*.wav"))
+    assert not list(api.world.gateway.config.recordings_folder.rglob("*.wav"))
 
 
-async def test_what_is_too_old_is_deleted(api: Api, call: Phone) -> None:
+async def test_what_is_too_old_is_deleted(api: Api, call: Leg) -> None:
     """After 90 days unless the workspace says otherwise; then nothing is left but the record."""
     await over(api, call)
-    keeping, there = api.house.gateway.keeping, api.house.store.configuration
-    created = (await api.house.record()).created_at
+    keeping, there = api.world.gateway.keeping, api.world.store.configuration
+    created = (await api.world.record()).created_at
     assert await keeping.sweep(created + timedelta(days=89)) == 0
     await there.workspaces.change("org_test", {"recording_keep_days": 30}, "test")
     assert await keeping.sweep(created + timedelta(days=29)) == 0
     assert await keeping.sweep(created + timedelta(days=31)) == 1
     assert await keeping.sweep(created + timedelta(days=31)) == 0
-    row = await api.house.record()
+    row = await api.world.record()
     assert row.recording is not None
     assert (row.recording_status, row.recording["deleted_by"]) == ("deleted", "retention")
-    assert not list(api.house.gateway.config.recordings_folder.rglob("*.wav"))
+    assert not list(api.world.gateway.config.recordings_folder.rglob("*.wav"))
 
 
-async def test_the_command_line_fetches_it_too(api: Api, call: Phone, tmp_path: Path) -> None:
+async def test_the_command_line_fetches_it_too(api: Api, call: Leg, tmp_path: Path) -> None:
     """Into a file that is not there yet."""
     path = await over(api, call)
     whole = (await api.client.get(path)).content
     call_id, out = path.split("/")[3], tmp_path / "out.wav"
     environ = {
-        "TRUNKLINE_GATEWAY__DATA_DIR": str(api.house.gateway.config.gateway.data_dir),
+        "TRUNKLINE_GATEWAY__DATA_DIR": str(api.world.gateway.config.gateway.data_dir),
         "TRUNKLINE_CONFIG": "",
     }
-    await api.house.store.flush()
+    await api.world.store.flush()
 
     def ask(*arguments: str) -> Any:
         return CliRunner().invoke(app, ["calls", "recording", *arguments], env=environ)

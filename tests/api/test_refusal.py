@@ -88,8 +88,9 @@ async def test_own_mistakes_are_500_and_told(api: Api, monkeypatch: pytest.Monke
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr(Lookup, "find", broken)
+    api.world.expected_crashes = ["http.crashed"]
     answer = await api.client.get("/v1/calls/call_1")
     assert (answer.status_code, answer.json()["reason"]) == (500, "internal_error")
     assert "secret" not in answer.text
-    (event,) = api.house.named("http.crashed")
+    (event,) = api.world.told("http.crashed")
     assert event.fields["path"] == "/v1/calls/call_1"

@@ -10,7 +10,7 @@ from tests.api.conftest import Api
 
 async def sent(api: Api, *pieces: bytes) -> bytes:
     """What comes back on a bare connection that sends these pieces until it is cut off."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", api.house.gateway.http.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.world.gateway.http.port)
     try:
         async with asyncio.timeout(20):
             with contextlib.suppress(ConnectionError):
@@ -33,7 +33,7 @@ async def test_what_is_no_http_is_400(api: Api, capfd: pytest.CaptureFixture[str
 
 async def test_headers_without_end_are_cut_off(api: Api) -> None:
     """A request whose headers never end is stopped long before they fill the memory."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", api.house.gateway.http.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.world.gateway.http.port)
     writer.write(b"GET /v1/calls HTTP/1.1\r\nHost: a\r\n")
     taken = 0
     async with asyncio.timeout(20):

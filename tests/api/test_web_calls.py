@@ -9,7 +9,7 @@ from tests.api.conftest import Api
 
 async def agent_of(api: Api) -> str:
     """The agent of the furnished house."""
-    there = api.house.store.configuration
+    there = api.world.store.configuration
     agent = (await there.agents.list_all("org_test"))[0]
     return agent.id
 
@@ -21,7 +21,7 @@ async def test_a_ticket(api: Api) -> None:
     answer = await api.client.post("/v1/web-calls", json=body)
     assert answer.status_code == 201, answer.text
     ticket = answer.json()
-    port = api.house.gateway.http.port
+    port = api.world.gateway.http.port
     assert ticket["url"] == f"ws://127.0.0.1:{port}/v1/web-calls/{ticket['id']}/audio"
     assert (ticket["protocol"], len(ticket["token"]) >= 40) == ("trunkline.web.v1", True)
     assert answer.headers["cache-control"] == "no-store"
@@ -29,8 +29,8 @@ async def test_a_ticket(api: Api) -> None:
     assert (await api.stranger.get(f"/v1/calls/{ticket['id']}")).status_code == 404
     ended = await api.client.delete(f"/v1/calls/{ticket['id']}")
     assert ended.status_code == 202
-    await api.house.gateway.switchboard.quiet()
-    await api.house.store.flush()
+    await api.world.gateway.switchboard.quiet()
+    await api.world.store.flush()
     call = (await api.client.get(f"/v1/calls/{ticket['id']}")).json()
     assert (call["type"], call["call_direction"], call["status"]) == ("web", "inbound", "cancelled")
     assert (call["price"], call["trunk_id"], call["number_id"]) == (None, None, None)

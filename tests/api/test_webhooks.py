@@ -10,10 +10,10 @@ import pytest
 
 from gateway.net.webhook import WebhookSender
 from gateway.store.call_texts import CallTexts
-from tests.api.conftest import Api, opened
-from tests.call.phone import until
+from tests.api.conftest import NUMBER, Api, furnished, opened
+from tests.call.conftest import Build
+from tests.call.phone import Phone, until
 from tests.hook_receiver import Receiver, receiving
-from tests.whole.conftest import Open, Phone
 
 SECRET = "a secret of ours"
 
@@ -26,16 +26,16 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def api(open_house: Open) -> AsyncIterator[Api]:
+async def api(build: Build) -> AsyncIterator[Api]:
     """A gateway that may tell receivers on this machine."""
-    house = await open_house(
+    world = await furnished(
+        build,
         WEBHOOKS__ALLOW_HTTP="yes",
         WEBHOOKS__ALLOW_PRIVATE="yes",
         WEBHOOKS__RETRY_SECONDS="0.1",
         WEBHOOKS__TIMEOUT_MS="2000",
     )
-    await house.furnish()
-    async for made in opened(house):
+    async for made in opened(world):
         yield made
 
 
@@ -48,13 +48,10 @@ async def make(api: Api, receiver: Receiver, *events: str) -> dict[str, Any]:
     return made
 
 
-async def one_call(api: Api) -> str:
+async def one_call(api: Api, phone: Phone) -> str:
     """A call that is refused, since nobody has the number; the id of its record."""
-    phone = Phone(api.house)
-    await phone.refused("+442079460099")
-    await phone.close()
-    (row,) = await api.house.records()
-    return row.id
+    await phone.invite(api.world.at(), "+442079460099").refused()
+    return (await api.world.record()).id
 
 
 async def test_made_shown_and_removed(api: Api, receiver: Receiver) -> None:
@@ -106,10 +103,10 @@ async def test_mistakes_are_named(api: Api, field: str, value: object) -> None:
     assert answer.json()["problems"][0]["field"].startswith(field)
 
 
-async def test_told_signed_and_logged(api: Api, receiver: Receiver) -> None:
+async def test_told_signed_and_logged(api: Api, receiver: Receiver, phone: Phone) -> None:
     """A call that ended reaches the receiver in both shapes, signed over the raw body."""
     made = await make(api, receiver, "call_initiated", "call_ended", "call.failed", "call.completed")
-    call_id = await one_call(api)
+    call_id = await one_call(api, phone)
     await until(lambda: len(receiver.bodies()) >= 2)
     by_event = {body.get("event_type", body.get("event")): body for body in receiver.bodies()}
     assert set(by_event) == {"call_ended", "call.failed"}, "it was never initiated"
@@ -121,7 +118,7 @@ async def test_told_signed_and_logged(api: Api, receiver: Receiver) -> None:
         right = "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()
         assert headers["x-nexa-signature"] == headers["x-trunkline-signature"] == right
     path = f"/v1/user-webhooks/{made['id']}/deliveries"
-    await until(lambda: api.house.gateway.desk.counters["delivered"] >= 2)
+    await until(lambda: api.world.gateway.desk.counters["delivered"] >= 2)
     log = (await api.client.get(path, params={"limit": 1})).json()
     assert (log["total"], len(log["items"])) == (2, 1)
     assert all(item["is_success"] and item["response_status"] == 200 for item in log["items"])
@@ -130,25 +127,24 @@ async def test_told_signed_and_logged(api: Api, receiver: Receiver) -> None:
     await until(lambda: len(receiver.bodies()) >= 3)
 
 
-async def test_answered_call_is_told_from_its_beginning(api: Api, receiver: Receiver) -> None:
+async def test_answered_call_is_told_from_its_beginning(api: Api, receiver: Receiver, phone: Phone) -> None:
     """`call_initiated` when it was routed, `call_ended` and `call.completed` when it was over."""
     await make(api, receiver, "call_initiated", "call_ended", "call.completed")
-    phone = Phone(api.house)
-    await phone.call()
-    await phone.hang_up()
-    await api.house.records()
-    await phone.close()
+    leg = phone.invite(api.world.at(), NUMBER)
+    await leg.answered()
+    leg.bye()
+    await api.world.records()
     await until(lambda: len(receiver.bodies()) >= 3)
     told = [str(body.get("event_type", body.get("event"))) for body in receiver.bodies()]
     assert sorted(told) == ["call.completed", "call_ended", "call_initiated"]
 
 
-async def test_tried_again_then_given_up(api: Api, receiver: Receiver) -> None:
+async def test_tried_again_then_given_up(api: Api, receiver: Receiver, phone: Phone) -> None:
     """What is not taken comes again after a pause, and is given up after the last retry."""
     made = await make(api, receiver, "call.failed")
     receiver.answers = [500, 429, 500, 503]
-    await one_call(api)
-    await until(lambda: api.house.named("webhook.failed"), 30)
+    await one_call(api, phone)
+    await until(lambda: api.world.told("webhook.failed"), 30)
     assert len(receiver.bodies()) == 4
     log = (await api.client.get(f"/v1/user-webhooks/{made['id']}/deliveries")).json()
     (item,) = log["items"]
@@ -156,10 +152,10 @@ async def test_tried_again_then_given_up(api: Api, receiver: Receiver) -> None:
     assert item["error_message"] == "answered 503"
 
 
-async def test_transcript_and_fields(api: Api, receiver: Receiver) -> None:
+async def test_transcript_and_fields(api: Api, receiver: Receiver, phone: Phone) -> None:
     """What a runtime posts about a call is read back with it, and told."""
     await make(api, receiver, "call.transcript_ready", "call.analysis_ready")
-    call_id = await one_call(api)
+    call_id = await one_call(api, phone)
     turns = [{"role": "user", "content": "hello", "start": 0.0, "end": 0.5}]
     path = f"/v1/calls/{call_id}"
     posted = await api.client.post(
@@ -181,7 +177,7 @@ async def test_transcript_and_fields(api: Api, receiver: Receiver) -> None:
 
 async def test_texts_of_two_posts_add_up(api: Api) -> None:
     """What is not given again stays."""
-    texts = api.house.store.texts
+    texts = api.world.store.texts
     await texts.put(CallTexts("call_1", "org_test", [{"role": "user", "content": "hi"}], "short"))
     await texts.put(CallTexts("call_1", "org_test", extracted={"a": 1}))
     found = await texts.get("call_1")
@@ -213,10 +209,10 @@ async def test_private_addresses_are_refused(url: str) -> None:
     assert "no public address" in outcome.error
 
 
-async def test_slow_receiver_stops_no_call(api: Api, receiver: Receiver) -> None:
+async def test_slow_receiver_stops_no_call(api: Api, receiver: Receiver, phone: Phone) -> None:
     """A receiver that takes its time delays its own deliveries, and nothing else."""
     await make(api, receiver, "call.failed")
     receiver.delay = 1.9
     began = asyncio.get_running_loop().time()
-    assert await one_call(api)
+    assert await one_call(api, phone)
     assert asyncio.get_running_loop().time() - began < 5

@@ -16,14 +16,19 @@ from gateway.events.bus import Event
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Agent, AgentVersion, Dialect, PhoneNumber, Trunk, Workspace
 from gateway.sip.target import Target
+from gateway.store.agents import Agents
 from gateway.store.calls import CallFilter, CallRow
 from gateway.store.ids import new_id
+from gateway.store.numbers import Numbers
+from gateway.store.sql import SqlStore
 from tests.call.phone import until
 from tests.call.runtime import Runtime
 from tests.tables import lay_tables
 
 NUMBER = "+12125550101"
 CALLEE = "+442079460018"
+WORKSPACE, TRUNK, AGENT = "org_test", "trunk_test", "agent_test"
+"Ids of what each world has: a workspace, its trunk, and the first agent, which is called Echo."
 
 QUICK = {
     "SIP__T1_MS": "50",
@@ -64,25 +69,38 @@ class World:
         self.trunk: Trunk
 
     async def start(self) -> None:
-        """Start, and furnish: a trunk for 127.0.0.1 and ::1, a number whose agent is the runtime."""
+        """Start, and furnish where nobody has yet: a workspace with a trunk for 127.0.0.1 and ::1."""
         lay_tables(self.config.store_url)
         await self.gateway.start()
-        book = self.gateway.store.configuration
-        self.workspace = await book.workspaces.add(Workspace(new_id("org"), "Acme"), "test")
-        trunk = Trunk(new_id("trunk"), self.workspace.id, "Carrier", sources=("127.0.0.1", "::1"))
-        self.trunk = await book.trunks.add(trunk, "test")
-        await self.gateway.store.refresh()
+        book = self.store.configuration
+        if WORKSPACE in {workspace.id for workspace in await book.workspaces.list_all()}:
+            self.workspace, self.trunk = await book.workspaces.get(WORKSPACE), await book.trunks.get(TRUNK)
+        else:
+            self.workspace = await book.workspaces.add(Workspace(WORKSPACE, "Acme"), "test")
+            trunk = Trunk(TRUNK, WORKSPACE, "Carrier", sources=("127.0.0.1", "::1"))
+            self.trunk = await book.trunks.add(trunk, "test")
+        await self.store.refresh()
+
+    @property
+    def store(self) -> SqlStore:
+        """The gateway's store."""
+        return self.gateway.store
 
     async def line(self, e164: str = NUMBER, **version: Any) -> AgentVersion:
-        """A number, and an agent with one published version behind it."""
+        """A number, and an agent with one published version behind it; the first ones have known ids."""
         published = await self.version(**version)
-        number = PhoneNumber(new_id("phn"), self.workspace.id, e164, inbound_version_id=published.id)
-        await self.gateway.store.configuration.numbers.add(number, "test")
+        number = PhoneNumber(
+            await self._id("phn", self.store.configuration.numbers),
+            self.workspace.id,
+            e164,
+            inbound_version_id=published.id,
+        )
+        await self.store.configuration.numbers.add(number, "test")
         return published
 
     async def way_out(self, termination_uri: str, **fields: Any) -> PhoneNumber:
         """A number that calls go out from by the trunk, which leads there; the workspace may call anybody."""
-        book = self.gateway.store.configuration
+        book = self.store.configuration
         await book.workspaces.change(self.workspace.id, {"kyc_verified": True}, "test")
         await self.change_trunk(termination_uri=termination_uri)
         published = await self.version(**fields)
@@ -104,8 +122,10 @@ class World:
 
     async def version(self, *, publish: bool = True, **fields: Any) -> AgentVersion:
         """An agent with one version; the runtime's URL unless told otherwise."""
-        book = self.gateway.store.configuration
-        agent = await book.agents.add(Agent(new_id("agent"), self.workspace.id, new_id("agent")), "test")
+        book = self.store.configuration
+        agent_id = await self._id("agent", book.agents)
+        name = "Echo" if agent_id == AGENT else agent_id
+        agent = await book.agents.add(Agent(agent_id, self.workspace.id, name), "test")
         given = {"runtime_url": self.runtime.url(), **fields}
         if "dialect" in given:
             given["dialect"] = Dialect(given["dialect"])
@@ -114,8 +134,8 @@ class World:
 
     async def change_trunk(self, **fields: Any) -> None:
         """Change the trunk, and see to it that the gateway knows."""
-        self.trunk = await self.gateway.store.configuration.trunks.change(self.trunk.id, fields, "test")
-        await self.gateway.store.refresh()
+        self.trunk = await self.store.configuration.trunks.change(self.trunk.id, fields, "test")
+        await self.store.refresh()
 
     def at(self, transport: str = "UDP", host: str | None = None) -> Target:
         """Where the gateway listens."""
@@ -138,8 +158,8 @@ class World:
         await until(lambda: self.told("call.received") or self.told("call.created"))
         async with asyncio.timeout(10):
             await self.gateway.switchboard.quiet()
-        await self.gateway.store.flush()
-        page = await self.gateway.store.list_calls(CallFilter(limit=200, descending=False))
+        await self.store.flush()
+        page = await self.store.list_calls(CallFilter(limit=200, descending=False))
         for row in page.calls:
             assert self._endings(row.id) == 1, f"{row.id} has {self._endings(row.id)} endings"
             assert row.ended_at is not None
@@ -159,7 +179,7 @@ class World:
 
     async def die(self) -> None:
         """To the next start it is killed: its last records are written, and its name is free."""
-        await self.gateway.store.flush()
+        await self.store.flush()
         tenure = self.gateway.tenure
         await tenure._sign()
         tenure._file.let_go()
@@ -172,6 +192,10 @@ class World:
         assert board.active == 0
         assert self.gateway.parts.ports.in_use == 0
         assert [name for name in self._names() if name.endswith("crashed")] == self.expected_crashes
+
+    async def _id(self, prefix: str, kept: Numbers | Agents) -> str:
+        """`phn_test`, `agent_test` for the first one of a world, any other for those behind it."""
+        return new_id(prefix) if await kept.list_all() else f"{prefix}_test"
 
     def _names(self) -> list[str]:
         return [event.name for event in self.events]
