@@ -10,20 +10,24 @@ import pytest
 import uvloop
 
 ONE_LOOP = frozenset({"api", "call", "commands", "providers", "provisioning", "store", "tenants", "web"})
-"Folders whose subject is not the loop: SQL, HTTP and whole calls cost too much to have each of them twice."
+"""Folders whose subject is not the loop: SQL, HTTP and whole calls cost too much to have each of them twice.
+
+Those whole calls that carry the most on the way (audio both ways, holds, each transport) are `both_loops`.
+"""
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Sockets, clocks and whole gateways (`net`, `whole`, …) hold on either loop, asyncio's and uvloop.
+    """Sockets, clocks and whole gateways (`net`, …) hold on either loop, asyncio's and uvloop.
 
     Tests with real peers take uvloop only, as the gateway does: their cost is the peers' own time. So do the
     folders of `ONE_LOOP`, tests that are marked so, and with LOOPS=one all of them.
     """
     folder = item.path.relative_to(config.rootpath).parts[1]
     marked = item.get_closest_marker("interop") or item.get_closest_marker("one_loop")
-    if marked or folder in ONE_LOOP or os.environ.get("LOOPS") == "one":
+    elsewhere = folder in ONE_LOOP and not item.get_closest_marker("both_loops")
+    if marked or elsewhere or os.environ.get("LOOPS") == "one":
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

@@ -49,7 +49,7 @@ NO_NUMBERS = (
 @pytest.mark.parametrize("name", FIELDS)
 async def test_what_is_no_number(shop: Api, carrier: Carrier, name: str) -> None:  # noqa: F811
     """400 with the field's name, whatever was written, and never 404, 409 or 500."""
-    await furnish_out(shop.house, carrier)
+    await furnish_out(shop.world, carrier)
     method, path, more = FIELDS[name]
     for given in NO_NUMBERS:
         if name == "id" and given in ("*31#", "+"):
@@ -65,7 +65,7 @@ async def test_what_is_no_number(shop: Api, carrier: Carrier, name: str) -> None
 
 async def test_what_is_pasted_is_cleaned_or_named(shop: Api, carrier: Carrier) -> None:  # noqa: F811
     """A call, a purchase and a search take what came along with a number; a letter O is named."""
-    await furnish_out(shop.house, carrier)
+    await furnish_out(shop.world, carrier)
     pasted = "\u202a+1\u00a0415\u2011555\u20110100\u202c"
     asked = {"phone_number": pasted, "from_number": "\ufeff+44\u00a020\u20137946\u20130018"}
     placed = await shop.client.post("/v1/calls", json=asked)

@@ -26,6 +26,8 @@ class Talk:
         "The control messages, in order."
         self.times: list[float] = []
         "When each of them came."
+        self.lines: list[str] = []
+        "Text as it came: not every dialect says everything in JSON."
         self.audio = bytearray()
         "The caller's audio."
         self.chunks: list[bytes] = []
@@ -108,6 +110,9 @@ class Talk:
         if isinstance(message, bytes):
             self.audio += message
             self.chunks.append(message)
+            return
+        self.lines.append(message)
+        if not message.startswith("{"):
             return
         told = json.loads(message)
         if told.get("event") == "media":

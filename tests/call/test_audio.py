@@ -62,6 +62,7 @@ async def test_what_the_caller_says_before_the_ack(world: World, agent: Runtime,
     await world.ended("completed", "user_disconnected", "caller")
 
 
+@pytest.mark.both_loops
 @pytest.mark.parametrize("dialect", ["twilio", "native"])
 async def test_marks(world: World, agent: Runtime, phone: Phone, dialect: str) -> None:
     """Marks come back in their order, each after the last sample before it has left in an RTP packet."""
@@ -73,6 +74,7 @@ async def test_marks(world: World, agent: Runtime, phone: Phone, dialect: str) -
     await talk.message("mark", 3)
     marks = talk.all("mark")
     names = [mark["name"] if talk.native else mark["mark"]["name"] for mark in marks]
+    assert not talk.native or all(mark["played"] for mark in marks)
     assert names == ["word 0", "word 1", "word 2"]
     times = [talk.times[talk.messages.index(mark)] for mark in marks]
     for end, told in enumerate(times, 1):
@@ -87,6 +89,7 @@ async def test_a_mark_behind_nothing(world: World, agent: Runtime, phone: Phone)
     assert (await talk.message("mark"))["mark"]["name"] == "now"
 
 
+@pytest.mark.both_loops
 @pytest.mark.parametrize("dialect", ["twilio", "native"])
 async def test_clear(world: World, agent: Runtime, phone: Phone, dialect: str) -> None:
     """`clear` silences within 40 ms, and answers for each mark that it drops, as the dialect can."""
@@ -112,6 +115,7 @@ async def test_clear(world: World, agent: Runtime, phone: Phone, dialect: str) -
         assert [mark["mark"]["name"] for mark in talk.all("mark")] == ["middle", "end"]
 
 
+@pytest.mark.both_loops
 async def test_a_lump_plays_in_real_time(world: World, agent: Runtime, phone: Phone) -> None:
     """Two seconds in one message leave as a packet every 20 ms, without a gap or a pad."""
     _, talk = await connected(world, agent, phone)
@@ -173,6 +177,7 @@ async def test_native_at_sixteen_kilohertz(world: World, agent: Runtime, phone: 
     await talk.message("mark")
 
 
+@pytest.mark.both_loops
 async def test_keys_of_the_caller(world: World, agent: Runtime, phone: Phone) -> None:
     """Keys reach the agent once each, whether they come as RFC 4733 events or by INFO."""
     leg, talk = await connected(world, agent, phone)
@@ -188,6 +193,7 @@ async def test_keys_of_the_caller(world: World, agent: Runtime, phone: Phone) ->
     assert [one["dtmf"]["digit"] for one in talk.all("dtmf")] == ["5", "#", "7", "*"]
 
 
+@pytest.mark.both_loops
 async def test_keys_of_the_agent(world: World, agent: Runtime, phone: Phone) -> None:
     """Digits of a native agent go out as telephone-events, and its speech waits meanwhile."""
     _, talk = await connected(world, agent, phone, dialect="native")

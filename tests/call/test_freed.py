@@ -194,3 +194,26 @@ async def test_a_web_call(world: World, agent: Runtime, kept: Kept) -> None:
     await world.records()
     del ticket
     await all_is_freed(world, kept)
+
+
+@pytest.mark.both_loops
+async def test_nothing_is_left_of_fifty_calls(world: World, agent: Runtime, phone: Phone) -> None:
+    """After answered, refused and cancelled calls no port, task or agent connection remains."""
+    await world.line(dialect="native")
+    for number in range(50):
+        called = "+442079460099" if number % 5 == 0 else NUMBER
+        leg = phone.invite(world.at(), called)
+        if number % 5 == 0:
+            await leg.refused()
+        elif number % 5 == 1:
+            leg.cancel()
+        else:
+            await leg.answered()
+            leg.bye()
+    rows = await world.records()
+    assert len(rows) == 50
+    assert all(row.end_reason for row in rows)
+    assert world.gateway.parts.ports.in_use == 0
+    assert world.gateway.switchboard.active == 0
+    for talk in agent.talks:
+        await talk.gone()

@@ -26,6 +26,7 @@ async def connected(world: World, agent: Runtime, phone: Phone, **version: Any) 
     return leg, talk
 
 
+@pytest.mark.both_loops
 async def test_hold_and_resume(build: Build, agent: Runtime, phone: Phone) -> None:
     """`sendonly` is answered `recvonly`: no RTP, a told agent, no time without media; then all goes on."""
     world = await build(MEDIA__NO_MEDIA_SECONDS=1)
@@ -112,6 +113,7 @@ async def test_target_refresh(world: World, agent: Runtime, phone: Phone, make_p
     await world.ended("completed", "agent_disconnected", "agent")
 
 
+@pytest.mark.both_loops
 async def test_another_codec(world: World, agent: Runtime, phone: Phone) -> None:
     """From PCMU to PCMA in mid-call: both directions speak A-law from then on, the agent notices nothing."""
     leg, talk = await connected(world, agent, phone)

@@ -31,12 +31,14 @@ async def talks(world: World, agent: Runtime, phone: Phone, transport: str, host
     await world.ended("completed", "agent_disconnected", "agent")
 
 
+@pytest.mark.both_loops
 async def test_tcp(world: World, agent: Runtime, phone: Phone) -> None:
     """A call over TCP; our BYE takes the connection that the INVITE came by."""
     await talks(world, agent, phone, "TCP")
     assert b"SIP/2.0/TCP" in next(data for _, sent, data in phone.trace if not sent and data[:3] == b"BYE")
 
 
+@pytest.mark.both_loops
 async def test_tls(build: Build, agent: Runtime, make_phone: MakePhone, tmp_path: Path) -> None:
     """A call over TLS, with certificates of an authority that both sides trust."""
     authority = Authority(tmp_path)

@@ -5,22 +5,26 @@ import secrets
 import socket
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import create_engine, text
 
-from gateway.routing.table import PhoneNumber, RentalStatus, Secret
+from gateway.routing.table import NumberStatus, PhoneNumber, RoutingTable, Secret, Trunk
 from gateway.sip.digest import Authenticator, Challenge, answer
 from gateway.sip.events import ByeReceived
 from gateway.sip.settings import Login
+from gateway.store.calls import CallFilter
+from gateway.store.errors import StoreError
 from gateway.store.ids import new_id
 from tests.call.conftest import Build, MakePhone
 from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime
 from tests.call.world import NUMBER, World
 
-EXPIRED, DRAFT, UNASSIGNED = "+12125550102", "+12125550103", "+12125550104"
+EXPIRED, DRAFT, UNASSIGNED, PENDING = (f"+1212555010{digit}" for digit in (2, 3, 4, 5))
 
 
-async def test_six_broken_configurations(world: World, agent: Runtime, phone: Phone) -> None:
+@pytest.mark.both_loops
+async def test_broken_configurations(world: World, agent: Runtime, phone: Phone) -> None:
     """Each is told apart by its SIP answer alone, and by its one log event alone."""
     await world.line()
     numbers = world.gateway.store.configuration.numbers
@@ -29,9 +33,10 @@ async def test_six_broken_configurations(world: World, agent: Runtime, phone: Ph
     for e164, fields in {
         EXPIRED: {
             "inbound_version_id": ready.id,
-            "rental_status": RentalStatus.EXPIRED,
+            # By its date alone, before any sweep has said so.
             "rental_expires_at": datetime.now(UTC) - timedelta(days=1),
         },
+        PENDING: {"inbound_version_id": ready.id, "status": NumberStatus.PENDING},
         UNASSIGNED: {"outbound_version_id": ready.id},
     }.items():
         await numbers.add(PhoneNumber(new_id("phn"), world.workspace.id, e164, **fields), "test")  # type: ignore[arg-type]
@@ -39,8 +44,9 @@ async def test_six_broken_configurations(world: World, agent: Runtime, phone: Ph
     # No interface lets a draft be assigned; a database that was edited by hand can have one.
     await _assign_by_hand(world, DRAFT, draft.id)
     outcomes = {}
-    for dialled in ("+13125550101", EXPIRED, DRAFT, UNASSIGNED, "nobody"):
+    for dialled in ("+13125550101", EXPIRED, DRAFT, UNASSIGNED, PENDING, "nobody", "*72"):
         refused = await phone.invite(world.at(), dialled).refused()
+        assert refused.reason_phrase in (refused.reason_header or "")
         row = (await world.records())[-1]
         assert row.sip_status == refused.status
         ended = world.told("call.ended")[-1]
@@ -54,11 +60,13 @@ async def test_six_broken_configurations(world: World, agent: Runtime, phone: Ph
         "rental_expired": (480, "Number Rental Expired"),
         "version_not_published": (480, "Assigned Agent Version Not Published"),
         "no_inbound_version": (480, "No Inbound Agent Assigned"),
+        "number_not_active": (480, "Number Not Active"),
         "malformed_number": (484, "Number Not Understood"),
     }
     assert agent.requests == []
-    near = world.told("call.ended")[0].fields["decision"]
-    assert NUMBER in str(near), "what was probably meant"
+    decisions = {event.fields["reason"]: str(event.fields["decision"]) for event in world.told("call.ended")}
+    assert NUMBER in decisions["unknown_number"], "what was probably meant"
+    assert "never answers inbound calls" in decisions["no_inbound_version"]
 
 
 async def test_a_number_without_plus(world: World, phone: Phone) -> None:
@@ -81,10 +89,31 @@ async def test_a_wrong_source(world: World, make_phone: MakePhone) -> None:
     assert all(sent for _, sent, _ in stranger.trace)
     assert str(event.fields["source"]).startswith("127.0.0.2:")
     assert "Carrier" in str(event.fields["near_misses"])
+    assert event.fields["reason"] == "unknown_source"
     assert world.told("call.received") == []
     agent = world.gateway.endpoint.user_agent
     assert agent.counters["ignored.unknown_source"] > 0
     assert (agent.dialog_count, agent.transaction_count) == (0, 0)
+
+
+async def test_a_wrong_source_can_be_refused_instead(build: Build, make_phone: MakePhone) -> None:
+    """With `unknown_sources = "refuse"` it gets 403."""
+    world = await build(SIP__UNKNOWN_SOURCES="refuse")
+    stranger = await make_phone("127.0.0.2")
+    refused = await stranger.invite(world.at(), NUMBER).refused()
+    assert (refused.status, refused.reason_phrase) == (403, "Source Not Allowed")
+
+
+async def test_a_database_that_is_away(world: World, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with its own words where nothing is known of the number; no crash is told."""
+
+    async def away(called: str) -> RoutingTable:
+        raise StoreError("the database does not answer")
+
+    monkeypatch.setattr(world.store, "routing_table", away)
+    refused = await phone.invite(world.at(), NUMBER).refused()
+    assert (refused.status, refused.reason_phrase) == (503, "Routing Database Not Reachable")
+    assert (await world.record()).end_reason == "store_unavailable"
 
 
 async def test_a_stranger_cannot_touch_a_call(world: World, agent: Runtime, phone: Phone) -> None:
@@ -140,6 +169,22 @@ async def test_no_credentials(world: World, phone: Phone) -> None:
     assert (await phone.invite(world.at(), NUMBER).refused()).status == 401
     assert world.told("call.received") == []
     assert world.gateway.endpoint.user_agent.dialog_count == 0
+
+
+async def test_a_401_always_carries_a_challenge(world: World, phone: Phone) -> None:
+    """Where only one of a source's trunks asks for credentials, its number is challenged, not refused."""
+    await world.line()
+    await world.change_trunk(username="carrier", password=Secret("a secret"))
+    book = world.store.configuration
+    unlocked = Trunk(new_id("trunk"), world.workspace.id, "Open", sources=("127.0.0.1",))
+    await book.trunks.add(unlocked, "test")
+    await book.numbers.change("phn_test", {"trunk_id": world.trunk.id}, "test")
+    await world.store.refresh()
+    refused = await phone.invite(world.at(), NUMBER).refused()
+    assert refused.status == 401
+    assert [name for name, _ in refused.headers].count("WWW-Authenticate") == 2
+    await world.store.flush()
+    assert not (await world.store.list_calls(CallFilter())).calls, "a challenge is no call yet"
 
 
 async def test_stale_credentials(world: World, phone: Phone) -> None:

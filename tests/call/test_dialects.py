@@ -5,10 +5,14 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from gateway.media.audio import L16_8K, ULAW_8K, converter
-from gateway.routing.table import Dialect, Secret
+from gateway.routing.table import Secret
 from gateway.sip.events import ByeReceived
-from tests.whole.conftest import Agents, House, Open, Phone, Runtime, tone
+from tests.call.phone import Phone, babble, until
+from tests.call.runtime import Runtime
+from tests.call.world import NUMBER, World
 
 HANGUP, IDENTITY, DIGIT, AUDIO = 0x00, 0x01, 0x03, 0x10
 
@@ -51,102 +55,93 @@ async def listening(sockets: Sockets) -> AsyncIterator[str]:
         yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_audiosocket_carries_a_call(open_house: Open) -> None:
+@pytest.mark.both_loops
+async def test_audiosocket_carries_a_call(world: World, phone: Phone) -> None:
     """The UUID first, frames of 320 bytes, the agent's audio whole; the end is an empty frame."""
-    sockets = Sockets(says=linear(tone(3, 400)))
+    sockets = Sockets(says=linear(babble(400)))
     async with listening(sockets) as url:
-        house = await open_house()
-        await house.furnish(runtime_url=url, dialect=Dialect.AUDIOSOCKET)
-        phone = Phone(house)
-        await phone.call()
-        await phone.hears(tone(3, 400))
-        await phone.hang_up()
-        row = await house.record()
-        await phone.close()
+        await world.line(runtime_url=url, dialect="audiosocket")
+        leg = phone.invite(world.at(), NUMBER)
+        await leg.answered()
+        phone.sound.murmur()
+        await until(lambda: babble(400) in phone.sound.heard())
+        leg.bye()
+        await world.ended("completed", "user_disconnected", "caller")
         await asyncio.wait_for(sockets.over.wait(), 10)
     kinds = [kind for kind, _ in sockets.frames]
     assert uuid.UUID(bytes=sockets.frames[0][1]).version == 4
     assert (kinds[0], kinds[-1]) == (IDENTITY, HANGUP)
     assert {len(content) for kind, content in sockets.frames if kind == AUDIO} == {320}
-    assert (row.status, row.end_reason) == ("completed", "user_disconnected")
 
 
-async def test_audiosocket_agent_hangs_up(open_house: Open) -> None:
+@pytest.mark.both_loops
+async def test_audiosocket_agent_hangs_up(world: World, phone: Phone) -> None:
     """Its empty frame ends the call once what it said was heard."""
-    async with listening(Sockets(says=linear(tone(4, 300)), then=framed(HANGUP))) as url:
-        house = await open_house()
-        await house.furnish(runtime_url=url, dialect=Dialect.AUDIOSOCKET)
-        phone = Phone(house)
-        await phone.call()
-        await phone.expect(ByeReceived)
-        row = await house.record()
-        await phone.close()
-    assert tone(4, 80) in phone.heard
+    async with listening(Sockets(says=linear(babble(300)), then=framed(HANGUP))) as url:
+        await world.line(runtime_url=url, dialect="audiosocket")
+        leg = phone.invite(world.at(), NUMBER)
+        await leg.answered()
+        phone.sound.murmur()
+        await leg.next(ByeReceived)
+        row = await world.record()
+    assert babble(300) in phone.sound.heard()
     assert row.end_reason == "agent_disconnected"
 
 
-async def test_asterisk_application_marks_pauses_and_flushes(open_house: Open, agents: Agents) -> None:
+@pytest.mark.both_loops
+async def test_asterisk_application_marks_pauses_and_flushes(
+    world: World, agent: Runtime, phone: Phone
+) -> None:
     """Marks come when their audio has left, a flush drops the rest and the pause, HANGUP ends the call."""
 
-    async def apply(runtime: Runtime) -> None:
-        wire = runtime.wire
-        await runtime.until(lambda: runtime.lines)
-        await wire.send(tone(5, 300))
-        await wire.send("MARK_MEDIA greeting")
-        await wire.send("GET_STATUS")
-        await wire.send(tone(6, 20_000))
-        await runtime.until(lambda: any(line.startswith("MEDIA_MARK_PROCESSED") for line in runtime.lines))
-        await wire.send("PAUSE_MEDIA")
-        await wire.send("REPORT_QUEUE_DRAINED")
-        await wire.send("FLUSH_MEDIA")
-        await runtime.until(lambda: "QUEUE_DRAINED" in runtime.lines)
-        await wire.send(tone(7, 200))
-        await wire.send("HANGUP")
-
-    agents.script = apply
-    house = await open_house()
-    await house.furnish(dialect=Dialect.ASTERISK)
-    phone = Phone(house)
-    await phone.call()
-    await phone.expect(ByeReceived)
-    row = await house.record()
-    await phone.close()
-    (lines,) = [runtime.lines for runtime in agents.calls]
+    await world.line(dialect="asterisk")
+    leg = phone.invite(world.at(), NUMBER)
+    await leg.answered()
+    phone.sound.murmur()
+    talk = await agent.talk()
+    wire, lines = talk.connection, talk.lines
+    await talk.until(lambda: lines)
+    await wire.send(babble(300))
+    await wire.send("MARK_MEDIA greeting")
+    await wire.send("GET_STATUS")
+    await wire.send(babble(20_000, seed=2))
+    await talk.until(lambda: any(line.startswith("MEDIA_MARK_PROCESSED") for line in lines))
+    await wire.send("PAUSE_MEDIA")
+    await wire.send("REPORT_QUEUE_DRAINED")
+    await wire.send("FLUSH_MEDIA")
+    await talk.until(lambda: "QUEUE_DRAINED" in lines)
+    await wire.send(babble(200, seed=3))
+    await wire.send("HANGUP")
+    await leg.next(ByeReceived)
+    row = await world.record()
     events = [line.split(" ")[0] for line in lines]
     assert events[:3] == ["MEDIA_START", "STATUS", "MEDIA_XOFF"]
     assert sorted(events[3:]) == ["MEDIA_MARK_PROCESSED", "MEDIA_XON", "QUEUE_DRAINED"]
     assert "MEDIA_MARK_PROCESSED greeting" in lines
     # Pieces of it: on a busy machine a packet comes late here and there.
-    assert tone(5, 80) in phone.heard
-    assert tone(7, 80) in phone.heard
+    assert babble(80) in phone.sound.heard()
+    assert babble(80, seed=3) in phone.sound.heard()
     assert row.end_reason == "agent_disconnected"
 
 
-async def test_upgrade_is_filled_in_for_the_call(house: House, agents: Agents) -> None:
+async def test_upgrade_is_filled_in_for_the_call(world: World, agent: Runtime, phone: Phone) -> None:
     """Placeholders in path, query and headers, the subprotocol, and a nonce a call; no log has the secret."""
     secret = "s3cr/t"
-    version = {
-        "runtime_url": agents.url("{secret}/calls?from={from}&tier={tier}"),
-        "dialect": Dialect.PLIVO,
-        "secret": Secret(secret),
-        "headers": (("Origin", "https://app.example"), ("X-To", "{to}")),
-        "parameters": (("tier", "gold&silver"),),
-        "options": (("subprotocol", "mine.v1"),),
-    }
-    draft = await house.store.configuration.agents.draft("agent_test", version, "test")
-    published = await house.store.configuration.agents.publish(draft.id, "test")
-    await house.store.configuration.numbers.assign("phn_test", "inbound", published.id, "test")
-    await house.store.refresh()
+    await world.line(
+        runtime_url=agent.url("/{secret}/calls?from={from}&tier={tier}"),
+        dialect="plivo",
+        secret=Secret(secret),
+        headers=(("Origin", "https://app.example"), ("X-To", "{to}")),
+        parameters=(("tier", "gold&silver"),),
+        options=(("subprotocol", "mine.v1"),),
+    )
     for _ in range(2):
-        phone = Phone(house)
-        await phone.call()
-        await phone.hang_up()
-        await phone.close()
-    await house.records()
-    requests = [runtime.wire.request for runtime in agents.calls]
-    assert len(requests) == 2
-    for request in requests:
-        assert request is not None
+        leg = phone.invite(world.at(), NUMBER)
+        await leg.answered()
+        leg.bye()
+    await world.records()
+    assert len(agent.requests) == 2
+    for request in agent.requests:
         path, _, query = request.path.partition("?")
         assert path == "/s3cr%2Ft/calls"
         assert query.startswith("from=%2B")
@@ -155,8 +150,8 @@ async def test_upgrade_is_filled_in_for_the_call(house: House, agents: Agents) -
         assert request.headers["X-To"].startswith("+")
         assert request.headers["Sec-WebSocket-Protocol"] == "mine.v1"
         assert request.headers["X-Plivo-Signature-V3"].count(",") == 1
-    nonces = {request.headers["X-Plivo-Signature-V3-Nonce"] for request in requests if request}
+    nonces = {request.headers["X-Plivo-Signature-V3-Nonce"] for request in agent.requests}
     assert len(nonces) == 2
-    told = repr([event.fields for event in house.events])
+    told = repr([event.fields for event in world.events])
     assert "s3cr" not in told
     assert "{secret}/calls" in told

@@ -181,7 +181,7 @@ IMPORT = """
 import asyncio, sys
 from gateway.config import load_config
 from gateway.store.sql import open_store
-from tests.whole.test_loop_lag import deck
+from tests.call.test_loop_lag import deck
 
 async def main():
     config = load_config(None, {"TRUNKLINE_GATEWAY__DATA_DIR": sys.argv[1]})
