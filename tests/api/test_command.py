@@ -116,9 +116,9 @@ async def test_keys_are_made_and_revoked(out: Api) -> None:
 
 async def test_running_call_is_hung_up_and_followed_to_its_end(out: Api, carrier: Carrier) -> None:
     """`calls hangup` ends it, `tail` of it ends with it; both say so of a call that has ended."""
-    calling = await start(out, "call", THEM, "--from", NUMBER, "-w", "Test")
-    await happens(lambda: out.house.named("call.answered"))
-    (created,) = out.house.named("call.created")
+    calling = await start(out, "call", THEM, "--from", NUMBER, "-w", "Acme")
+    await until(lambda: out.world.told("call.answered"), 40)
+    (created,) = out.world.told("call.created")
     call_id = str(created.call_id)
     following = await start(out, "tail", call_id)
     assert following.stdout is not None

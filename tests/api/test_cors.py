@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config import ConfigError, load_config
 from tests.api.conftest import client_of, opened
-from tests.whole.conftest import Open
+from tests.call.conftest import Build
 
 SITE = "https://crm.example.com"
 ASKING = {
@@ -21,20 +21,19 @@ def told(answer: Any) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name.startswith("access-control")}
 
 
-async def test_off_unless_sites_are_named(open_house: Open) -> None:
+async def test_off_unless_sites_are_named(build: Build) -> None:
     """By default a browser keeps every answer from every other site."""
-    house = await open_house()
-    async with client_of(house) as client:
+    world = await build()
+    async with client_of(world) as client:
         assert told(await client.get("/openapi.json", headers={"Origin": SITE})) == {}
         preflight = await client.options("/v1/calls", headers=ASKING)
         assert (preflight.status_code, told(preflight)) == (405, {})
 
 
-async def test_a_named_site_may_ask(open_house: Open) -> None:
+async def test_a_named_site_may_ask(build: Build) -> None:
     """Preflight, answer and refusal say so to it, and nothing to another; the dashboard never does."""
-    house = await open_house(http__cors_origins=f'["{SITE}"]', http__cors_credentials="yes")
-    await house.furnish()
-    async for api in opened(house):
+    world = await build(HTTP__CORS_ORIGINS=f'["{SITE}"]', HTTP__CORS_CREDENTIALS="yes")
+    async for api in opened(world):
         preflight = await api.client.options("/v1/calls", headers={**ASKING, "Authorization": ""})
         assert (preflight.status_code, preflight.content) == (204, b"")
         assert "POST" in preflight.headers["access-control-allow-methods"]
@@ -58,10 +57,10 @@ async def test_a_named_site_may_ask(open_house: Open) -> None:
         assert told(await api.client.get("/dashboard/", headers={"Origin": SITE})) == {}
 
 
-async def test_any_site_may_ask_without_credentials(open_house: Open) -> None:
+async def test_any_site_may_ask_without_credentials(build: Build) -> None:
     """The wildcard names no site, and lets nothing along that the browser keeps for us."""
-    house = await open_house(http__cors_origins='["*"]')
-    async with client_of(house) as client:
+    world = await build(HTTP__CORS_ORIGINS='["*"]')
+    async with client_of(world) as client:
         said = told(await client.get("/openapi.json", headers={"Origin": SITE}))
         assert said["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in said
