@@ -457,6 +457,15 @@ def test_called_from_here(dashboard: Dashboard, busy_gateway: Gateway) -> None:
     heard = page.locator("audio").evaluate(PLAYED)
     assert 10 < heard["duration"] < 20
     assert heard["at"] > 0.5
+    slider = page.get_by_role("slider", name="Position in the recording")
+    where = slider.bounding_box()
+    assert where is not None
+    page.mouse.click(where["x"] + where["width"] / 2, where["y"] + where["height"] / 2)
+    at = page.locator("audio").evaluate("audio => audio.currentTime")
+    assert at == pytest.approx(heard["duration"] / 2, abs=0.5)
+    slider.press("ArrowLeft")
+    assert page.locator("audio").evaluate("audio => audio.currentTime") == pytest.approx(at - 5, abs=0.1)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^0:0\d of 0:1\d$"))
     assert dashboard.faults() == []
 
 
