@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from gateway.agent.native import NativeDialect
+from gateway.agent.notices import Digit
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Hangup
 from gateway.media.audio import ULAW_8K
 from gateway.net.agent import AgentDialer
@@ -40,7 +41,7 @@ async def test_echo_agent() -> None:
         )
         assert connection.subprotocol == "trunkline.v1"
         start = CallStart("call_1", "str_1", "org_1", "+442079460018", "+1", "inbound", "agt_1", 1, {})
-        for frame in [*dialect.start(start), dialect.audio(b"\x42" * 160), *dialect.digit("#", 100)]:
+        for frame in [*dialect.start(start), dialect.audio(b"\x42" * 160), *dialect.notice(Digit("#", 100))]:
             connection.send(*frame)
         async with asyncio.timeout(10):
             while len(heard) < 2:

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from gateway import sample_agent
 from gateway.agent.dialects import dialect_named
+from gateway.agent.notices import Digit, MarkPlayed
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Clear, Dialect, Frame, Mark
 from gateway.media.audio import ULAW_8K, AudioFormat, converter
 from gateway.net.agent import AgentDialer, AgentUnreachable, Connection
@@ -76,7 +77,7 @@ class Caller:
             match event:
                 case Mark(name) if name.startswith("p:"):
                     # The asterisk dialect's own, between the pieces of long audio.
-                    self.say(self.dialect.mark_played(name))
+                    self.say(self.dialect.notice(MarkPlayed(name)))
                 case Audio(audio) if self.events and isinstance(self.events[-1], Audio):
                     self.events[-1] = Audio(self.events[-1].payload + audio)
                 case _:
@@ -115,7 +116,7 @@ async def test_it_greets_then_echoes(url: str, start: CallStart, name: str, audi
     mark = await caller.next(Mark)
     assert isinstance(mark, Mark)
     assert mark.name.endswith("greeting")
-    caller.say(caller.dialect.mark_played(mark.name))
+    caller.say(caller.dialect.notice(MarkPlayed(mark.name)))
     for frame in (caller.dialect.format.silence(20), voice(caller.dialect.format)):
         caller.speak(frame)
         assert await caller.next(Audio) == Audio(frame)
@@ -142,8 +143,8 @@ async def test_asterisks_control_may_be_json(url: str, start: CallStart) -> None
     await caller.call(AgentDialer(), f"{url}/asterisk", start)
     mark = await caller.next(Mark)
     assert isinstance(mark, Mark)
-    caller.say(caller.dialect.mark_played(mark.name))
-    caller.say(caller.dialect.digit("2", 100))
+    caller.say(caller.dialect.notice(MarkPlayed(mark.name)))
+    caller.say(caller.dialect.notice(Digit("2", 100)))
     said = await caller.next(Audio)
     assert isinstance(said, Audio)
     assert len(said.payload) == 400 * ULAW_8K.bytes_per_ms
@@ -156,7 +157,7 @@ async def test_it_says_digits(url: str, start: CallStart, digit: str, beeps: int
     caller = Caller(dialect_named("native"))
     await caller.call(AgentDialer(), f"{url}/native", start)
     assert await caller.next(Mark) == Mark("greeting")
-    caller.say(caller.dialect.digit(digit, 100))
+    caller.say(caller.dialect.notice(Digit(digit, 100)))
     said = await caller.next(Audio)
     assert isinstance(said, Audio)
     assert len(said.payload) == beeps * 200 * ULAW_8K.bytes_per_ms

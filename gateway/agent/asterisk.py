@@ -9,19 +9,29 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.agent.identity import uuid_text
+from gateway.agent.notices import (
+    Cleared,
+    Digit,
+    Dropped,
+    Flooding,
+    MarkPassed,
+    MarkPlayed,
+    Misunderstood,
+    Notice,
+)
 from gateway.agent.protocol import (
     MAX_ERRORS,
     AgentEvent,
     Audio,
     CallStart,
     Clear,
+    Dialect,
     Frame,
     Hangup,
     Malformed,
     Mark,
     Pause,
     Reply,
-    Reticent,
     bearer,
     text_frame,
 )
@@ -60,7 +70,7 @@ MARKED, BUFFERED, PLAYED = "m", "b", "p"
 "What a mark stands for, as the first letter of its name: the agent's own, the end of its bulk, nothing."
 
 
-class AsteriskDialect(Reticent):
+class AsteriskDialect(Dialect):
     """One call as Asterisk's channel driver tells it. A secret goes along as a bearer token."""
 
     name = "asterisk"
@@ -111,13 +121,32 @@ class AsteriskDialect(Reticent):
         """HOT: the audio itself."""
         return False, payload
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
+    def notice(self, notice: Notice) -> list[Frame]:
+        """Keys, marks, complaints, and what follows from a queue that has become shorter."""
+        match notice:
+            case Digit(digit, _):
+                return [self._key(digit)]
+            case MarkPlayed(name) | MarkPassed(name):
+                return self._reached(name)
+            case Cleared():
+                # Nothing of what was dropped; the queue is empty now.
+                self._played = self._marked = self._received
+                return self._shorter()
+            case Dropped(milliseconds):
+                # What was not taken is not in the queue.
+                dropped = milliseconds * self.format.bytes_per_ms
+                self._received = max(self._received - dropped, self._played)
+            case Misunderstood(why) | Flooding(why):
+                return self._complain(why)
+        return []
+
+    def _key(self, digit: str) -> Frame:
         """`DTMF_END`; it has no place for the duration."""
         if self._json:
-            return [self._event("DTMF_END", digit=digit)]
-        return [_plain("DTMF_END", {"digit": digit, "channel_id": self._channel_id})]
+            return self._event("DTMF_END", digit=digit)
+        return _plain("DTMF_END", {"digit": digit, "channel_id": self._channel_id})
 
-    def mark_played(self, name: str) -> list[Frame]:
+    def _reached(self, name: str) -> list[Frame]:
         """`MEDIA_MARK_PROCESSED`, `MEDIA_BUFFERING_COMPLETED`, or what follows from a shorter queue."""
         kind, _, rest = name.partition(":")
         position, _, identity = rest.partition(":")
@@ -130,17 +159,7 @@ class AsteriskDialect(Reticent):
             told.append(self._correlated("MEDIA_BUFFERING_COMPLETED", identity))
         return [*told, *self._shorter()]
 
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Nothing of what was dropped; the queue is empty now."""
-        self._played = self._marked = self._received
-        return self._shorter()
-
-    def dropped(self, ms: int) -> list[Frame]:
-        """Nothing; what was not taken is not in the queue."""
-        self._received = max(self._received - ms * self.format.bytes_per_ms, self._played)
-        return []
-
-    def malformed(self, why: str) -> list[Frame]:
+    def _complain(self, why: str) -> list[Frame]:
         """`ERROR`, for the first hundred of them in a call."""
         self._errors += 1
         if self._errors > MAX_ERRORS:

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 
 from gateway.agent.foreign import ForeignAudio
 from gateway.agent.identity import uuid_bytes
+from gateway.agent.notices import Digit, Notice
 from gateway.agent.protocol import (
     DIGITS,
     AgentEvent,
     Audio,
     CallStart,
+    Dialect,
     Frame,
     Hangup,
     Malformed,
-    Reticent,
     SendDigits,
 )
 from gateway.media.audio import L16_8K, L16_16K, L16_24K, L16_48K, AudioFormat
@@ -43,7 +44,7 @@ FRAME_MS = 20
 _HEAD = struct.Struct(">BH")
 
 
-class AudioSocketDialect(Reticent):
+class AudioSocketDialect(Dialect):
     """One call on one TCP connection. There is no upgrade, so nothing proves who we are."""
 
     name = "audiosocket"
@@ -66,17 +67,9 @@ class AudioSocketDialect(Reticent):
             return False, self._usual_head + payload
         return _frame(self._kind, payload)
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """The digit as a character; there is no place for the duration."""
-        return [_frame(DIGIT, digit.encode())]
-
-    def mark_played(self, name: str) -> list[Frame]:
-        """Nothing: no agent can have asked."""
-        return []
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Nothing: no agent can have asked."""
-        return []
+    def notice(self, notice: Notice) -> list[Frame]:
+        """A digit as a character, without its duration; for all else there is no word."""
+        return [_frame(DIGIT, notice.digit.encode())] if isinstance(notice, Digit) else []
 
     def stop(self, reason: str, by: str) -> list[Frame]:
         """The call is over."""

@@ -84,10 +84,6 @@ class ExotelDialect(MarksComeBack):
         encoded = b2a_base64(payload, newline=False)
         return True, self._media % (self._sequence, self._chunk, timestamp, encoded)
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """A `dtmf` frame."""
-        return [self._message("dtmf", {"duration": str(duration_ms), "digit": digit})]
-
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame, with the one of Exotel's two reasons that fits."""
         why = "stopped" if by == "agent" else "callended"
@@ -110,6 +106,9 @@ class ExotelDialect(MarksComeBack):
         if message.stream_sid is not None and message.stream_sid != self._stream_sid:
             return (Malformed(f"stream_sid {message.stream_sid[:40]!r} is not this stream's"),)
         return message.events()
+
+    def _key(self, digit: str, duration_ms: int) -> dict[str, object]:
+        return {"duration": str(duration_ms), "digit": digit}
 
     def _message(self, event: str, body: dict[str, object]) -> Frame:
         self._sequence += 1

@@ -4,11 +4,28 @@ A binary frame holds nothing but audio in the format that `start` names; a text 
 a `type`. Fields that one side does not know are ignored by it, so that the dialect can grow.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
+from gateway.agent.notices import (
+    Abandoned,
+    Answered,
+    BalanceLow,
+    Cleared,
+    Digit,
+    Dropped,
+    Flooding,
+    Held,
+    MarkPassed,
+    MarkPlayed,
+    Misunderstood,
+    Notice,
+    Quality,
+    RecordingIs,
+    TransferFailed,
+)
 from gateway.agent.protocol import (
     DIGITS,
     MAX_DIGITS,
@@ -18,6 +35,7 @@ from gateway.agent.protocol import (
     Audio,
     CallStart,
     Clear,
+    Dialect,
     Frame,
     Hangup,
     Malformed,
@@ -47,12 +65,11 @@ MAX_NUMBER = 64
 MAX_RING = 600
 
 
-class NativeDialect:
+class NativeDialect(Dialect):
     """One call in our own words, its audio in `audio_format` both ways."""
 
     name = "native"
     subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
-    live = False
 
     def __init__(self, audio_format: AudioFormat, secret: str | None = None) -> None:
         self.format = audio_format
@@ -80,72 +97,26 @@ class NativeDialect:
         }
         return [text_frame(start)]
 
-    def answered(self) -> list[Frame]:
-        """`answered`."""
-        return [text_frame({"type": "answered"})]
-
     def audio(self, payload: bytes) -> Frame:
         """The audio itself."""
         return False, payload
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """`digit`, with how long the key was down."""
-        return [text_frame({"type": "digit", "digit": digit, "duration_ms": duration_ms})]
+    def notice(self, notice: Notice) -> list[Frame]:
+        """A message for each; before that a `mark` with `played` false for each mark that nobody heard."""
+        match notice:
+            case Misunderstood(why):
+                return self._complain(why)
+            case Cleared(names, dropped_ms):
+                return _unheard(names, dropped_ms)
+            case Abandoned(names, unheard_ms):
+                return _unheard(names, unheard_ms) if names or unheard_ms else []
+            case _:
+                return [text_frame(_message(notice))]
 
-    def mark_played(self, name: str) -> list[Frame]:
-        """`mark` with `played` true."""
-        return [text_frame({"type": "mark", "name": name, "played": True})]
-
-    def mark_passed(self, name: str) -> list[Frame]:
-        """`mark` with `played` false."""
-        return [text_frame({"type": "mark", "name": name, "played": False})]
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """`mark` with `played` false for each mark dropped, then `cleared` with the audio that was."""
-        marks = [frame for name in names for frame in self.mark_passed(name)]
-        return [*marks, text_frame({"type": "cleared", "ms": dropped_ms})]
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """As behind a clear, with the audio that nobody heard; nothing where all was heard."""
-        return self.cleared(names, unheard_ms) if names or unheard_ms else []
-
-    def dropped(self, ms: int) -> list[Frame]:
-        """`dropped`: the queue was full, send slower."""
-        return [text_frame({"type": "dropped", "ms": ms})]
-
-    def hold(self) -> list[Frame]:
-        """`hold`."""
-        return [text_frame({"type": "hold"})]
-
-    def resume(self) -> list[Frame]:
-        """`resume`."""
-        return [text_frame({"type": "resume"})]
-
-    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
-        """`quality`, every few seconds."""
-        return [text_frame({"type": "quality", **figures})]
-
-    def balance_low(self, seconds: float) -> list[Frame]:
-        """`balance_low`, in whole seconds."""
-        return [text_frame({"type": "balance_low", "seconds": round(seconds)})]
-
-    def recording(self, state: str, why: str) -> list[Frame]:
-        """`recording`, with `why` only where something was asked for and not done."""
-        said = {"type": "recording", "state": state}
-        return [text_frame({**said, "why": why} if why else said)]
-
-    def transfer_failed(self, to: str, reason: str, why: str) -> list[Frame]:
-        """`transfer_failed`."""
-        return [text_frame({"type": "transfer_failed", "to": to, "reason": reason, "message": why})]
-
-    def malformed(self, why: str) -> list[Frame]:
+    def _complain(self, why: str) -> list[Frame]:
         """`error`, for the first hundred of them in a call."""
         self._errors += 1
         return [text_frame({"type": "error", "message": why})] if self._errors <= MAX_ERRORS else []
-
-    def flooding(self, why: str) -> list[Frame]:
-        """`error`, however many there were."""
-        return [text_frame({"type": "error", "message": why})]
 
     def stop(self, reason: str, by: str) -> list[Frame]:
         """`stop`: the last frame of the call."""
@@ -161,6 +132,52 @@ class NativeDialect:
             return (_decoder.decode(payload).event(),)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return (Malformed(str(error)[:200]),)
+
+
+_Single: TypeAlias = (
+    Answered
+    | Digit
+    | MarkPlayed
+    | MarkPassed
+    | Dropped
+    | Held
+    | Quality
+    | BalanceLow
+    | RecordingIs
+    | TransferFailed
+    | Flooding
+)
+"Notices that are one message, always."
+
+
+def _message(notice: _Single) -> dict[str, object]:
+    match notice:
+        case Answered():
+            return {"type": "answered"}
+        case Digit(digit, duration_ms):
+            return {"type": "digit", "digit": digit, "duration_ms": duration_ms}
+        case MarkPlayed(name) | MarkPassed(name):
+            return {"type": "mark", "name": name, "played": isinstance(notice, MarkPlayed)}
+        case Dropped(milliseconds):
+            return {"type": "dropped", "ms": milliseconds}
+        case Held(held):
+            return {"type": "hold" if held else "resume"}
+        case Quality(figures):
+            return {"type": "quality", **figures}
+        case BalanceLow(seconds):
+            return {"type": "balance_low", "seconds": round(seconds)}
+        case RecordingIs(state, why):
+            return {"type": "recording", "state": state, **({"why": why} if why else {})}
+        case TransferFailed(to, reason, why):
+            return {"type": "transfer_failed", "to": to, "reason": reason, "message": why}
+        case Flooding(why):
+            return {"type": "error", "message": why}
+
+
+def _unheard(names: Sequence[str], milliseconds: int) -> list[Frame]:
+    """What became of marks that were dropped, then the audio that was dropped with them."""
+    marks = [text_frame(_message(MarkPassed(name))) for name in names]
+    return [*marks, text_frame({"type": "cleared", "ms": milliseconds})]
 
 
 def _describe(audio_format: AudioFormat) -> dict[str, object]:

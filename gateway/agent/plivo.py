@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.agent.foreign import ForeignAudio
 from gateway.agent.identity import account_token, uuid_text
+from gateway.agent.notices import Cleared, Digit, MarkPassed, MarkPlayed, Notice
 from gateway.agent.protocol import (
     DIGITS,
     MAX_DIGITS,
@@ -26,10 +27,10 @@ from gateway.agent.protocol import (
     Audio,
     CallStart,
     Clear,
+    Dialect,
     Frame,
     Malformed,
     Mark,
-    Reticent,
     SendDigits,
     text_frame,
 )
@@ -47,7 +48,7 @@ PLAYED = {(str(each.encoding), str(each.rate)): each for each in (ULAW_8K, L16_8
 FRAME_MS = 20
 
 
-class PlivoDialect(Reticent):
+class PlivoDialect(Dialect):
     """One call in Plivo's words. Without a secret the upgrade is not signed."""
 
     name = "plivo"
@@ -119,19 +120,23 @@ class PlivoDialect(Reticent):
         encoded = b2a_base64(payload, newline=False)
         return True, self._media % (self._sequence, timestamp, self._chunk, encoded)
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
+    def notice(self, notice: Notice) -> list[Frame]:
+        """`dtmf`, `playedStream`, and `clearedAudio` once, without the checkpoints that were dropped."""
+        match notice:
+            case Digit(digit, _):
+                return [self._key(digit)]
+            case MarkPlayed(name) | MarkPassed(name):
+                return [self._message("playedStream", name=name)]
+            case Cleared():
+                return [self._message("clearedAudio")]
+            case _:
+                return []
+
+    def _key(self, digit: str) -> Frame:
         """A `dtmf` frame; it has no place for the duration."""
         timestamp = str(self._sent_bytes // self._bytes_per_ms)
         pressed = {"track": "inbound", "digit": digit, "timestamp": timestamp}
-        return [self._message("dtmf", dtmf=pressed, extra_headers="{}")]
-
-    def mark_played(self, name: str) -> list[Frame]:
-        """`playedStream`: the checkpoint was reached."""
-        return [self._message("playedStream", name=name)]
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """`clearedAudio`, once; the checkpoints that were dropped are not told."""
-        return [self._message("clearedAudio")]
+        return self._message("dtmf", dtmf=pressed, extra_headers="{}")
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """HOT: `playAudio`, `checkpoint`, `clearAudio`, `sendDTMF`; everything else is `Malformed`."""

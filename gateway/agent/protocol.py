@@ -5,12 +5,14 @@ object serves one call and counts that call's frames.
 """
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import msgspec
 
+from gateway.agent.notices import Notice
 from gateway.media.audio import AudioFormat
 
 __all__ = [
@@ -26,7 +28,6 @@ __all__ = [
     "Pause",
     "Recording",
     "Reply",
-    "Reticent",
     "SendDigits",
     "Terms",
     "Transfer",
@@ -155,148 +156,45 @@ AgentEvent: TypeAlias = (
 class Dialect(Protocol):
     """How one agent runtime wants to be spoken to, for one call.
 
-    The order is `start`, then any of the others, then `stop` once. A verb that the dialect has no word for
-    returns no frames, so call control says everything to everyone.
+    The order is `start`, then `audio` and `notice` as things happen, then `stop` once. What a dialect has no
+    word for returns no frames. A dialect inherits from this class, and so what it does not say otherwise.
     """
 
-    @property
-    def name(self) -> str:
-        """`twilio`, `native`, …"""
-
-    @property
-    def format(self) -> AudioFormat:
-        """The audio that `audio` takes and that `Audio` events hold."""
-
-    subprotocols: tuple[str, ...]
+    name: str
+    "`twilio`, `native`, …"
+    format: AudioFormat
+    "The audio that `audio` takes and that `Audio` events hold."
+    subprotocols: tuple[str, ...] = ()
     "To be offered in the upgrade, in order (RFC 6455 section 1.9)."
-    live: bool
+    live: bool = False
     "Its audio comes as it is spoken, by a clock: what of it waits is nothing but delay."
 
     def headers(self, url: str) -> list[tuple[str, str]]:
         """Headers of the upgrade request that prove to the agent at `url` who we are."""
+        return []
 
+    @abstractmethod
     def start(self, call: CallStart) -> list[Frame]:
         """The frames that open the stream."""
 
-    def answered(self) -> list[Frame]:
-        """The call was answered; said only to an agent whose `start` came before that (early media)."""
-
+    @abstractmethod
     def audio(self, payload: bytes) -> Frame:
         """A frame with the caller's next audio."""
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """The caller has pressed a key."""
-
-    def mark_played(self, name: str) -> list[Frame]:
-        """The last sample before this mark has left."""
-
-    def mark_passed(self, name: str) -> list[Frame]:
-        """The time of the audio before this mark has gone by unheard: on hold, or behind a stall."""
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """A `Clear` was obeyed: these marks were dropped, in order, with so much audio."""
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """The call is over before these marks were reached: nobody heard so much audio."""
-
-    def dropped(self, ms: int) -> list[Frame]:
-        """So much of the agent's audio was refused because the queue is full."""
-
-    def hold(self) -> list[Frame]:
-        """The other party has put the call on hold: nobody hears the agent."""
-
-    def resume(self) -> list[Frame]:
-        """The hold is over."""
-
-    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
-        """How the call sounds at the moment (`docs/media.md` lists the figures)."""
-
-    def balance_low(self, seconds: float) -> list[Frame]:
-        """The wallet runs dry: the call will end in so many seconds, unless somebody tops it up."""
-
-    def recording(self, state: str, why: str) -> list[Frame]:
-        """The call's recording is `idle`, `recording`, `paused`, `stopped` or `failed` now.
-
-        `why` says what was not done of what the agent had asked for; usually it is empty.
-        """
-
-    def transfer_failed(self, to: str, reason: str, why: str) -> list[Frame]:
-        """The transfer that the agent asked for came to nothing: it keeps the call."""
-
-    def malformed(self, why: str) -> list[Frame]:
-        """What to answer to a message that was reported as `Malformed`."""
-
-    def flooding(self, why: str) -> list[Frame]:
-        """It sends more than can be taken: said once, before it is cut off."""
+    @abstractmethod
+    def notice(self, notice: Notice) -> list[Frame]:
+        """The frames that tell the agent of something."""
 
     def stop(self, reason: str, by: str) -> list[Frame]:
-        """The call has ended for this reason (`Ending`'s word), by `caller`, `agent`, `gateway`, …"""
+        """The call has ended for this reason (`Ending`'s word), by `caller`, `agent`, `gateway`, …
 
+        Without a word for it the end of the connection says it.
+        """
+        return []
+
+    @abstractmethod
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """What one message of the agent's asks for. Whatever it holds, this returns and never raises."""
-
-
-class Reticent:
-    """Says nothing by the verbs that few dialects have a word for; a dialect overrides those that it has."""
-
-    subprotocols: tuple[str, ...] = ()
-    live = False
-
-    def headers(self, url: str) -> list[tuple[str, str]]:
-        """No proof of who we are."""
-        return []
-
-    def answered(self) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def mark_passed(self: Dialect, name: str) -> list[Frame]:
-        """As if it was heard: it is what an agent waits for that goes on when its words are over."""
-        return self.mark_played(name)
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """Nothing: the end of the connection says it."""
-        return []
-
-    def dropped(self, ms: int) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def hold(self) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def resume(self) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def quality(self, figures: Mapping[str, object]) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def balance_low(self, seconds: float) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def recording(self, state: str, why: str) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def transfer_failed(self, to: str, reason: str, why: str) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def malformed(self, why: str) -> list[Frame]:
-        """Nothing."""
-        return []
-
-    def flooding(self, why: str) -> list[Frame]:
-        """As any other complaint."""
-        return self.malformed(why)
-
-    def stop(self, reason: str, by: str) -> list[Frame]:
-        """Nothing: the end of the connection says it."""
-        return []
 
 
 _compact = json.JSONEncoder(separators=(",", ":")).encode

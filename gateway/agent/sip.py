@@ -6,14 +6,15 @@ for its connection: audio as it is, and digits as text.
 
 from collections.abc import Sequence
 
+from gateway.agent.notices import Digit, Notice
 from gateway.agent.protocol import (
     DIGITS,
     AgentEvent,
     Audio,
     CallStart,
+    Dialect,
     Frame,
     Malformed,
-    Reticent,
     SendDigits,
 )
 from gateway.media.audio import ULAW_8K, AudioFormat
@@ -24,7 +25,7 @@ MAX_VALUE = 200
 "Characters of a parameter that still fit into a header of an INVITE by UDP."
 
 
-class SipDialect(Reticent):
+class SipDialect(Dialect):
     """One call to an agent that speaks SIP. What it is told of the call stands in its INVITE."""
 
     name = "sip"
@@ -39,17 +40,9 @@ class SipDialect(Reticent):
         """HOT: the audio itself."""
         return False, payload
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """The digit, to be sent as a telephone-event (RFC 4733)."""
-        return [(True, digit.encode())]
-
-    def mark_played(self, name: str) -> list[Frame]:
-        """Nothing: no agent can have asked."""
-        return []
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Nothing: no agent can have asked."""
-        return []
+    def notice(self, notice: Notice) -> list[Frame]:
+        """A digit, to be sent as a telephone-event (RFC 4733); there are no messages for the rest."""
+        return [(True, notice.digit.encode())] if isinstance(notice, Digit) else []
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """HOT: audio is to be played, a digit to be pressed."""

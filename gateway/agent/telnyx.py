@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.agent.identity import control_token, uuid_text
+from gateway.agent.notices import Flooding, Misunderstood, Notice
 from gateway.agent.protocol import (
     MAX_ERRORS,
     MAX_MESSAGE,
@@ -95,11 +96,13 @@ class TelnyxDialect(MarksComeBack):
         encoded = b2a_base64(payload, newline=False)
         return True, self._media % (self._sequence, self._chunk, timestamp, encoded)
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """A `dtmf` frame; it has no place for the duration."""
-        return [self._message("dtmf", {"digit": digit})]
+    def notice(self, notice: Notice) -> list[Frame]:
+        """Besides keys and marks, `error`."""
+        if isinstance(notice, Misunderstood | Flooding):
+            return self._complain(notice.why)
+        return super().notice(notice)
 
-    def malformed(self, why: str) -> list[Frame]:
+    def _complain(self, why: str) -> list[Frame]:
         """`error` with Telnyx's code of a malformed frame, for the first hundred of them in a call."""
         self._errors += 1
         if self._errors > MAX_ERRORS:
@@ -124,6 +127,9 @@ class TelnyxDialect(MarksComeBack):
         if message.stream_id is not None and message.stream_id != self._stream_id:
             return (Malformed(f"stream_id {message.stream_id[:40]!r} is not this stream's"),)
         return message.events()
+
+    def _key(self, digit: str, duration_ms: int) -> dict[str, object]:
+        return {"digit": digit}  # no place for the duration
 
     def _message(self, event: str, body: dict[str, object]) -> Frame:
         self._sequence += 1

@@ -107,10 +107,6 @@ class TwilioDialect(MarksComeBack):
         encoded = b2a_base64(payload, newline=False)
         return True, self._media % (self._sequence, self._chunk, timestamp, encoded)
 
-    def digit(self, digit: str, duration_ms: int) -> list[Frame]:
-        """A `dtmf` frame; it has no place for the duration."""
-        return [self._message("dtmf", {"track": "inbound_track", "digit": digit})]
-
     def stop(self, reason: str, by: str) -> list[Frame]:
         """A `stop` frame; it has no place for the reason."""
         return [self._message("stop", {"accountSid": self._account_sid, "callSid": self._call_sid})]
@@ -128,6 +124,9 @@ class TwilioDialect(MarksComeBack):
         if message.stream_sid != self._stream_sid:
             return (Malformed(f"streamSid {message.stream_sid[:40]!r} is not this stream's"),)
         return message.events()
+
+    def _key(self, digit: str, duration_ms: int) -> dict[str, object]:
+        return {"track": "inbound_track", "digit": digit}  # no place for the duration
 
     def _message(self, event: str, body: dict[str, object]) -> Frame:
         self._sequence += 1

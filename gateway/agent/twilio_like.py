@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.agent.protocol import MAX_NAME, AgentEvent, Audio, Clear, Frame, Malformed, Mark, Reticent
+from gateway.agent.notices import Abandoned, Cleared, Digit, MarkPassed, MarkPlayed, Notice
+from gateway.agent.protocol import MAX_NAME, AgentEvent, Audio, Clear, Dialect, Frame, Malformed, Mark
 
 __all__ = ["ClearMessage", "MarkMessage", "MarksComeBack", "MediaMessage"]
 
@@ -57,20 +58,28 @@ class ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
         return (Clear(),)
 
 
-class MarksComeBack(Reticent, ABC):
+class MarksComeBack(Dialect, ABC):
     """A dialect in which every mark comes back as it was sent, whatever became of it."""
 
-    def mark_played(self, name: str) -> list[Frame]:
-        """The mark comes back."""
-        return [self._message("mark", {"name": name})]
+    def notice(self, notice: Notice) -> list[Frame]:
+        """Keys and marks: every mark that is pending comes back at once where the queue is cleared.
 
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> list[Frame]:
-        """Every pending mark comes back at once, as if played: none of the vendors tells the two apart."""
-        return [self._message("mark", {"name": name}) for name in names]
+        As if played, since none of the vendors tells the two apart; nor is one left without an answer when
+        the call ends. The rest they tell elsewhere, not on the stream.
+        """
+        match notice:
+            case Digit(digit, duration_ms):
+                return [self._message("dtmf", self._key(digit, duration_ms))]
+            case MarkPlayed(name) | MarkPassed(name):
+                return [self._message("mark", {"name": name})]
+            case Cleared(names, _) | Abandoned(names, _):
+                return [self._message("mark", {"name": name}) for name in names]
+            case _:
+                return []
 
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> list[Frame]:
-        """As behind a clear: no mark is left without an answer."""
-        return self.cleared(names, unheard_ms)
+    @abstractmethod
+    def _key(self, digit: str, duration_ms: int) -> dict[str, object]:
+        """The body of a `dtmf` frame."""
 
     @abstractmethod
     def _message(self, event: str, body: dict[str, object]) -> Frame:

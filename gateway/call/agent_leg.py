@@ -1,10 +1,11 @@
 """The agent's side of a call: a dialect, and the connection that carries it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.agent.notices import Abandoned, Flooding, Misunderstood, Notice
 from gateway.agent.protocol import (
     AgentEvent,
     Audio,
@@ -171,10 +172,6 @@ class AgentLeg(_HotLeg):
             self.begun = True
             self._say(self.dialect.start(self._start))
 
-    def answered(self) -> None:
-        """The call that the runtime has heard ringing is answered."""
-        self._say(self.dialect.answered())
-
     def hear(self, audio: bytes) -> None:
         """HOT: the caller's next audio, in the dialect's format."""
         connection = self._connection
@@ -182,49 +179,9 @@ class AgentLeg(_HotLeg):
             text, payload = self.dialect.audio(audio)
             connection.send_audio(text, payload)
 
-    def digit(self, digit: str, milliseconds: int) -> None:
-        """The caller pressed a key."""
-        self._say(self.dialect.digit(digit, milliseconds))
-
-    def mark_played(self, name: str) -> None:
-        """The last sample before this mark has left in an RTP packet."""
-        self._say(self.dialect.mark_played(name))
-
-    def mark_passed(self, name: str) -> None:
-        """The time of the audio before this mark has gone by, and nobody heard it."""
-        self._say(self.dialect.mark_passed(name))
-
-    def cleared(self, names: Sequence[str], dropped_ms: int) -> None:
-        """The agent's queue was dropped, with these marks in it."""
-        self._say(self.dialect.cleared(names, dropped_ms))
-
-    def abandoned(self, names: Sequence[str], unheard_ms: int) -> None:
-        """The phone is gone, and these marks were not reached."""
-        self._say(self.dialect.abandoned(names, unheard_ms))
-
-    def dropped(self, milliseconds: int) -> None:
-        """The agent's queue was full: so much of its audio was not taken."""
-        self._say(self.dialect.dropped(milliseconds))
-
-    def hold(self, held: bool) -> None:
-        """The caller has put the call on hold, or taken it back."""
-        self._say(self.dialect.hold() if held else self.dialect.resume())
-
-    def quality(self, figures: Mapping[str, object]) -> None:
-        """How the call sounds at the moment."""
-        self._say(self.dialect.quality(figures))
-
-    def balance_low(self, seconds: float) -> None:
-        """The wallet that pays for the call runs dry, and the call will end in so many seconds."""
-        self._say(self.dialect.balance_low(seconds))
-
-    def recording(self, state: str, why: str) -> None:
-        """How the call's recording stands now."""
-        self._say(self.dialect.recording(state, why))
-
-    def transfer_failed(self, to: str, reason: str, why: str) -> None:
-        """The transfer that the agent asked for came to nothing."""
-        self._say(self.dialect.transfer_failed(to, reason, why))
+    def notice(self, notice: Notice) -> None:
+        """Tell the runtime what happened; one whose call has not begun hears nothing."""
+        self._say(self.dialect.notice(notice))
 
     def leave(self, detail: str) -> None:
         """The agent is done, though its connection is still there."""
@@ -309,12 +266,12 @@ class AgentLeg(_HotLeg):
         self.malformed += 1
         if self.malformed == 1:
             self._tell("agent.malformed", level="warning", why=why)
-        self._say(self.dialect.malformed(why))
+        self.notice(Misunderstood(why))
 
     def _flooding(self) -> None:
         """The runtime is slowed down, and will be cut off if it goes on: say so, to it and to the log."""
         self._tell("agent.flooding", level="warning", frames_in=self.frames_in)
-        self._say(self.dialect.flooding(FLOODING))
+        self.notice(Flooding(FLOODING))
 
     def _lost(self, code: int | None, why: str) -> None:
         connection = self._release()
@@ -341,5 +298,5 @@ def abandon(playout: Playout, agent: AgentLeg) -> int:
     """Tell an agent whose caller is gone of the marks that were not reached; how many those were."""
     unheard_ms = playout.queued_ms
     names = playout.clear()
-    agent.abandoned(names, unheard_ms)
+    agent.notice(Abandoned(names, unheard_ms))
     return len(names)

@@ -5,8 +5,17 @@ one frame a tick. What the caller says goes to the agent as it comes, already or
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from gateway.agent.notices import (
+    Abandoned,
+    Cleared,
+    Dropped,
+    MarkPassed,
+    MarkPlayed,
+    Notice,
+    RecordingIs,
+)
 from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg, AgentUser
 from gateway.call.phone import Media, Sink
@@ -159,8 +168,7 @@ class Bridge(_HotBridge):
     def recording_is(self, state: str, why: str = "") -> None:
         """Tell the agent how the call's recording stands, and why it is not as it wanted."""
         self._recorded = state
-        if self._agent is not None:
-            self._agent.recording(state, why)
+        self.notice(RecordingIs(state, why))
 
     def start(self) -> None:
         """Begin to send to the phone, one frame a tick."""
@@ -196,7 +204,7 @@ class Bridge(_HotBridge):
         dropped = self.playout.write(audio if convert is None else convert(audio))
         self._fresh = True
         if dropped and self._agent is not None:
-            self._agent.dropped(dropped // self.phone.format.bytes_per_ms)
+            self._agent.notice(Dropped(dropped // self.phone.format.bytes_per_ms))
 
     def mark(self, name: str) -> None:
         """Answer when all audio queued so far has left: at once when there is none."""
@@ -213,7 +221,7 @@ class Bridge(_HotBridge):
         if agent is not None:
             # What comes next is not the rest of a sample or a wave that was cut off here.
             self._to_phone = _to_phone(agent.dialect.format, self.phone.format)
-            agent.cleared(names, dropped_ms)
+            agent.notice(Cleared(names, dropped_ms))
 
     def pause(self, paused: bool) -> None:
         """Keep what is queued and send silence, or go on where it stopped."""
@@ -227,8 +235,7 @@ class Bridge(_HotBridge):
         names = self.playout.clear()
         while self._left():
             pass
-        if self._agent is not None:
-            self._agent.abandoned(names, unheard_ms)
+        self.notice(Abandoned(names, unheard_ms))
 
     def close(self) -> None:
         """Tell nobody anything any more; what was played can still be asked for."""
@@ -242,10 +249,10 @@ class Bridge(_HotBridge):
             why = "too many digits wait" if self.phone.pressing else "the phone takes no telephone-events"
             self._complain(f"{why}: {digits!r} was not sent")
 
-    def tell_quality(self, figures: Mapping[str, object]) -> None:
-        """Let the agent know how the call sounds."""
+    def notice(self, notice: Notice) -> None:
+        """Tell the agent what happened, if there is one."""
         if self._agent is not None:
-            self._agent.quality(figures)
+            self._agent.notice(notice)
 
     def announce(self, audio_format: AudioFormat, audio: bytes) -> None:
         """Queue audio of our own for the phone."""
@@ -282,11 +289,6 @@ class Bridge(_HotBridge):
         if self._agent is not None:
             self._agent.complain(why)
 
-    def pressed(self, digit: str, milliseconds: int) -> None:
-        """A key was pressed on the phone."""
-        if self._agent is not None:
-            self._agent.digit(digit, milliseconds)
-
     def _tick(self, now: float) -> None:
         """HOT: one frame to the phone."""
         try:
@@ -317,7 +319,7 @@ class Bridge(_HotBridge):
         self.passed += size
         if self._agent is not None:
             for name in names:
-                self._agent.mark_passed(name)
+                self._agent.notice(MarkPassed(name))
         if self._draining and self.playout.empty:
             self._drained.set()
 
@@ -362,7 +364,7 @@ class Bridge(_HotBridge):
         names = self.playout.played()
         for name in names:
             if self._agent is not None:
-                self._agent.mark_played(name)
+                self._agent.notice(MarkPlayed(name))
         if self._draining and self.playout.empty:
             self._drained.set()
         return names

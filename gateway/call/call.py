@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from gateway.agent.notices import Digit
 from gateway.agent.protocol import Transfer
 from gateway.call.bridge import Bridge
 from gateway.call.browser_leg import BrowserLeg
@@ -208,7 +209,7 @@ class Call:
     def pressed(self, digit: str, milliseconds: int) -> None:
         """A key was pressed on the phone."""
         if self._bridge is not None:
-            self._bridge.pressed(digit, milliseconds)
+            self._bridge.notice(Digit(digit, milliseconds))
 
     def first_word(self) -> None:
         """The agent's first audio has left for the phone."""

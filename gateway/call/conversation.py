@@ -5,6 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from gateway.agent.dialects import SIP
+from gateway.agent.notices import Answered, BalanceLow, Held, TransferFailed
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect
 from gateway.agent.sip import SipDialect
@@ -85,7 +86,7 @@ class Conversation:
     def answered(self) -> None:
         """The call is answered: the agent's call begins, or has, and what it says is heard from now on."""
         if self._agent is not None and self._agent.begun:
-            self._agent.answered()
+            self._agent.notice(Answered())
         else:
             self.begin()
 
@@ -135,7 +136,7 @@ class Conversation:
         """Tell the agent, and everybody else, that a transfer came to nothing."""
         self._tell("call.transfer_failed", level="warning", to=to, reason=reason, why=why)
         if self._agent is not None:
-            self._agent.transfer_failed(to, reason, why)
+            self._agent.notice(TransferFailed(to, reason, why))
 
     def close(self, ending: Ending) -> None:
         """Tell the agent what was not heard any more and how its call ended, and close its connection."""
@@ -174,11 +175,12 @@ class Conversation:
         """The caller has put the call on hold, or taken it back."""
         self._held = held
         if self._agent is not None:
-            self._agent.hold(held)
+            self._agent.notice(Held(held))
 
     def _tell_low(self) -> None:
         if self._dry_at is not None and self._agent is not None and self._agent.begun:
-            self._agent.balance_low(max(0.0, self._dry_at - asyncio.get_running_loop().time()))
+            left = self._dry_at - asyncio.get_running_loop().time()
+            self._agent.notice(BalanceLow(max(0.0, left)))
             self._dry_at = None
 
     async def _connect(self, url: str) -> None:
@@ -193,7 +195,7 @@ class Conversation:
         if self._begun:
             self.begin()
             if self._held:
-                agent.hold(True)
+                agent.notice(Held(True))
 
     def _reached(self, patch: Patch) -> None:
         """The number has answered, or never will."""

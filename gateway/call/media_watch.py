@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gateway.agent.notices import Quality
 from gateway.call.agent_leg import Tell
 from gateway.call.bridge import Bridge
 from gateway.call.phone import Phone
@@ -52,7 +53,7 @@ class MediaWatch:
         if self._seconds % STEP_SECONDS == 0:
             told = self._phone.media.sample(self._bridge.playout.underruns)
             if told is not None:
-                self._bridge.tell_quality(told)
+                self._bridge.notice(Quality(told))
 
     def _suspect(self, now: float) -> None:
         """`call.media_ignored`, once a call: RTP comes, but from where it is not believed."""

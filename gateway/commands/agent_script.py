@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.agent.dialects import dialect_named
+from gateway.agent.notices import Digit
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart
 from gateway.commands.agent_trial import Line, Pace, TrialLeg, is_silent, roughness
@@ -119,7 +120,7 @@ class Trial:
             self._tell_end(leg)
             return
         for digit in "15#":
-            leg.digit(digit, 120)
+            leg.notice(Digit(digit, 120))
             await asyncio.sleep(pace.moment / 3)
         await line.until(lambda: False, pace.moment)
         if leg.closed.done() and leg.closed.result().clean:

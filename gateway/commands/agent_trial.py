@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.agent.notices import Cleared, Dropped, MarkPlayed
 from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.agent_leg import AgentLeg, abandon
 from gateway.media.audio import L16_8K, ULAW_8K, converter
@@ -114,7 +115,7 @@ class Line:
         self.heard += sound[: max(0, KEPT - len(self.heard))]
         dropped = self.playout.write(sound)
         if dropped:
-            self._leg.dropped(dropped // 8)
+            self._leg.notice(Dropped(dropped // 8))
 
     def mark(self, name: str) -> None:
         """Answer when all audio queued so far was played."""
@@ -131,7 +132,7 @@ class Line:
         names = self.playout.clear()
         self.marks_told += len(names)
         self._to_line = converter(self._leg.dialect.format, ULAW_8K)
-        self._leg.cleared(names, dropped_ms)
+        self._leg.notice(Cleared(names, dropped_ms))
 
     def abandon(self) -> None:
         """The caller is gone: each mark that was not reached is told as a call tells it, where one does."""
@@ -176,7 +177,7 @@ class Line:
     def _tell_marks(self) -> None:
         for name in self.playout.played():
             self.marks_told += 1
-            self._leg.mark_played(name)
+            self._leg.notice(MarkPlayed(name))
 
     def _raise(self, error: Exception) -> None:
         self._error = error

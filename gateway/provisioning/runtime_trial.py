@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from gateway.agent.dialects import SIP, dialect_named
+from gateway.agent.notices import MarkPlayed
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.agent_leg import AgentLeg
@@ -155,7 +156,7 @@ class RuntimeTrials:
             nonce=secrets.token_hex(16),
         )
         leg, ear = _Leg(dialect, start, self.dialer), _Ear()
-        ear.told_mark = leg.mark_played
+        ear.told_mark = lambda name: leg.notice(MarkPlayed(name))
         try:
             if await self._connected(report, version, leg, ear, values):
                 await self._listen(report, leg, ear)

@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from gateway.agent.asterisk import AUDIO_FORMATS, XOFF, XON, AsteriskDialect
+from gateway.agent.notices import Cleared, Digit, Dropped, MarkPlayed, Misunderstood
 from gateway.agent.protocol import Audio, CallStart, Clear, Frame, Hangup, Mark, Pause, Reply
 from gateway.media.audio import L16_16K, ULAW_8K
 from tests.agent.frames import command, read, say, why
@@ -50,7 +51,7 @@ class Queue:
                 case Clear():
                     names = [item for item in self._queued if isinstance(item, str)]
                     self._queued.clear()
-                    self.told += words(self.dialect.cleared(names, 0))
+                    self.told += words(self.dialect.notice(Cleared(names, 0)))
                 case Reply(frames):
                     self.told += words(list(frames))
         self._reach_marks()
@@ -68,7 +69,7 @@ class Queue:
 
     def _reach_marks(self) -> None:
         while self._queued and isinstance(self._queued[0], str):
-            self.told += words(self.dialect.mark_played(str(self._queued.pop(0))))
+            self.told += words(self.dialect.notice(MarkPlayed(str(self._queued.pop(0)))))
 
 
 def test_media_start_in_plain_text(call: CallStart) -> None:
@@ -127,8 +128,12 @@ def test_audio_is_bare(plain: AsteriskDialect) -> None:
 
 def test_digits(plain: AsteriskDialect, in_json: AsteriskDialect) -> None:
     """DTMF_END in both writings."""
-    assert words(plain.digit("5", 100)) == ["DTMF_END digit:5 channel_id:call_8d1f"]
-    assert read(*in_json.digit("5", 100)) == {"event": "DTMF_END", "channel_id": "call_8d1f", "digit": "5"}
+    assert words(plain.notice(Digit("5", 100))) == ["DTMF_END digit:5 channel_id:call_8d1f"]
+    assert read(*in_json.notice(Digit("5", 100))) == {
+        "event": "DTMF_END",
+        "channel_id": "call_8d1f",
+        "digit": "5",
+    }
 
 
 def test_marks_come_back_with_their_ids(plain: AsteriskDialect, in_json: AsteriskDialect) -> None:
@@ -247,7 +252,7 @@ def test_status_in_both_writings(plain: AsteriskDialect, in_json: AsteriskDialec
 def test_what_the_gateway_dropped_is_not_in_the_queue(plain: AsteriskDialect) -> None:
     """Audio past the gateway's own limit does not keep the queue full for ever."""
     list(plain.receive(False, bytes(100 * FRAME)))
-    plain.dropped(1000)
+    plain.notice(Dropped(1000))
     (reply,) = command(plain, "GET_STATUS")
     assert isinstance(reply, Reply)
     assert b"queue_length:50 " in reply.frames[0][1]
@@ -279,9 +284,9 @@ def test_direction(plain: AsteriskDialect) -> None:
 def test_what_makes_no_sense_is_an_error(plain: AsteriskDialect, in_json: AsteriskDialect, line: str) -> None:
     """Commands are case-sensitive and bounded; ERROR says what was wrong, a hundred times."""
     reason = why(command(plain, line))
-    assert words(plain.malformed(reason))[0].startswith("ERROR channel_id:call_8d1f error_text:")
-    assert read(*in_json.malformed(reason))["error_text"] == reason
-    assert [len(plain.malformed("x")) for _ in range(100)] == [1] * 99 + [0]
+    assert words(plain.notice(Misunderstood(reason)))[0].startswith("ERROR channel_id:call_8d1f error_text:")
+    assert read(*in_json.notice(Misunderstood(reason)))["error_text"] == reason
+    assert [len(plain.notice(Misunderstood("x"))) for _ in range(100)] == [1] * 99 + [0]
 
 
 def test_the_end_is_the_connections(plain: AsteriskDialect) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.agent.audiosocket import AUDIO_FORMATS, AudioSocketDialect
+from gateway.agent.notices import Digit
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Hangup, Malformed, SendDigits
 from gateway.media.audio import L16_16K
 
@@ -36,7 +37,7 @@ def test_audio_is_framed_in_its_kind(name: str, kind: int) -> None:
 def test_digits_and_the_end() -> None:
     """One character, and an empty frame."""
     dialect = AudioSocketDialect()
-    assert dialect.digit("#", 100) == [(False, b"\x03\x00\x01#")]
+    assert dialect.notice(Digit("#", 100)) == [(False, b"\x03\x00\x01#")]
     assert dialect.stop("completed", "caller") == [(False, b"\x00\x00\x00")]
 
 

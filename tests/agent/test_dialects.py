@@ -1,8 +1,27 @@
 """The table of dialects."""
 
+from typing import get_args
+
 import pytest
 
 from gateway.agent.dialects import DIALECTS, dialect_named
+from gateway.agent.notices import (
+    Abandoned,
+    Answered,
+    BalanceLow,
+    Cleared,
+    Digit,
+    Dropped,
+    Flooding,
+    Held,
+    MarkPassed,
+    MarkPlayed,
+    Misunderstood,
+    Notice,
+    Quality,
+    RecordingIs,
+    TransferFailed,
+)
 from gateway.agent.protocol import CallStart
 from gateway.media.audio import L16_8K, ULAW_8K
 
@@ -29,26 +48,33 @@ def test_each_call_has_counters_of_its_own(call: CallStart) -> None:
     assert b'"sequenceNumber":"2"' in second.audio(b"\xff" * 160)[1]
 
 
-def test_every_verb_works_in_every_dialect(call: CallStart) -> None:
-    """Call control says everything to everyone: no verb raises, each returns frames."""
+NOTICES: tuple[Notice, ...] = (
+    Answered(),
+    Digit("1", 80),
+    MarkPlayed("m"),
+    MarkPassed("m"),
+    Cleared(["m"], 20),
+    Abandoned(["m"], 20),
+    Dropped(20),
+    Held(True),
+    Held(False),
+    Quality({"in": {}, "out": {}}),
+    BalanceLow(14.6),
+    RecordingIs("paused"),
+    TransferFailed("+15550100", "user_busy", "486 Busy Here"),
+    Misunderstood("why"),
+    Flooding("why"),
+)
+
+
+def test_every_notice_works_in_every_dialect(call: CallStart) -> None:
+    """Call control says everything to everyone: nothing raises, all returns frames."""
+    assert {type(notice) for notice in NOTICES} == set(get_args(Notice))
     for name in DIALECTS:
         dialect = dialect_named(name)
-        spoken = [
-            *dialect.start(call),
-            dialect.audio(b"\xff" * 160),
-            *dialect.digit("1", 80),
-            *dialect.mark_played("m"),
-            *dialect.cleared(["m"], 20),
-            *dialect.abandoned(["m"], 20),
-            *dialect.dropped(20),
-            *dialect.answered(),
-            *dialect.hold(),
-            *dialect.resume(),
-            *dialect.quality({"in": {}, "out": {}}),
-            *dialect.balance_low(14.6),
-            *dialect.malformed("why"),
-            *dialect.stop("completed", "agent"),
-        ]
+        spoken = [*dialect.start(call), dialect.audio(b"\xff" * 160)]
+        spoken += [frame for notice in NOTICES for frame in dialect.notice(notice)]
+        spoken += dialect.stop("completed", "agent")
         assert all(isinstance(text, bool) and isinstance(payload, bytes) for text, payload in spoken)
 
 
@@ -70,7 +96,7 @@ def test_marks_that_a_hang_up_overtakes(call: CallStart, name: str, answers: int
     dialect = dialect_named(name)
     dialect.start(call)
     dialect.receive(True, b"REPORT_QUEUE_DRAINED")
-    assert len(dialect.abandoned(["one", "two"], 400)) == answers
+    assert len(dialect.notice(Abandoned(["one", "two"], 400))) == answers
 
 
 def test_nothing_unheard_needs_no_word(call: CallStart) -> None:
@@ -78,4 +104,4 @@ def test_nothing_unheard_needs_no_word(call: CallStart) -> None:
     for name in DIALECTS:
         dialect = dialect_named(name)
         dialect.start(call)
-        assert dialect.abandoned([], 0) == []
+        assert dialect.notice(Abandoned([], 0)) == []

@@ -11,6 +11,19 @@ import pytest
 from gateway.agent.asterisk import COMMANDS, AsteriskDialect
 from gateway.agent.dialects import DIALECTS, dialect_named
 from gateway.agent.native import AUDIO_FORMATS, NativeDialect
+from gateway.agent.notices import (
+    Answered,
+    BalanceLow,
+    Cleared,
+    Digit,
+    Dropped,
+    Held,
+    MarkPlayed,
+    Misunderstood,
+    Quality,
+    RecordingIs,
+    TransferFailed,
+)
 from gateway.agent.placeholders import OF_EVERY_CALL
 from gateway.agent.protocol import CallStart, Dialect, Frame, Malformed, Reply
 from gateway.agent.twilio import TwilioDialect, stream_sid
@@ -43,19 +56,19 @@ def all_frames(dialect: NativeDialect | TwilioDialect, call: CallStart) -> Itera
     yield from dialect.start(call)
     if isinstance(dialect, TwilioDialect):
         yield dialect.audio(b"\xff\xfe\xfd")
-    yield from dialect.digit("5", 160)
-    yield from dialect.mark_played("greeting")
-    yield from dialect.cleared([] if isinstance(dialect, TwilioDialect) else ["question 2"], 7300)
-    yield from dialect.dropped(120)
-    yield from dialect.answered()
-    yield from dialect.hold()
-    yield from dialect.resume()
-    yield from dialect.balance_low(14.6)
-    yield from dialect.quality({"in": {"jitter_ms": 3.1, "concealed_ms": 20}, "out": {"mos": 4.4}})
-    yield from dialect.recording("paused", "")
-    yield from dialect.recording("idle", "this call is not to be recorded")
-    yield from dialect.transfer_failed("+15550100", "user_busy", "the trunk answered 486 Busy Here")
-    yield from dialect.malformed("why")
+    yield from dialect.notice(Digit("5", 160))
+    yield from dialect.notice(MarkPlayed("greeting"))
+    yield from dialect.notice(Cleared([] if isinstance(dialect, TwilioDialect) else ["question 2"], 7300))
+    yield from dialect.notice(Dropped(120))
+    yield from dialect.notice(Answered())
+    yield from dialect.notice(Held(True))
+    yield from dialect.notice(Held(False))
+    yield from dialect.notice(BalanceLow(14.6))
+    yield from dialect.notice(Quality({"in": {"jitter_ms": 3.1, "concealed_ms": 20}, "out": {"mos": 4.4}}))
+    yield from dialect.notice(RecordingIs("paused"))
+    yield from dialect.notice(RecordingIs("idle", "this call is not to be recorded"))
+    yield from dialect.notice(TransferFailed("+15550100", "user_busy", "the trunk answered 486 Busy Here"))
+    yield from dialect.notice(Misunderstood("why"))
     yield from dialect.stop("user_disconnected", "caller")
 
 
@@ -167,14 +180,14 @@ def all_said(dialect: Dialect) -> list[str]:
     """Everything that a dialect of others ever says in text, in the order of the page."""
     frames = [*dialect.start(DOCUMENTED)]
     if isinstance(dialect, AsteriskDialect):
-        frames += dialect.digit("5", 160)
+        frames += dialect.notice(Digit("5", 160))
         for command in (b"MARK_MEDIA greeting", b"STOP_MEDIA_BUFFERING 7", b"GET_STATUS"):
             (event,) = dialect.receive(True, command)
-            frames += event.frames if isinstance(event, Reply) else dialect.mark_played(event.name)  # type: ignore[union-attr]
+            frames += event.frames if isinstance(event, Reply) else dialect.notice(MarkPlayed(event.name))  # type: ignore[union-attr]
     else:
-        frames += [dialect.audio(b"\xff\xfe\xfd"), *dialect.digit("5", 160)]
-        frames += [*dialect.mark_played("greeting"), *dialect.cleared([], 7300)]
-    frames += [*dialect.malformed("why"), *dialect.stop("user_disconnected", "caller")]
+        frames += [dialect.audio(b"\xff\xfe\xfd"), *dialect.notice(Digit("5", 160))]
+        frames += [*dialect.notice(MarkPlayed("greeting")), *dialect.notice(Cleared([], 7300))]
+    frames += [*dialect.notice(Misunderstood("why")), *dialect.stop("user_disconnected", "caller")]
     return [payload.decode() for _, payload in frames]
 
 

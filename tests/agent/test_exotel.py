@@ -5,6 +5,7 @@ import re
 import pytest
 
 from gateway.agent.exotel import AUDIO_FORMATS, ExotelDialect
+from gateway.agent.notices import Cleared, Digit, Held, MarkPlayed, Misunderstood
 from gateway.agent.protocol import Audio, CallStart, Clear, Mark
 from tests.agent.frames import in_base64, read, say, why
 
@@ -50,11 +51,11 @@ def test_sequence_numbers_have_no_gap(dialect: ExotelDialect) -> None:
     """Every message counts one up, in numbers."""
     frames = [
         dialect.audio(bytes(320)),
-        *dialect.digit("5", 100),
-        *dialect.mark_played("a"),
-        *dialect.cleared(["b", "c"], 400),
-        *dialect.hold(),
-        *dialect.malformed("x"),
+        *dialect.notice(Digit("5", 100)),
+        *dialect.notice(MarkPlayed("a")),
+        *dialect.notice(Cleared(["b", "c"], 400)),
+        *dialect.notice(Held(True)),
+        *dialect.notice(Misunderstood("x")),
         *dialect.stop("completed", "caller"),
     ]
     messages = [read(frame) for frame in frames]

@@ -8,6 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.agent.native import AUDIO_FORMATS, NativeDialect
+from gateway.agent.notices import (
+    Answered,
+    BalanceLow,
+    Cleared,
+    Digit,
+    Dropped,
+    Held,
+    MarkPlayed,
+    Misunderstood,
+    Quality,
+)
 from gateway.agent.protocol import (
     AgentEvent,
     Audio,
@@ -69,16 +80,16 @@ def test_audio_is_bare_both_ways(dialect: NativeDialect) -> None:
 def test_what_the_agent_is_told(dialect: NativeDialect) -> None:
     """Each event of the call has its own message."""
     frames = [
-        *dialect.digit("5", 120),
-        *dialect.mark_played("hello"),
-        *dialect.cleared(["a", "b"], 640),
-        *dialect.dropped(40),
-        *dialect.answered(),
-        *dialect.hold(),
-        *dialect.resume(),
-        *dialect.quality({"in": {"mos": 4.4}, "out": {}}),
-        *dialect.balance_low(14.6),
-        *dialect.malformed("no"),
+        *dialect.notice(Digit("5", 120)),
+        *dialect.notice(MarkPlayed("hello")),
+        *dialect.notice(Cleared(["a", "b"], 640)),
+        *dialect.notice(Dropped(40)),
+        *dialect.notice(Answered()),
+        *dialect.notice(Held(True)),
+        *dialect.notice(Held(False)),
+        *dialect.notice(Quality({"in": {"mos": 4.4}, "out": {}})),
+        *dialect.notice(BalanceLow(14.6)),
+        *dialect.notice(Misunderstood("no")),
         *dialect.stop("hung_up", "caller"),
     ]
     assert [read(frame) for frame in frames] == [
@@ -139,7 +150,7 @@ def test_unknown_type_is_named_in_the_reason(dialect: NativeDialect) -> None:
 
 def test_errors_are_told_a_hundred_times_and_no_more(dialect: NativeDialect) -> None:
     """An agent in a loop cannot make us flood it."""
-    assert sum(len(dialect.malformed("again")) for _ in range(1000)) == 100
+    assert sum(len(dialect.notice(Misunderstood("again"))) for _ in range(1000)) == 100
 
 
 def test_secret_is_a_bearer_token() -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway.agent.notices import Cleared, Digit, Dropped, Held, MarkPlayed, Misunderstood, Quality
 from gateway.agent.plivo import PlivoDialect, signature_v3
 from gateway.agent.protocol import Audio, CallStart, Clear, Malformed, Mark, SendDigits
 from gateway.media.audio import L16_8K, L16_16K, ULAW_8K, AudioFormat, converter, wav_bytes
@@ -91,14 +92,14 @@ def test_sequence_numbers_have_no_gap_and_nothing_unknown_is_said(dialect: Plivo
     """Every message counts one up; what Plivo has no word for is not said."""
     frames = [
         dialect.audio(b"\xff" * 160),
-        *dialect.digit("5", 100),
-        *dialect.mark_played("a"),
-        *dialect.cleared(["b", "c"], 400),
-        *dialect.hold(),
-        *dialect.resume(),
-        *dialect.dropped(20),
-        *dialect.malformed("x"),
-        *dialect.quality({}),
+        *dialect.notice(Digit("5", 100)),
+        *dialect.notice(MarkPlayed("a")),
+        *dialect.notice(Cleared(["b", "c"], 400)),
+        *dialect.notice(Held(True)),
+        *dialect.notice(Held(False)),
+        *dialect.notice(Dropped(20)),
+        *dialect.notice(Misunderstood("x")),
+        *dialect.notice(Quality({})),
         dialect.audio(b"\xff" * 160),
         *dialect.stop("completed", "caller"),
     ]
@@ -108,11 +109,11 @@ def test_sequence_numbers_have_no_gap_and_nothing_unknown_is_said(dialect: Plivo
 
 def test_small_frames_are_plivos(dialect: PlivoDialect) -> None:
     """dtmf has a timestamp and extra headers; a checkpoint comes back by name; dropped ones do not."""
-    digit = read(*dialect.digit("#", 100))
+    digit = read(*dialect.notice(Digit("#", 100)))
     assert digit["dtmf"] == {"track": "inbound", "digit": "#", "timestamp": "20"}
     assert digit["extra_headers"] == "{}"
-    assert read(*dialect.mark_played("cp-1"))["name"] == "cp-1"
-    assert set(read(*dialect.cleared(["a", "b"], 400))) == {"event", "sequenceNumber", "streamId"}
+    assert read(*dialect.notice(MarkPlayed("cp-1")))["name"] == "cp-1"
+    assert set(read(*dialect.notice(Cleared(["a", "b"], 400)))) == {"event", "sequenceNumber", "streamId"}
 
 
 @pytest.mark.parametrize("rate", [8000, "8000"])

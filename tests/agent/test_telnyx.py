@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from gateway.agent.notices import Cleared, Digit, Dropped, Held, MarkPlayed, Misunderstood
 from gateway.agent.protocol import Audio, CallStart, Clear, Mark
 from gateway.agent.telnyx import AUDIO_FORMATS, TelnyxDialect
 from tests.agent.frames import in_base64, read, say, why
@@ -67,11 +68,11 @@ def test_sequence_numbers_have_no_gap(dialect: TelnyxDialect) -> None:
     """Every message but `error` counts one up; marks that are cleared come back like played ones."""
     frames = [
         dialect.audio(b"\xff" * 160),
-        *dialect.digit("5", 100),
-        *dialect.mark_played("a"),
-        *dialect.cleared(["b", "c"], 400),
-        *dialect.hold(),
-        *dialect.dropped(20),
+        *dialect.notice(Digit("5", 100)),
+        *dialect.notice(MarkPlayed("a")),
+        *dialect.notice(Cleared(["b", "c"], 400)),
+        *dialect.notice(Held(True)),
+        *dialect.notice(Dropped(20)),
         *dialect.stop("completed", "caller"),
     ]
     messages = [read(frame) for frame in frames]
@@ -83,7 +84,7 @@ def test_sequence_numbers_have_no_gap(dialect: TelnyxDialect) -> None:
 
 def test_errors_are_told_a_hundred_times(dialect: TelnyxDialect) -> None:
     """Telnyx has a word for a frame that makes no sense, with a code."""
-    told = [dialect.malformed("why") for _ in range(101)]
+    told = [dialect.notice(Misunderstood("why")) for _ in range(101)]
     assert read(told[0][0])["payload"] == {"code": 100_003, "title": "malformed_frame", "detail": "why"}
     assert [len(frames) for frames in told] == [1] * 100 + [0]
 

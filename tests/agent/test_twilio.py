@@ -11,6 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.agent.notices import (
+    Answered,
+    BalanceLow,
+    Cleared,
+    Digit,
+    Dropped,
+    Held,
+    MarkPlayed,
+    Misunderstood,
+    Quality,
+)
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Clear, Frame, Malformed, Mark
 from gateway.agent.twilio import TwilioDialect, account_sid, call_sid, stream_sid
 from gateway.media.audio import ULAW_8K
@@ -91,17 +102,17 @@ def test_sequence_numbers_have_no_gap(dialect: TwilioDialect) -> None:
     """Every message after `connected` counts one up, whatever it is."""
     frames = [
         dialect.audio(b"\xff" * 160),
-        *dialect.digit("5", 100),
+        *dialect.notice(Digit("5", 100)),
         dialect.audio(b"\xff" * 160),
-        *dialect.mark_played("a"),
-        *dialect.cleared(["b", "c"], 400),
-        *dialect.answered(),
-        *dialect.hold(),
-        *dialect.resume(),
-        *dialect.quality({"in": {}, "out": {}}),
-        *dialect.balance_low(14.6),
-        *dialect.dropped(20),
-        *dialect.malformed("x"),
+        *dialect.notice(MarkPlayed("a")),
+        *dialect.notice(Cleared(["b", "c"], 400)),
+        *dialect.notice(Answered()),
+        *dialect.notice(Held(True)),
+        *dialect.notice(Held(False)),
+        *dialect.notice(Quality({"in": {}, "out": {}})),
+        *dialect.notice(BalanceLow(14.6)),
+        *dialect.notice(Dropped(20)),
+        *dialect.notice(Misunderstood("x")),
         dialect.audio(b"\xff" * 160),
         *dialect.stop("completed", "caller"),
     ]
@@ -110,9 +121,9 @@ def test_sequence_numbers_have_no_gap(dialect: TwilioDialect) -> None:
 
 def test_small_frames_are_twilios(dialect: TwilioDialect) -> None:
     """dtmf names `inbound_track`, marks come back by name, stop names account and call."""
-    digit = read(*dialect.digit("#", 100))
+    digit = read(*dialect.notice(Digit("#", 100)))
     assert (digit["event"], digit["dtmf"]) == ("dtmf", {"track": "inbound_track", "digit": "#"})
-    mark = read(*dialect.mark_played("gruß \u2028"))
+    mark = read(*dialect.notice(MarkPlayed("gruß \u2028")))
     assert (mark["event"], mark["mark"]) == ("mark", {"name": "gruß \u2028"})
     stop = read(*dialect.stop("completed", "caller"))
     assert stop["stop"] == {"accountSid": account_sid("org_demo"), "callSid": call_sid("call_8d1f")}
@@ -120,7 +131,7 @@ def test_small_frames_are_twilios(dialect: TwilioDialect) -> None:
 
 def test_cleared_marks_are_echoed_in_order(dialect: TwilioDialect) -> None:
     """After a clear every pending mark is answered, first to last."""
-    names = [read(frame)["mark"]["name"] for frame in dialect.cleared(["a", "b", "c"], 900)]
+    names = [read(frame)["mark"]["name"] for frame in dialect.notice(Cleared(["a", "b", "c"], 900))]
     assert names == ["a", "b", "c"]
 
 

@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from gateway.agent.protocol import Frame, Transfer
+from gateway.agent.notices import Cleared, MarkPlayed, Notice
+from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
 from gateway.call.phone import Speak
@@ -88,14 +89,12 @@ class FakeAgent:
         self.dialect = FakeDialect()
         self.told: list[object] = []
 
-    def mark_played(self, name: str) -> list[Frame]:
-        """Keep it."""
-        self.told.append(name)
-        return []
-
-    def cleared(self, names: list[str], ms: int) -> None:
-        """Keep it."""
-        self.told.append((names, ms))
+    def notice(self, notice: Notice) -> None:
+        """Keep what it says of marks."""
+        if isinstance(notice, MarkPlayed):
+            self.told.append(notice.name)
+        elif isinstance(notice, Cleared):
+            self.told.append((notice.names, notice.dropped_ms))
 
 
 class FakeCall:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.agent.dialects import dialect_named
+from gateway.agent.notices import Answered, Cleared, Digit, Dropped, Held, MarkPlayed, Misunderstood, Quality
 from gateway.agent.protocol import CallStart
 from tests.interop.process import Gateway, JsonProcess
 from tests.interop.seed import PLIVO_SDK
@@ -43,16 +44,16 @@ def test_every_plivo_frame_fits_plivos_models(vendors: Path, audio: str) -> None
     dialect = dialect_named("plivo", audio=audio)
     frames = [
         *dialect.start(CALL),
-        *dialect.answered(),
+        *dialect.notice(Answered()),
         dialect.audio(dialect.format.silence(20)),
-        *dialect.digit("#", 100),
-        *dialect.mark_played("cp-1"),
-        *dialect.cleared(["a", "b"], 400),
-        *dialect.dropped(20),
-        *dialect.hold(),
-        *dialect.resume(),
-        *dialect.quality({}),
-        *dialect.malformed("why"),
+        *dialect.notice(Digit("#", 100)),
+        *dialect.notice(MarkPlayed("cp-1")),
+        *dialect.notice(Cleared(["a", "b"], 400)),
+        *dialect.notice(Dropped(20)),
+        *dialect.notice(Held(True)),
+        *dialect.notice(Held(False)),
+        *dialect.notice(Quality({})),
+        *dialect.notice(Misunderstood("why")),
         *dialect.stop("completed", "caller"),
     ]
     messages = [json.loads(payload) for _, payload in frames]
