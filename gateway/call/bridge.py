@@ -6,6 +6,7 @@ one frame a tick. What the caller says goes to the agent as it comes, already or
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from gateway.agent.notices import (
     Abandoned,
@@ -20,11 +21,23 @@ from gateway.agent.protocol import Transfer
 from gateway.call.agent_leg import AgentLeg, AgentUser
 from gateway.call.phone import Media, Sink
 from gateway.call.phone_media import drop
-from gateway.call.tape import Tape
 from gateway.media.audio import AudioFormat, Converter, converter, in_whole_samples
 from gateway.media.pace import LOOK_MS, Pace, Seam
 from gateway.media.playout import MAX_MARKS, Playout
 from gateway.net.clock import Beat, MediaClock
+
+
+class Tap(Protocol):
+    """Hears both sides of a call, beside the phone and the agent: its recording, for one."""
+
+    def hear(self, audio: bytes) -> None:
+        """HOT: the phone's next audio, in the phone's format."""
+
+    def said(self, frame: bytes | None) -> None:
+        """HOT: what has left for the phone in this tick; None is silence."""
+
+    def retune(self, audio_format: AudioFormat, ptime_ms: int) -> None:
+        """Both come in another format, or in frames of another length, from now on."""
 
 
 class _HotBridge:
@@ -38,7 +51,7 @@ class _HotBridge:
         "_paused",
         "_sewing",
         "_spoken",
-        "_tape",
+        "_taps",
         "_to_phone",
         "phone",
         "playout",
@@ -75,7 +88,7 @@ class Bridge(_HotBridge):
         self._user: AgentUser | None = user
         "None once it is closed."
         self._clock = clock
-        self._tape: Tape | None = None
+        self._taps: tuple[Tap, ...] = ()
         self._recorded = ""
         "How the recording stands, once anybody was told."
         self._listening = False
@@ -137,8 +150,8 @@ class Bridge(_HotBridge):
             self._format = phone.format
         self._frame_bytes = phone.frame_bytes
         self.playout.reframe(phone.frame_bytes, phone.format.silence(phone.ptime_ms))
-        if self._tape is not None:
-            self._tape.retune(phone.format, phone.ptime_ms)
+        for tap in self._taps:
+            tap.retune(phone.format, phone.ptime_ms)
         if self._beat is not None and self._ptime_ms != phone.ptime_ms:
             self.stop()
             self.start()
@@ -150,9 +163,14 @@ class Bridge(_HotBridge):
         if self._recorded:
             self.recording_is(self._recorded)
 
-    def record(self, tape: Tape | None) -> None:
-        """Let a tape hear both sides from now on, or none."""
-        self._tape = tape
+    def tap(self, tap: Tap) -> None:
+        """Let somebody else hear both sides from now on."""
+        self._taps = (*self._taps, tap)
+        self._connect()
+
+    def untap(self, tap: Tap | None) -> None:
+        """Let them hear nothing more; again does nothing."""
+        self._taps = tuple(one for one in self._taps if one is not tap)
         self._connect()
 
     def recording_action(self, action: str) -> None:
@@ -260,11 +278,13 @@ class Bridge(_HotBridge):
         self.playout.write(audio if convert is None else convert(audio))
 
     def _connect(self) -> None:
-        """Say who hears the phone: the tape first, where there is one."""
+        """Say who hears the phone: the taps first, where there are some."""
         hear: Sink = drop
         if self._listening:
             hear = self._hearer() if self._heard else self._hear_first
-        self.phone.sink = hear if self._tape is None else _both(self._tape.hear, hear)
+        for tap in reversed(self._taps):
+            hear = _both(tap.hear, hear)
+        self.phone.sink = hear
 
     def _hearer(self) -> Sink:
         """HOT: the shortest way from the phone to the agent."""
@@ -293,14 +313,19 @@ class Bridge(_HotBridge):
         """HOT: one frame to the phone."""
         try:
             frame = self.phone.step(now, self._send_frame)
-            if self._tape is not None:
-                self._tape.said(frame)
+            if self._taps:  # most calls have none, and an empty loop costs more than the question
+                self._tell_taps(frame)
         except Exception as error:
             # Once: the next tick would fail as this one did.
             self.stop()
             if self._user is None:
                 raise
             self._user.crash(error)
+
+    def _tell_taps(self, frame: bytes | None) -> None:
+        """HOT, where a call is recorded."""
+        for tap in self._taps:
+            tap.said(frame)
 
     def _look(self, now: float) -> None:
         """Hold an agent that streams to real time."""

@@ -130,7 +130,7 @@ class CallRecording:
             "sample_rate": reel.rate,
         }
         self._tape = Tape(phone.format, phone.ptime_ms, self._clock, reel.give)
-        self._bridge.record(self._tape)
+        self._bridge.tap(self._tape)
 
     def _pause(self, paused: bool) -> None:
         assert self._tape is not None
@@ -147,7 +147,7 @@ class CallRecording:
         """No more is taken; what there is will be finished, and `_over` hears of it."""
         self._close_pause()
         self.state = state
-        self._bridge.record(None)
+        self._bridge.untap(self._tape)
         if self._tape is not None and self._reel is not None:
             self._tape.cut()
             self._reel.end()
@@ -163,7 +163,7 @@ class CallRecording:
         found = outcome.result()
         if self.state in ("recording", "paused"):
             self._close_pause()
-            self._bridge.record(None)
+            self._bridge.untap(self._tape)
             self.state = "failed"
             self._bridge.recording_is(self.state)
         self._facts |= {

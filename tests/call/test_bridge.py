@@ -12,7 +12,7 @@ from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
 from gateway.call.phone import Speak
 from gateway.call.phone_media import PhoneMedia
-from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, ULAW_8K, converter
+from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, ULAW_8K, AudioFormat, converter
 from gateway.net.clock import MediaClock
 from tests.call.phone import babble
 
@@ -57,6 +57,7 @@ class FakePhone:
         self.pressing = False
         self.sent: list[bytes | None] = []
         self.skipped = 0
+        self.sink: Callable[[bytes], None]
         self.frame_bytes = 160
 
     def send(self, frame: bytes | None) -> None:
@@ -88,6 +89,11 @@ class FakeAgent:
     def __init__(self) -> None:
         self.dialect = FakeDialect()
         self.told: list[object] = []
+        self.heard: list[bytes] = []
+
+    def hear(self, audio: bytes) -> None:
+        """Keep it."""
+        self.heard.append(audio)
 
     def notice(self, notice: Notice) -> None:
         """Keep what it says of marks."""
@@ -272,6 +278,51 @@ def test_another_format_for_what_is_queued() -> None:
     stage.run(100)
     sent = b"".join(frame for frame in stage.phone.sent if frame)
     assert sent == b"\xd5" * 80 + b"\x2a" * 400
+
+
+class Ear:
+    """A tap that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard = self.spoken = b""
+        self.formats: list[AudioFormat] = []
+
+    def hear(self, audio: bytes) -> None:
+        """Keep it."""
+        self.heard += audio
+
+    def said(self, frame: bytes | None) -> None:
+        """Keep it."""
+        self.spoken += frame or b""
+
+    def retune(self, audio_format: AudioFormat, ptime_ms: int) -> None:
+        """Keep it."""
+        self.formats.append(audio_format)
+
+
+def test_several_may_hear_both_sides() -> None:
+    """Each tap hears all from when it comes to when it goes, and the agent as if there were none."""
+    stage, first, second = Stage(), Ear(), Ear()
+    stage.bridge.listen()
+    stage.bridge.tap(first)
+    stage.bridge.tap(second)
+    stage.phone.sink(b"a" * 160)
+    stage.bridge.play(babble(40))
+    stage.run(40)
+    assert first.heard == second.heard == b"a" * 160
+    assert first.spoken == second.spoken == babble(40)
+    stage.phone.format = ALAW_8K
+    stage.bridge.retune()
+    stage.bridge.untap(first)
+    stage.bridge.untap(first)
+    stage.phone.sink(b"b" * 160)
+    assert first.heard == b"a" * 160
+    assert second.heard == b"a" * 160 + b"b" * 160
+    assert first.formats == second.formats == [ALAW_8K]
+    stage.bridge.untap(second)
+    stage.phone.sink(b"c" * 160)
+    assert len(second.heard) == 320
+    assert len(stage.agent.heard) == 3
 
 
 def test_a_bug_is_told_once() -> None:

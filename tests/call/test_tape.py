@@ -230,7 +230,7 @@ def test_the_bridge_tapes_what_leaves_and_not_what_waits() -> None:
     """Of speech that the agent takes back, only what the caller heard is recorded; hold is silence."""
     stage, reel = Stage(), Reel()
     tape = Tape(ULAW_8K, 20, stage.clock, reel.give)
-    stage.bridge.record(tape)
+    stage.bridge.tap(tape)
     speech = babble(3000)
     stage.bridge.play(speech)
     stage.run(500)
