@@ -45,6 +45,7 @@ from gateway.call.offers import Offers
 from gateway.call.once import Once, sweep
 from gateway.call.parts import CallParts
 from gateway.call.patch import Transferable
+from gateway.call.places import OwnPlaces
 from gateway.call.placing import Placing
 from gateway.call.sounds import Sounds
 from gateway.call.switchboard import Switchboard
@@ -82,7 +83,6 @@ from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
 from gateway.recordings.retention import Retention
 from gateway.recordings.writer import RecordingWriter
-from gateway.routing.limits import Limits
 from gateway.settings import Config
 from gateway.sip.events import Event as SipEvent
 from gateway.store.calls import CallRow
@@ -330,7 +330,7 @@ class Gateway:
             sounds=Sounds(config.sound_folders, media.max_sound_bytes),
             recordings=recordings,
             meter=Meter(self.store, config.billing.grace_seconds, loop.time, tell),
-            limits=Limits(),
+            places=OwnPlaces(),
             dialer=dialer,
             transfer=self._transfer,
         )

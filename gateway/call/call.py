@@ -75,16 +75,14 @@ class Call:
         parts: CallParts,
         record: CallRecord,
         route: OutboundRoute,
-        lease: Lease,
         headers: Headers,
         patch: Patch | None = None,
     ) -> "Call":
-        """A call that somebody asked us for, and that may go out; it has its places already."""
+        """A call that somebody asked us for, and that may go out; `has_places` comes before `run`."""
         call = cls(parts, record)
         call._by_sip("callee")
         call.patch = patch
-        call._lease = lease
-        call._live = lambda: call._outbound(route, lease, headers)
+        call._live = lambda: call._outbound(route, headers)
         return call
 
     @classmethod
@@ -107,6 +105,16 @@ class Call:
     def _by_sip(self, party: Party) -> SipLeg:
         self.phone = self._sip = SipLeg(party, self._parts.endpoint, self)
         return self._sip
+
+    def has_places(self, lease: Lease) -> None:
+        """The places that it needs are its own, until it is over."""
+        self._lease = lease
+
+    def give_up(self) -> None:
+        """It does not begin after all: give back what it has, and let go of it."""
+        self.release()
+        self.phone.close(self._drained())
+        self._let_go()
 
     def release(self) -> None:
         """Give back the places of a call that we were asked for; again does nothing."""
@@ -270,7 +278,7 @@ class Call:
         self._begun()
         self._routed(route)
         with ExitStack() as stack:
-            lease = stack.enter_context(self._parts.lease(route))
+            lease = stack.enter_context(await self._parts.lease(route))
             self.record.decision = lease.decision.as_dict()
             media = self._parts.open_media(self, route.trunk.codecs, invite.source, route.trunk.sources)
             self.sip.open(media, invite.request.body)
@@ -307,11 +315,14 @@ class Call:
             detail = f"no browser connected within {seconds:g} s"
             self.end(Ending(Status.CANCELLED, EndReason.CALLER_CANCELLED, "caller", detail))
 
-    async def _outbound(self, route: OutboundRoute, lease: Lease, headers: Headers) -> Ending:
+    async def _outbound(self, route: OutboundRoute, headers: Headers) -> Ending:
         """Dial, open the agent while it rings, and carry the audio until somebody hangs up."""
         with ExitStack() as stack:
+            lease = self._lease
+            assert lease is not None, "it is placed when it has its places"
             stack.enter_context(lease)
             self._routed(route)
+            self.record.decision = lease.decision.as_dict()
             await asyncio.sleep(lease.wait)
             trunk, target = route.trunk, self._parts.target_of(route)
             media = self._parts.open_media(self, trunk.codecs, target, trunk.sources)

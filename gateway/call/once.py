@@ -58,7 +58,7 @@ class Once:
         request leaves the key free.
         """
         if key is None:
-            return Placed((await self.placing.place(request)).row(), again=False)
+            return Placed((await self.placing.place(request)).record.row(), again=False)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await self._under(key, request, body)
@@ -101,8 +101,8 @@ class Once:
                 await self.lookup.store.flush()
 
         async with self._freed_when_refused(key, request):
-            record = await self.placing.place(request, sure)
-        return Placed(record.row(), again=False)
+            placed = await self.placing.place(request, sure)
+        return Placed(placed.record.row(), again=False)
 
     @contextmanager
     def _ended_unless_dialled(self, record: CallRecord) -> Iterator[None]:

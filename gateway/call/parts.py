@@ -21,6 +21,7 @@ from gateway.call.newcomers import Newcomers
 from gateway.call.patch import Patch, Transferable
 from gateway.call.phone import MediaUser, Phone, PhoneUser
 from gateway.call.phone_media import PhoneMedia
+from gateway.call.places import Places
 from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, utc_now
 from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, answer_for
@@ -38,7 +39,6 @@ from gateway.routing.inbound import InboundRoute, route_inbound
 from gateway.routing.limits import (
     INBOUND_BURST_SECONDS,
     Lease,
-    Limits,
     claims_of,
     claims_of_web_call,
 )
@@ -85,7 +85,7 @@ class CallParts:
     sounds: Sounds
     recordings: RecordingWriter
     meter: Meter
-    limits: Limits
+    places: Places
     dialer: Dialer
     "Of agents' runtimes that are reached by a WebSocket or bare TCP."
     transfer: Callable[[Transferable, Transfer], None]
@@ -124,7 +124,7 @@ class CallParts:
         stale = refusal.reason is Reason.STALE_CREDENTIALS
         return self.gate.challenge(invite.source, self.endpoint.now(), stale=stale)
 
-    def lease(self, route: PhoneRoute, patience: float = 0.0) -> Lease:
+    async def lease(self, route: PhoneRoute, patience: float = 0.0) -> Lease:
         """A place for the call under every limit that it falls under.
 
         Raises `Rejected` where one is reached. An outbound call may wait for its trunk's pace for up to
@@ -132,7 +132,7 @@ class CallParts:
         """
         claims = claims_of(route.workspace, route.number, route.trunk)
         burst = INBOUND_BURST_SECONDS if isinstance(route, InboundRoute) else 0.0
-        return self.limits.take(
+        return await self.places.take(
             claims,
             route.trunk,
             route.decision,
@@ -141,11 +141,12 @@ class CallParts:
             patience=patience,
         )
 
-    def lease_web(self, route: WebRoute) -> Lease:
+    async def lease_web(self, route: WebRoute) -> Lease:
         """The same for a web call, of which this gateway takes `web_calls.max_calls` at once."""
         web = self.config.web_calls
         claims = claims_of_web_call(route.workspace, web.max_calls, web.max_calls_per_workspace)
-        return self.limits.take(claims, None, route.decision, self.endpoint.now())
+        now = self.endpoint.now()
+        return await self.places.take(claims, None, route.decision, now, burst_seconds=INBOUND_BURST_SECONDS)
 
     def open_media(
         self, user: MediaUser, names: Sequence[str], peer: Target, sources: Sequence[str] = ()

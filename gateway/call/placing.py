@@ -4,16 +4,15 @@ Single calls, batches, MQTT and the dashboard all come by here. Whoever is refus
 was recorded or sent.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.call.call import Call
 from gateway.call.parts import CallParts
 from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
-from gateway.call.switchboard import Switchboard
+from gateway.call.switchboard import PlacedCall, Switchboard
 from gateway.routing.decision import Rejected
 from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
 from gateway.routing.plan import NumberingPlan
@@ -74,7 +73,7 @@ class Placing:
         decks = self._parts.store.rate_decks()
         return route_outbound(table, request, plan=self.plan, now_utc=utc_now(), decks=decks, balance=balance)
 
-    async def place(self, request: CallRequest, before: Before | None = None) -> CallRecord:
+    async def place(self, request: CallRequest, before: Before | None = None) -> PlacedCall:
         """Decide, take the places, record the call and begin to dial; the record is live from here on.
 
         `before` is awaited last, when nothing but the dialling is left; what it raises prevents that.
@@ -94,13 +93,11 @@ class Placing:
             )
             raise
 
-    async def _place(self, request: CallRequest, before: Before | None) -> CallRecord:
+    async def _place(self, request: CallRequest, before: Before | None) -> PlacedCall:
         self._board.open_for_calls()
         route = await self.decide(request.route)
         self._board.open_for_calls()
         self._has_a_way_out(route)
-        lease = self._parts.lease(route, patience=self._settings.queue_seconds)
-        route = replace(route, decision=lease.decision)
         record = CallRecord(
             id=request.id or new_id("call"),
             direction="outbound",
@@ -117,12 +114,21 @@ class Placing:
         )
         record.routed(route)
         # Nothing was awaited since the balance was read: no other call is promised the same money.
-        call = self._board.prepare(record, route, lease, tuple(request.headers), request.patch)
+        call = self._board.prepare(record, route, tuple(request.headers), request.patch)
+        try:
+            await self._make_sure(call, route, before)
+        except BaseException:
+            self._board.give_up(call)
+            raise
+        return self._board.place(call)
+
+    async def _make_sure(self, call: Call, route: OutboundRoute, before: Before | None) -> None:
+        """Have its places, and whatever else has to be there before it is dialled."""
+        lease = await self._parts.lease(route, patience=self._settings.queue_seconds)
+        call.has_places(lease)
+        call.record.decision = lease.decision.as_dict()
         if before is not None:
-            with self._given_up_unless_done(call):
-                await before(record)
-        self._board.place(call)
-        return record
+            await before(call.record)
 
     def _has_a_way_out(self, route: OutboundRoute) -> None:
         try:
@@ -130,11 +136,3 @@ class Placing:
         except LocalProtocolError as error:
             detail = f"trunk “{route.trunk.name}” goes by {route.trunk.transport}: {error} (sip.listeners)"
             raise Refused(EndReason.SIP_TRUNK_UNREACHABLE, detail) from error
-
-    @contextmanager
-    def _given_up_unless_done(self, call: Call) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self._board.give_up(call)
-            raise

@@ -1,13 +1,14 @@
 """Every running call: begun, given its events, drained."""
 
 import asyncio
+from dataclasses import dataclass
 
 from gateway.agent.identity import names_of_call
 from gateway.call.call import Call
 from gateway.call.dialling import Headers
 from gateway.call.parts import CallParts
 from gateway.call.patch import Patch
-from gateway.call.record import CallRecord, EndReason, Status, utc_now
+from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
 from gateway.call.recording import CallRecording
 from gateway.call.refusal import Refused, told_of_refusal
 from gateway.call.sip_words import caller_in, dialled, is_private
@@ -25,6 +26,20 @@ GOODBYE_SECONDS = 1.5
 "How long the answer to a BYE is waited for where the gateway stops: time for it to be sent a second time."
 LOOK_MS = 20
 "Milliseconds between two looks at how late the clock is."
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCall:
+    """A call that has been placed: its record is live, and its ending can be awaited."""
+
+    record: CallRecord
+    _living: "asyncio.Task[None]"
+
+    async def ended(self) -> Ending:
+        """Wait until it is over; whoever stops waiting ends nothing."""
+        await asyncio.wait([self._living])
+        assert self.record.ending is not None, "a call that is over has its ending"
+        return self.record.ending
 
 
 class Switchboard:
@@ -174,16 +189,15 @@ class Switchboard:
         self,
         record: CallRecord,
         route: OutboundRoute,
-        lease: Lease,
         headers: Headers,
         patch: Patch | None = None,
     ) -> Call:
-        """An outbound call that has been decided and has its places; its wallet's money is set aside.
+        """An outbound call that has been decided; its wallet's money is set aside.
 
         With a `patch` it is put through to the call at the patch's other end, and has no agent of its own.
-        `place` or `give_up` comes next.
+        Its places come next (`has_places`), then `place`; or `give_up`.
         """
-        call = Call.outbound(self._parts, record, route, lease, headers, patch)
+        call = Call.outbound(self._parts, record, route, headers, patch)
         if patch is not None:
             patch.dialled(record.id, call.end)
         if route.quote is not None and route.paid_seconds is not None:
@@ -194,10 +208,10 @@ class Switchboard:
 
     def give_up(self, call: Call) -> None:
         """Give back what a prepared call has taken: it is not placed after all."""
-        call.release()
+        call.give_up()
         self._parts.meter.give_up(call.record.id)
 
-    def place(self, call: Call) -> None:
+    def place(self, call: Call) -> PlacedCall:
         """Begin a prepared call."""
         record = call.record
         self._parts.meter.placed(record.id)
@@ -208,7 +222,9 @@ class Switchboard:
             **{"from": record.from_number, "to": record.to_number},
             by=record.requested_by,
         )
-        self._run(call).add_done_callback(lambda _: call.release())
+        task = self._run(call)
+        task.add_done_callback(lambda _: call.release())
+        return PlacedCall(record, task)
 
     def begin_web(self, record: CallRecord, route: WebRoute, lease: Lease, wait_seconds: float) -> Call:
         """Begin a web call that has been decided and has its places, and wait for its browser."""

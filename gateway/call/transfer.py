@@ -51,14 +51,14 @@ class Transfers:
         self._deciding.add(call)
         patch = Patch(wanted.to)
         try:
-            record = await self._placing.place(_request(call, wanted, by, patch))
+            placed = await self._placing.place(_request(call, wanted, by, patch))
         finally:
             self._deciding.discard(call)
         if not call.can_be_transferred:
             patch.give_up("")
             raise NotNow
         call.transfer(patch, at_once=at_once)
-        return record
+        return placed.record
 
     async def close(self) -> None:
         """Decide nothing more."""

@@ -84,7 +84,7 @@ class WebCalls:
         self._board.open_for_calls()
         route = await self._decide(request.route)
         self._board.open_for_calls()
-        lease = self._parts.lease_web(route)
+        lease = await self._parts.lease_web(route)
         route = replace(route, decision=lease.decision)
         record = CallRecord(
             id=new_id("call"),

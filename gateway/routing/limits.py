@@ -1,7 +1,7 @@
 """How many calls at once, and how many new ones a second: counters that every call takes and gives back."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, Self
@@ -83,10 +83,16 @@ class Lease:
     A context manager, so that no path out of a call can forget it.
     """
 
-    __slots__ = ("_claims", "_limits", "decision", "wait")
+    __slots__ = ("_claims", "_give_back", "decision", "wait")
 
-    def __init__(self, limits: "Limits", claims: Sequence[Claim], decision: Decision, wait: float) -> None:
-        self._limits = limits
+    def __init__(
+        self,
+        give_back: Callable[[Sequence[Claim]], None],
+        claims: Sequence[Claim],
+        decision: Decision,
+        wait: float,
+    ) -> None:
+        self._give_back = give_back
         self._claims = tuple(claims)
         self.decision = decision
         "The call's decision, with the limits that were looked at."
@@ -96,7 +102,7 @@ class Lease:
     def release(self) -> None:
         """Give the places back."""
         claims, self._claims = self._claims, ()
-        self._limits.give_back(claims)
+        self._give_back(claims)
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +144,7 @@ class Limits:
             self._due[trunk.id] = max(self._due.get(trunk.id, now), now) + 1.0 / trunk.calls_per_second
             checks.append(_rate_check(trunk, f"to dial in {wait:.1f} s" if wait else "at once"))
         self._taken.update((claim.scope, claim.id) for claim in claims)
-        return Lease(self, claims, replace(decision, checks=(*decision.checks, *checks)), wait)
+        return Lease(self.give_back, claims, replace(decision, checks=(*decision.checks, *checks)), wait)
 
     def give_back(self, claims: Sequence[Claim]) -> None:
         """Free the places of a lease; only the lease calls this."""

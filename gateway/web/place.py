@@ -84,7 +84,7 @@ async def place(visit: Visit) -> Response:
     given = {name: form.text(name)[:2000] for name in ("from", "to", "parameters", "max_seconds")}
     try:
         request = await _request(visit, given)
-        record = await visit.site.parts.placing.place(request)
+        record = (await visit.site.parts.placing.place(request)).record
     except Rejected as refusal:
         return await _form(visit, given, refusal.message, refusal.decision, 409)
     except Refused as refusal:

@@ -24,7 +24,7 @@ async def ring_out(visit: Visit) -> Response:
     number, to = await own_number(visit), visit.form.text("to")[:40]
     route = OutboundRequest(visit.workspace.id, to, from_number=number.e164)
     try:
-        record = await visit.site.parts.placing.place(CallRequest(route, visit.by))
+        record = (await visit.site.parts.placing.place(CallRequest(route, visit.by))).record
     except Rejected as refusal:
         return await shown(visit, number, Tried(to, refusal.message, refusal.decision), 409)
     except Refused as refusal:

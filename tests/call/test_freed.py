@@ -19,6 +19,7 @@ from gateway.call.recording import CallRecording
 from gateway.call.sip_leg import SipLeg
 from gateway.call.web_calls import WebCallRequest
 from gateway.media.receiver import RtpReceiver
+from gateway.routing.decision import Rejected
 from gateway.routing.table import RecordingMode
 from gateway.routing.web import WebRequest
 from tests.call.browser import browser
@@ -176,6 +177,20 @@ async def test_calls_that_come_to_nothing(world: World, phone: Phone, kept: Kept
     await world.hears("call.ended", 2)
     await world.records()
     await all_is_freed(world, kept)
+
+
+async def test_calls_that_find_no_place(world: World, phone: Phone, kept: Kept) -> None:
+    """Refused when all had been made ready for them."""
+    await world.way_out(phone.uri())
+    await world.change_trunk(channel_limit=1)
+    await world.place()
+    (await phone.called()).ring()
+    await world.hears("agent.connected")
+    running = kept()
+    for _ in range(3):
+        with pytest.raises(Rejected, match="channel"):
+            await world.place()
+    assert kept() == running
 
 
 async def test_a_web_call(world: World, agent: Runtime, kept: Kept) -> None:

@@ -6,9 +6,11 @@ import time
 import pytest
 
 from gateway.call.custom_headers import check_headers
-from gateway.call.record import CallRecord
+from gateway.call.placing import CallRequest
+from gateway.call.record import CallRecord, EndReason
 from gateway.call.refusal import Refused
 from gateway.routing.decision import Reason, Rejected
+from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Secret
 from gateway.sip.digest import Authenticator, Stale, Verified
 from gateway.sip.events import ByeReceived, Cancelled
@@ -211,6 +213,22 @@ async def test_late_answer_after_our_cancel(world: World, phone: Phone) -> None:
     lines = [step["line"] for step in (await world.record()).ladder]
     assert "ACK" in lines
     assert lines[-2:] == ["BYE", "200 OK"]
+
+
+async def test_whoever_placed_a_call_can_await_its_ending(world: World, phone: Phone) -> None:
+    """The handle tells how it ended, to each who waits; who stops waiting ends nothing."""
+    await world.way_out(phone.uri())
+    asked = OutboundRequest(world.workspace.id, CALLEE, from_number=NUMBER)
+    placed = await world.gateway.placing.place(CallRequest(asked, "test"))
+    leg = await phone.called()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(placed.ended(), 0.05)
+    assert placed.record.ending is None
+    waiting = [asyncio.create_task(placed.ended()) for _ in range(2)]
+    leg.refuse(486)
+    assert {ending.reason for ending in await asyncio.gather(*waiting)} == {EndReason.USER_BUSY}
+    assert (await placed.ended()) is placed.record.ending
+    assert not world.gateway.switchboard.running()
 
 
 async def test_hung_up_on_request(world: World, agent: Runtime, phone: Phone) -> None:

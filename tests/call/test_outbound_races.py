@@ -10,6 +10,7 @@ from gateway.call.lookup import Lookup
 from gateway.call.once import Once
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord
+from gateway.call.switchboard import PlacedCall
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Increment
@@ -93,8 +94,8 @@ async def test_no_two_calls_are_promised_the_same_money(shop: World, phone: Phon
     placing = shop.gateway.placing
     both = [placing.place(asked(shop), make_sure), placing.place(asked(shop), make_sure)]
     one, other = await asyncio.gather(*both, return_exceptions=True)
-    assert sorted([isinstance(one, CallRecord), isinstance(other, CallRecord)]) == [False, True]
-    refused = other if isinstance(one, CallRecord) else one
+    assert sorted([isinstance(one, PlacedCall), isinstance(other, PlacedCall)]) == [False, True]
+    refused = other if isinstance(one, PlacedCall) else one
     assert isinstance(refused, Rejected)
     assert refused.reason is Reason.INSUFFICIENT_BALANCE
 

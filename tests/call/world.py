@@ -118,7 +118,8 @@ class World:
         """Ask for a call from the number."""
         extra = {name: fields.pop(name) for name in ("metadata", "notes", "id") if name in fields}
         asked = OutboundRequest(self.workspace.id, to, **{"from_number": NUMBER, **fields})
-        return await self.gateway.placing.place(CallRequest(asked, "test", headers=headers, **extra))
+        request = CallRequest(asked, "test", headers=headers, **extra)
+        return (await self.gateway.placing.place(request)).record
 
     async def version(self, *, publish: bool = True, **fields: Any) -> AgentVersion:
         """An agent with one version; the runtime's URL unless told otherwise."""
