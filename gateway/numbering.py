@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.config import ConfigError, Problem
-from gateway.routing.importer import DataError, decoded, read_countries, read_special_ranges
+from gateway.routing.groups import GroupBook
+from gateway.routing.importer import (
+    DataError,
+    decoded,
+    read_countries,
+    read_network_groups,
+    read_special_ranges,
+)
 from gateway.routing.plan import NumberingPlan
 from gateway.settings import OutboundSettings
 
@@ -31,6 +38,11 @@ def load_plan(settings: OutboundSettings) -> NumberingPlan:
     countries = _read("countries_file", settings.countries_file, COUNTRIES, read_countries)
     ranges = _read("special_ranges_file", settings.special_ranges_file, SPECIAL_RANGES, read_special_ranges)
     return NumberingPlan(countries, ranges)
+
+
+def known_groups(plan: NumberingPlan) -> GroupBook:
+    """The network groups that ship with the package."""
+    return GroupBook(plan, read_network_groups(shipped(NETWORK_GROUPS)))
 
 
 def _read(key: str, own: Path | None, name: str, parse: Callable[[str], T]) -> T:

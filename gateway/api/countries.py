@@ -1,6 +1,6 @@
 """`/v1/phone-country-rules` and `/v1/phone-number-pricing`: where calls may go, and what a number costs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.calls import json
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
+from gateway.routing.groups import opened_by_country
 from gateway.routing.plan import Country, NumberingPlan
-from gateway.routing.table import NetworkGroup
 from gateway.store.workspaces import Workspaces
 
 SHAPE = ConfigDict(use_attribute_docstrings=True)
@@ -99,7 +99,7 @@ def countries(
     async def list_enabled_groups(caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Where this workspace may call: one rule a country, its enabled network groups added up."""
         workspace = await workspaces.get(caller.workspace_id)
-        opened = _opened(workspace.network_groups)
+        opened = opened_by_country(workspace.network_groups)
         return json([_enabled(by_iso[iso], prefixes) for iso, prefixes in opened.items() if iso in by_iso])
 
     @router.get("/phone-number-pricing", response_model=list[NumberPrice], responses=answers())
@@ -129,20 +129,6 @@ def _rule(country: Country) -> dict[str, object]:
         "prefixes": list(country.prefixes),
         "is_deleted": False,
     }
-
-
-def _opened(groups: Iterable[NetworkGroup]) -> dict[str, list[str]]:
-    """Prefixes by country; a group without any opens the whole country, whatever others list."""
-    found: dict[str, list[str]] = {}
-    whole = set()
-    for group in groups:
-        if group.enabled:
-            iso = group.country_iso.upper()
-            prefixes = found.setdefault(iso, [])
-            prefixes += [prefix for prefix in group.prefixes if prefix not in prefixes]
-            if not group.prefixes:
-                whole.add(iso)
-    return {iso: [] if iso in whole else prefixes for iso, prefixes in found.items()}
 
 
 def _enabled(country: Country, prefixes: list[str]) -> dict[str, object]:

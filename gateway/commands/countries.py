@@ -15,8 +15,8 @@ from gateway.commands.sheets import read_sheet
 from gateway.store.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from gateway.routing.groups import GroupBook, KnownGroup
     from gateway.routing.table import NetworkGroup, Workspace
-    from gateway.web.groups import GroupBook, KnownGroup
 
 app = noun("Which countries and network groups a workspace may call.")
 
@@ -42,7 +42,7 @@ def list_all(
     """List what a workspace may call; with a search, all that it finds."""
 
     async def work(session: Session) -> None:
-        from gateway.web.groups import searched
+        from gateway.routing.groups import searched
 
         owner = await session.there.workspaces.find(workspace)
         found = searched(_book(session).of(owner), search)
@@ -96,6 +96,7 @@ def import_file(
 
     async def work(session: Session) -> None:
         from gateway.numbering import NETWORK_GROUPS, load_plan
+        from gateway.routing.groups import merged
         from gateway.routing.importer import read_network_groups
 
         plan = load_plan(session.config.outbound)
@@ -103,8 +104,7 @@ def import_file(
         owner = await session.there.workspaces.find(workspace)
 
         def replaced(before: "Workspace") -> "Sequence[NetworkGroup]":
-            kept = {_key(each): each for each in before.network_groups} if keep else {}
-            return [*(kept | {_key(each): each for each in groups}).values()]
+            return merged(before.network_groups if keep else (), groups)
 
         changed = await session.there.workspaces.change_groups(owner.id, replaced, session.by)
         enabled = sum(each.enabled for each in changed.network_groups)
@@ -150,7 +150,7 @@ def _switch(
     enabled: bool,
 ) -> None:
     async def work(session: Session) -> None:
-        from gateway.web.groups import switched
+        from gateway.routing.groups import switched
 
         book = _book(session)
         owner = await session.there.workspaces.find(workspace)
@@ -169,10 +169,9 @@ def _switch(
 
 
 def _book(session: Session) -> "GroupBook":
-    from gateway.numbering import load_plan
-    from gateway.web.groups import GroupBook
+    from gateway.numbering import known_groups, load_plan
 
-    return GroupBook(load_plan(session.config.outbound))
+    return known_groups(load_plan(session.config.outbound))
 
 
 def _find(known: "Sequence[KnownGroup]", country: str, group: str | None) -> "list[KnownGroup]":
@@ -191,10 +190,6 @@ def _find(known: "Sequence[KnownGroup]", country: str, group: str | None) -> "li
         raise InvalidInput("group", group, f"{theirs[0].country.name} has {names_there}")
     return found
 
-    return group.country_iso, group.name
-
-
-def _key(group: "NetworkGroup") -> tuple[str, str]:
     return group.country_iso, group.name
 
 

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.numbering import known_groups
 from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
 from gateway.store.ids import new_id
 from gateway.web import guard
 from gateway.web.assets import Assets
 from gateway.web.forms import Form, NotAForm, TooLarge, form_of, query_of
-from gateway.web.groups import GroupBook
 from gateway.web.login import Login
 from gateway.web.page import THEME_COOKIE, THEMES, Page, Visit, complaint, safe_path, theme_of
 from gateway.web.parts import Parts
@@ -38,7 +38,7 @@ class Site:
         self.places = frozenset(page.path for page in pages if page.method == "GET")
         "The addresses that there are, so that no page links to one that there is not."
         self.assets = Assets()
-        self.groups = GroupBook(parts.placing.plan)
+        self.groups = known_groups(parts.placing.plan)
         self.price_indexes: dict[int, PriceIndex] = {}
         "The loaded rate decks in order, by their identity; each holds its deck, so that none is mistaken."
         self.login = Login(self)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from gateway.routing.groups import KnownGroup, searched, switched
 from gateway.routing.rating import RateDeck
 from gateway.store.fields import WORKSPACE, parse_fields
 from gateway.store.number_list import NumberFilter
-from gateway.web.groups import KnownGroup, searched, switched
 from gateway.web.page import Page, Visit, get, post
 from gateway.web.prices import PriceIndex, PriceSpan
 from gateway.web.verdicts import verdicts

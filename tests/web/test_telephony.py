@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.routing.groups import KnownGroup
 from gateway.routing.plan import Country
 from gateway.routing.rating import Rate, RateDeck
-from gateway.routing.table import NetworkGroup, Workspace
-from gateway.web.groups import KnownGroup, searched, switched
+from gateway.routing.table import NetworkGroup
 from gateway.web.prices import PriceIndex
 from tests.call.world import World
 from tests.web.test_calls import outbound_line
@@ -17,44 +17,7 @@ pytestmark = pytest.mark.one_loop
 
 INDIA = Country("IN", "India", "91", (), 10)
 MOBILE = KnownGroup(INDIA, NetworkGroup("IN", "India - Mobile", ("98", "99"), enabled=False))
-FIXED = KnownGroup(INDIA, NetworkGroup("IN", "India - Fixed", ("22",), enabled=False))
 BRITAIN = KnownGroup(Country("GB", "United Kingdom", "44"), NetworkGroup("GB", "United Kingdom", (), False))
-ALL = [BRITAIN, FIXED, MOBILE]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("", ALL),
-        ("india", [FIXED, MOBILE]),
-        ("MOBILE", [MOBILE]),
-        ("in", [FIXED, MOBILE]),
-        ("gb", [BRITAIN]),
-        ("+91 98", [MOBILE]),
-        ("9198", [MOBILE]),
-        ("98", [MOBILE]),
-        ("+91 9876543210", [MOBILE]),
-        ("+4420", [BRITAIN]),
-        ("7", []),
-        ("nowhere", []),
-    ],
-)
-def test_search(text: str, found: list[KnownGroup]) -> None:
-    """Groups are found by country, ISO code, name, and by prefix with or without the calling code."""
-    assert searched(ALL, text) == found
-
-
-def test_switching() -> None:
-    """Only what is named changes; a group that was never enabled leaves no row behind when it is disabled."""
-    workspace = Workspace("org_1", "A")
-    on = switched(workspace, ALL, [MOBILE.key, "XX|none"], True)
-    assert [(group.name, group.enabled, group.prefixes) for group in on] == [
-        ("India - Mobile", True, ("98", "99"))
-    ]
-    open_one = Workspace("org_1", "A", network_groups=on)
-    known = [KnownGroup(INDIA, on[0]), FIXED]
-    assert switched(open_one, known, [FIXED.key], False) == on
-    assert [group.enabled for group in switched(open_one, known, [MOBILE.key], False)] == [False]
 
 
 def test_price_spans() -> None:

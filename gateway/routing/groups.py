@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.numbering import NETWORK_GROUPS, shipped
-from gateway.routing.importer import read_network_groups
 from gateway.routing.plan import Country, NumberingPlan
 from gateway.routing.table import NetworkGroup, Workspace
 from gateway.routing.typed import cleaned
@@ -31,16 +29,16 @@ class KnownGroup:
 
 
 class GroupBook:
-    """All network groups that ship with the gateway, by country."""
+    """All network groups that are known, whether or not a workspace has them."""
 
-    def __init__(self, plan: NumberingPlan) -> None:
+    def __init__(self, plan: NumberingPlan, groups: Iterable[NetworkGroup]) -> None:
         self._countries: Mapping[str, Country] = {country.iso: country for country in plan.countries}
-        self._shipped = {_key(group): group for group in read_network_groups(shipped(NETWORK_GROUPS))}
+        self._groups = _by_key(groups)
 
     def of(self, workspace: Workspace) -> list[KnownGroup]:
         """Every group, as the workspace has it; by country and name."""
-        known = {key: replace(group, enabled=False) for key, group in self._shipped.items()}
-        known.update({_key(group): group for group in workspace.network_groups})
+        known = {key: replace(group, enabled=False) for key, group in self._groups.items()}
+        known.update(_by_key(workspace.network_groups))
         found = [
             KnownGroup(self._countries[group.country_iso], group)
             for group in known.values()
@@ -51,6 +49,10 @@ class GroupBook:
 
 def _key(group: NetworkGroup) -> tuple[str, str]:
     return group.country_iso, group.name
+
+
+def _by_key(groups: Iterable[NetworkGroup]) -> dict[tuple[str, str], NetworkGroup]:
+    return {_key(group): group for group in groups}
 
 
 def searched(groups: Iterable[KnownGroup], text: str) -> list[KnownGroup]:
@@ -84,8 +86,27 @@ def switched(
     """The workspace's groups with some of them enabled or disabled; keys that are unknown change nothing."""
     wanted = set(keys)
     changed = {_key(each.group): replace(each.group, enabled=enabled) for each in known if each.key in wanted}
-    kept = {_key(group): group for group in workspace.network_groups}
+    kept = _by_key(workspace.network_groups)
     # What was never enabled needs no row to stay disabled.
     return tuple(
         {**kept, **{key: group for key, group in changed.items() if enabled or key in kept}}.values()
     )
+
+
+def merged(groups: Iterable[NetworkGroup], others: Iterable[NetworkGroup]) -> tuple[NetworkGroup, ...]:
+    """Both, each group once; where both have it, as the others do."""
+    return tuple((_by_key(groups) | _by_key(others)).values())
+
+
+def opened_by_country(groups: Iterable[NetworkGroup]) -> dict[str, list[str]]:
+    """The prefixes that enabled groups open; a group without any opens the whole country: none are listed."""
+    opened: dict[str, list[str]] = {}
+    whole = set()
+    for group in groups:
+        if group.enabled:
+            iso = group.country_iso.upper()
+            prefixes = opened.setdefault(iso, [])
+            prefixes += [prefix for prefix in group.prefixes if prefix not in prefixes]
+            if not group.prefixes:
+                whole.add(iso)
+    return {iso: [] if iso in whole else prefixes for iso, prefixes in opened.items()}
