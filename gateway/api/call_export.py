@@ -1,15 +1,12 @@
 """Calls as a CSV file, written while it is read."""
 
-import asyncio
-import csv
-import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from gateway.api.call_shape import call_detail, told_of
-from gateway.events.legible import legible, legible_json
+from gateway.events.call_sheet import Rows, call_sheet
 from gateway.store.call_texts import TextStore
-from gateway.store.calls import MAX_PAGE, CallFilter, in_parts
+from gateway.store.calls import CallFilter, CallRow
 from gateway.store.protocol import Store
 
 MAX_ROWS, MAX_ROWS_WITH_TEXTS = 10_000, 5_000
@@ -72,35 +69,12 @@ async def exported(
     store: Store, texts: TextStore, which: CallFilter | None, columns: Sequence[str]
 ) -> AsyncIterator[bytes]:
     """The file, a page at a time, up to `most_rows`; None: the file has no rows."""
-    yield _line(columns)
-    left = most_rows(columns)
-    which = which and replace(which, offset=0)
-    while which is not None and left > 0:
-        page = await store.list_calls(replace(which, limit=min(MAX_PAGE, left)))
-        for part in in_parts(page.calls):
-            posted = await texts.of([row.id for row in part]) if POSTED & set(columns) else {}
-            rows = [call_detail(row) | NOTHING | told_of(posted.get(row.id)) for row in part]
-            yield b"".join(_line([_cell(row, column) for column in columns]) for row in rows)
-            await asyncio.sleep(0)
-        left -= len(page.calls)
-        if page.next is None:
-            return
-        which = replace(which, after=page.next)
 
+    async def rows_of(calls: Sequence[CallRow]) -> Rows:
+        posted = await texts.of([row.id for row in calls]) if POSTED & set(columns) else {}
+        details = [call_detail(row) | NOTHING | told_of(posted.get(row.id)) for row in calls]
+        return [[detail[column] for column in columns] for detail in details]
 
-def _cell(row: Mapping[str, object], column: str) -> str:
-    value = row[column]
-    if value is None:
-        return ""
-    if isinstance(value, Mapping | list | tuple):
-        return legible_json(value) if value else ""
-    text = legible(str(value))
-    # What begins so is a formula to a spreadsheet, and strangers choose what stands in From.
-    dangerous = text[:1] in "=-@" or (text[:1] == "+" and not text[1:].isdigit())
-    return "'" + text if text and dangerous else text
-
-
-def _line(cells: Sequence[str]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue().encode()
+    most = 0 if which is None else most_rows(columns)
+    async for part in call_sheet(store, replace(which or CallFilter(), offset=0), columns, most, rows_of):
+        yield part

@@ -1,7 +1,6 @@
 """Call history, the calls that go on now, and their export."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,13 +8,13 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.api.call_query import numbers_in
 from gateway.call.record import EndReason, Status
+from gateway.events.call_sheet import Rows, call_sheet
 from gateway.routing.decision import Reason
 from gateway.routing.typed import cleaned
-from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor, in_parts
+from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, Cursor
 from gateway.store.fields import moment
 from gateway.web import words
 from gateway.web.page import Page, Visit, get, post
-from gateway.web.sheet import line
 
 SIZE = 50
 MOST_EXPORTED = 10_000
@@ -151,26 +150,15 @@ def _back(visit: Visit) -> str:
 
 async def export(visit: Visit) -> Response:
     """The filtered list as CSV."""
-    narrowed = await visit.site.parts.store.narrowed(_asked(visit).which)
-    which = replace(narrowed, limit=MAX_PAGE)
+    store = visit.site.parts.store
+    sheet = call_sheet(store, await store.narrowed(_asked(visit).which), COLUMNS, MOST_EXPORTED, _rows)
     name = f"calls-{visit.site.parts.now():%Y%m%d-%H%M%S}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return StreamingResponse(_lines(visit, which), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(sheet, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _lines(visit: Visit, which: CallFilter) -> AsyncIterator[str]:
-    """One line a call; a page at a time, so that neither memory nor database holds them all."""
-    yield line(COLUMNS)
-    sent = 0
-    while sent < MOST_EXPORTED:
-        page = await visit.site.parts.store.list_calls(which)
-        for part in in_parts(page.calls[: MOST_EXPORTED - sent]):
-            yield "".join(line(_cells(row)) for row in part)
-            await asyncio.sleep(0)
-        sent += len(page.calls)
-        if page.next is None:
-            return
-        which = replace(which, after=page.next)
+async def _rows(calls: Sequence[CallRow]) -> Rows:
+    return map(_cells, calls)
 
 
 def _cells(row: CallRow) -> Sequence[object]:

@@ -8,13 +8,12 @@ import pytest
 import typer
 from rich.console import Console
 
-from gateway.api.call_export import _cell as exported
 from gateway.commands import output
 from gateway.commands.following import line_sink
 from gateway.events.bus import Event
+from gateway.events.call_sheet import line
 from gateway.events.legible import UNSAFE, escaped_json, legible, legible_json, legible_values
 from gateway.events.log import log_sink
-from gateway.web.sheet import line
 
 HOSTILE = {
     "clear the screen": "\x1b[2J\x1b[H",
@@ -126,9 +125,8 @@ def test_a_call_that_is_followed(hostile: str) -> None:
 
 def test_csv(hostile: str) -> None:
     """A cell is a line of text, and no formula."""
-    for text in (exported({"detail": hostile}, "detail"), line([hostile]).rstrip("\r\n")):
-        assert not UNSAFE.search(text)
-    assert not UNSAFE.search(exported({"metadata": {hostile: hostile}}, "metadata"))
+    for cell in (hostile, {hostile: hostile}):
+        assert not UNSAFE.search(line([cell]).rstrip("\r\n"))
 
 
 @pytest.mark.parametrize("text", HARMLESS)
