@@ -208,10 +208,9 @@ class Gateway:
     async def _take_name(self) -> None:
         """First of all: nothing of a gateway that runs already may be touched."""
         name, file = self.config.gateway.name, NameFile(self.config.name_file)
-        self.tenure = Tenure(name, Database(self.config.store_url), file, self.bus.tell)
+        self.tenure = Tenure(name, Database(self.config.store_url), file, self.bus.tell, self._name_lost)
         await self.tenure.take()
         self._open.push_async_callback(self.tenure.give_up)
-        self.tenure.on_lost = self._name_lost
         living = asyncio.create_task(self.tenure.run(), name="tenure")
         self._open.push_async_callback(self.tenure.leave, living)
 

@@ -172,16 +172,18 @@ class NameFile:
 class Tenure:
     """This process has its gateway's name: `take` it first of all, `run` beside, `give_up` last of all."""
 
-    def __init__(self, name: str, database: Database, file: NameFile, tell: Tell) -> None:
+    def __init__(
+        self, name: str, database: Database, file: NameFile, tell: Tell, on_lost: Callable[[], None]
+    ) -> None:
+        """`on_lost` is called once, when another process turns out to have the name."""
         self.name = name
         self.died_ms: int | None = None
         "The monotonic clock of an earlier run at its last sign of life, where it died; None: it was stopped."
-        self.on_lost: Callable[[], None] = lambda: None
-        "Called once, when another process turns out to have the name."
         self.is_lost = False
         self._database = database
         self._file = file
         self._tell = tell
+        self._on_lost = on_lost
         self._leaving = asyncio.Event()
         self._written_at = time.monotonic()
         self._trouble = ""
@@ -243,7 +245,7 @@ class Tenure:
         """The name is another process's."""
         if not self.is_lost:
             self.is_lost = True
-            self.on_lost()
+            self._on_lost()
 
     async def give_up(self) -> None:
         """Leave the name to whoever wants it, at once."""

@@ -32,7 +32,9 @@ def make(url: URL, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPa
 
     def process(disk: str = "one", name: str = "gw") -> Tenure:
         file = NameFile(tmp_path / disk / f"gateway-{name}.lock")
-        return Tenure(name, Database(url), file, lambda what, /, **_: told.append(what))
+        return Tenure(
+            name, Database(url), file, lambda what, /, **_: told.append(what), lambda: told.append("lost")
+        )
 
     return process
 
@@ -143,12 +145,10 @@ async def test_a_death_is_known_until_its_calls_are_closed(make: Make) -> None:
     await fourth.give_up()
 
 
-async def test_a_process_that_slept_finds_its_name_gone(make: Make) -> None:
+async def test_a_process_that_slept_finds_its_name_gone(make: Make, told: list[str]) -> None:
     """It writes nothing any more, and says so once."""
     sleeper, other = make(), make("two")
     await sleeper.take()
-    lost: list[bool] = []
-    sleeper.on_lost = lambda: lost.append(True)
     await other.take()
     with pytest.raises(NameLost):
         async with sleeper._database.writing() as connection:
@@ -156,7 +156,7 @@ async def test_a_process_that_slept_finds_its_name_gone(make: Make) -> None:
     async with other._database.writing() as connection:
         await other.fence(connection)
     await asyncio.wait_for(sleeper.run(), 5)
-    assert lost == [True]
+    assert told.count("lost") == 1
     await sleeper.give_up()
     async with other._database.reading() as connection:
         assert (await connection.execute(gateways.select())).mappings().one()["token"] == other.token
