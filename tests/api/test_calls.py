@@ -92,62 +92,67 @@ async def test_call_is_placed_and_read_back(out: Api, carrier: Carrier) -> None:
     assert [each["id"] for each in listed] == [made["id"]]
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "reason"),
-    [
-        ({"phone_number": None}, 400, "destination_missing"),
-        ({"phone_number": "12"}, 400, "destination_short_code"),
-        ({"phone_number": "+141555501"}, 400, "destination_impossible"),
-        ({"phone_number": "+19005550100"}, 403, "destination_premium"),
-        ({"agent_id": "agent_other"}, 404, "agent_missing"),
-        ({"agent_version_number": 9}, 404, "version_missing"),
-        ({"from_number": "+14155559999"}, 403, "caller_id_not_allowed"),
-    ],
-)
+REFUSED: list[tuple[dict[str, Any], int, str]] = [
+    ({"phone_number": None}, 400, "destination_missing"),
+    ({"phone_number": "12"}, 400, "destination_short_code"),
+    ({"phone_number": "+141555501"}, 400, "destination_impossible"),
+    ({"phone_number": "+19005550100"}, 403, "destination_premium"),
+    ({"agent_id": "agent_other"}, 404, "agent_missing"),
+    ({"agent_version_number": 9}, 404, "version_missing"),
+    ({"from_number": "+14155559999"}, 403, "caller_id_not_allowed"),
+]
+
+
 async def test_refusal_says_why_and_records_nothing(
-    out: Api, carrier: Carrier, change: dict[str, Any], status: int, reason: str
+    out: Api, carrier: Carrier, subtests: pytest.Subtests
 ) -> None:
     """Each rule has its status and reason, the whole decision goes along, and nothing has happened."""
-    answer = await out.client.post("/v1/calls", json={**ASKED, **change})
-    said = answer.json()
-    assert (answer.status_code, said["reason"]) == (status, reason)
-    assert said["decision"]["checks"][-1]["outcome"] == "fail"
-    await out.world.store.flush()
-    assert (await out.client.get("/v1/calls")).json() == []
-    assert not carrier.invites
+    for change, status, reason in REFUSED:
+        with subtests.test(str((change, status, reason))[:80]):
+            answer = await out.client.post("/v1/calls", json={**ASKED, **change})
+            said = answer.json()
+            assert (answer.status_code, said["reason"]) == (status, reason)
+            assert said["decision"]["checks"][-1]["outcome"] == "fail"
+            await out.world.store.flush()
+            assert (await out.client.get("/v1/calls")).json() == []
+            assert not carrier.invites
 
 
-@pytest.mark.parametrize(
-    ("body", "field", "said"),
-    [
-        ({"phone_number": 5}, "phone_number", "should be"),
-        ({"metadata": []}, "metadata", "should be an object"),
-        ({"metadata": {"n": 2**70}}, "metadata", "should be an object of JSON that can be kept"),
-        ({"notes": {str(n): n for n in range(16)}}, "notes", "at most 15 keys, not 16"),
-        ({"agent_version_number": "1"}, "agent_version_number", "should be a whole number"),
-        ({"ring_duration_sec": 0}, "ring_duration_sec", "greater than or equal to 1"),
-        ({"to_phone_number": THEM}, "to_phone_number", "is no field of this request"),
-        ({"headers": {"Via": "x"}}, "headers.Via", "is not a header that a request may set"),
-        ({"headers": {"X-A": "b\r\nVia: x"}}, "headers.X-A", "should be printable ASCII"),
-    ],
-)
-async def test_wrong_fields_are_named(out: Api, body: dict[str, Any], field: str, said: str) -> None:
+MISTAKES: list[tuple[dict[str, Any], str, str]] = [
+    ({"phone_number": 5}, "phone_number", "should be"),
+    ({"metadata": []}, "metadata", "should be an object"),
+    ({"metadata": {"n": 2**70}}, "metadata", "should be an object of JSON that can be kept"),
+    ({"notes": {str(n): n for n in range(16)}}, "notes", "at most 15 keys, not 16"),
+    ({"agent_version_number": "1"}, "agent_version_number", "should be a whole number"),
+    ({"ring_duration_sec": 0}, "ring_duration_sec", "greater than or equal to 1"),
+    ({"to_phone_number": THEM}, "to_phone_number", "is no field of this request"),
+    ({"headers": {"Via": "x"}}, "headers.Via", "is not a header that a request may set"),
+    ({"headers": {"X-A": "b\r\nVia: x"}}, "headers.X-A", "should be printable ASCII"),
+]
+"What is asked for besides, the field that is wrong, and what is said of it."
+
+
+async def test_wrong_fields_are_named(out: Api, subtests: pytest.Subtests) -> None:
     """A request that is written wrongly is 400, with the field, what stood there and what would be right."""
-    answer = await out.client.post("/v1/calls", json=ASKED | body)
-    assert answer.status_code == 400, answer.text
-    (problem,) = answer.json()["problems"]
-    assert problem["field"] == field
-    assert said in problem["expected"]
+    for body, field, said in MISTAKES:
+        with subtests.test(str((body, field, said))[:80]):
+            answer = await out.client.post("/v1/calls", json=ASKED | body)
+            assert answer.status_code == 400, answer.text
+            (problem,) = answer.json()["problems"]
+            assert problem["field"] == field
+            assert said in problem["expected"]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"metadata": {"a": "\\ud800"}}', b"\xff", b"[" * 9999]
-)
-async def test_what_is_no_request_is_400(out: Api, content: bytes) -> None:
+NO_REQUESTS: list[bytes] = [b"", b"{", b"[]", b'{"metadata": {"a": "\\ud800"}}', b"\xff", b"[" * 9999]
+
+
+async def test_what_is_no_request_is_400(out: Api, subtests: pytest.Subtests) -> None:
     """No JSON, other JSON, half a character, too deep: 400 in the usual shape."""
-    headers = {"Content-Type": "application/json"}
-    answer = await out.client.post("/v1/calls", content=content, headers=headers)
-    assert (answer.status_code, answer.json()["statusCode"]) == (400, 400)
+    for content in NO_REQUESTS:
+        with subtests.test(str(content)[:80]):
+            headers = {"Content-Type": "application/json"}
+            answer = await out.client.post("/v1/calls", content=content, headers=headers)
+            assert (answer.status_code, answer.json()["statusCode"]) == (400, 400)
 
 
 async def test_creeping_body_is_413(out: Api) -> None:

@@ -11,35 +11,30 @@ NUMBERS = "/v1/organization-phone-numbers"
 LINK = {"phoneNumber": "+12025550177", "terminationUri": "sip.example.com", "authMode": "ip"}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "sent", "field"),
-    [
-        ("POST", "/sip-trunks", {**LINK, "authMode": "userpass"}, "sipTrunkUserName"),
-        ("POST", "/sip-trunks", {**LINK, "sipTrunkPassword": "x"}, "sipTrunkPassword"),
-        ("POST", "/sip-trunks", {**LINK, "terminationUri": "sip:a"}, "terminationUri"),
-        ("POST", "/sip-trunks", {**LINK, "authMode": 7}, "authMode"),
-        ("POST", "/sip-trunks", {**LINK, "sources": [7]}, "sources.0"),
-        ("POST", "/sip-trunks", {**LINK, "nickname": "x" * 65}, "nickname"),
-        ("POST", "/purchase", {"phoneNumber": "+12025550110"}, "countryISO"),
-        ("POST", "/purchase", {"phoneNumber": "+12025550110", "countryISO": "ZZ"}, "countryISO"),
-        ("GET", "/plivo-numbers?country_iso=ZZ", None, "country_iso"),
-        ("GET", "/readiness?country_iso=US&type=none", None, "type"),
-        ("GET", "?limit=0", None, "limit"),
-        ("PATCH", "/phn_test", {"inbound_split": [{"agent_version_id": "ver_1"}]}, "inbound_split.0.weight"),
-    ],
-)
-async def test_fields_have_the_clients_names(
-    shop: Api,  # noqa: F811
-    method: str,
-    path: str,
-    sent: Any,
-    field: str,
-) -> None:
+MISTAKES: list[tuple[str, str, Any, str]] = [
+    ("POST", "/sip-trunks", {**LINK, "authMode": "userpass"}, "sipTrunkUserName"),
+    ("POST", "/sip-trunks", {**LINK, "sipTrunkPassword": "x"}, "sipTrunkPassword"),
+    ("POST", "/sip-trunks", {**LINK, "terminationUri": "sip:a"}, "terminationUri"),
+    ("POST", "/sip-trunks", {**LINK, "authMode": 7}, "authMode"),
+    ("POST", "/sip-trunks", {**LINK, "sources": [7]}, "sources.0"),
+    ("POST", "/sip-trunks", {**LINK, "nickname": "x" * 65}, "nickname"),
+    ("POST", "/purchase", {"phoneNumber": "+12025550110"}, "countryISO"),
+    ("POST", "/purchase", {"phoneNumber": "+12025550110", "countryISO": "ZZ"}, "countryISO"),
+    ("GET", "/plivo-numbers?country_iso=ZZ", None, "country_iso"),
+    ("GET", "/readiness?country_iso=US&type=none", None, "type"),
+    ("GET", "?limit=0", None, "limit"),
+    ("PATCH", "/phn_test", {"inbound_split": [{"agent_version_id": "ver_1"}]}, "inbound_split.0.weight"),
+]
+
+
+async def test_fields_have_the_clients_names(shop: Api, subtests: pytest.Subtests) -> None:  # noqa: F811
     """In bodies, queries, lists and objects, whether the shape refuses or the rules behind it do."""
-    answer = await shop.client.request(method, f"{NUMBERS}{path}", json=sent)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["problems"][0]["field"] == field
-    assert "outbound_" not in answer.text
+    for method, path, sent, field in MISTAKES:
+        with subtests.test(str((method, path, sent, field))[:80]):
+            answer = await shop.client.request(method, f"{NUMBERS}{path}", json=sent)
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["problems"][0]["field"] == field
+            assert "outbound_" not in answer.text
 
 
 async def test_a_header_has_its_name(api: Api) -> None:
@@ -49,21 +44,22 @@ async def test_a_header_has_its_name(api: Api) -> None:
     assert answer.json()["problems"][0]["field"] == "Idempotency-Key"
 
 
-@pytest.mark.parametrize(
-    ("path", "sent", "near"),
-    [
-        ("/v1/calls", {"phone_number": "+14155550100", "metdata": {}}, "metadata"),
-        (f"{NUMBERS}/purchase", {"phoneNumbr": "+12025550110", "countryISO": "US"}, "phoneNumber"),
-        (f"{NUMBERS}/sip-trunks", {**LINK, "terminationUrl": "a"}, "terminationUri"),
-        ("/v1/agents", {"name": "A", "runtime_ulr": "ws://a"}, "runtime_url"),
-        ("/v1/user-webhooks", {"url": "https://a.example", "event": []}, "events"),
-    ],
-)
-async def test_a_typing_mistake_gets_the_near_name(api: Api, path: str, sent: Any, near: str) -> None:
+TYPED: list[tuple[str, Any, str]] = [
+    ("/v1/calls", {"phone_number": "+14155550100", "metdata": {}}, "metadata"),
+    (f"{NUMBERS}/purchase", {"phoneNumbr": "+12025550110", "countryISO": "US"}, "phoneNumber"),
+    (f"{NUMBERS}/sip-trunks", {**LINK, "terminationUrl": "a"}, "terminationUri"),
+    ("/v1/agents", {"name": "A", "runtime_ulr": "ws://a"}, "runtime_url"),
+    ("/v1/user-webhooks", {"url": "https://a.example", "event": []}, "events"),
+]
+
+
+async def test_a_typing_mistake_gets_the_near_name(api: Api, subtests: pytest.Subtests) -> None:
     """A field that there is none of is never dropped in silence."""
-    answer = await api.client.post(path, json=sent)
-    assert answer.status_code == 400
-    assert f"did you mean {near}?" in answer.text
+    for path, sent, near in TYPED:
+        with subtests.test(str((path, sent, near))[:80]):
+            answer = await api.client.post(path, json=sent)
+            assert answer.status_code == 400
+            assert f"did you mean {near}?" in answer.text
 
 
 async def test_the_references_fields_are_taken(api: Api) -> None:

@@ -24,11 +24,17 @@ async def sent(api: Api, *pieces: bytes) -> bytes:
         writer.close()
 
 
-@pytest.mark.parametrize("line", [b"\x00\xff\r\n\r\n", b"INVITE sip:a@b SIP/2.0\r\n\r\n", b"GET\r\n\r\n"])
-async def test_what_is_no_http_is_400(api: Api, capfd: pytest.CaptureFixture[str], line: bytes) -> None:
+NO_HTTP: list[bytes] = [b"\x00\xff\r\n\r\n", b"INVITE sip:a@b SIP/2.0\r\n\r\n", b"GET\r\n\r\n"]
+
+
+async def test_what_is_no_http_is_400(
+    api: Api, capfd: pytest.CaptureFixture[str], subtests: pytest.Subtests
+) -> None:
     """A stranger's noise is refused and cut off, without a word in the log."""
-    assert b"400 Bad Request" in await sent(api, line)
-    assert capfd.readouterr().err == ""
+    for line in NO_HTTP:
+        with subtests.test(str(line)[:80]):
+            assert b"400 Bad Request" in await sent(api, line)
+            assert capfd.readouterr().err == ""
 
 
 async def test_headers_without_end_are_cut_off(api: Api) -> None:

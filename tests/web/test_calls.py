@@ -314,6 +314,7 @@ async def test_a_decision_leads_to_what_it_names(world: World, anna: Visitor) ->
     """Ids in a decision are links; what somebody else wrote there is text."""
     made = Trunk(new_id("trunk"), world.workspace.id, "Second", sources=("192.0.2.9",))
     trunk = await world.store.configuration.trunks.add(made, "test")
+    await world.store.refresh()
     found = f"by trunk “<b>{trunk.name}</b>” ({trunk.id}), version ver_{'0' * 26}"
     check = {"name": "number", "looked_at": NUMBER, "found": found, "outcome": "pass"}
     decision = {"allowed": True, "reason": None, "summary": "", "checks": [check], "near_misses": []}

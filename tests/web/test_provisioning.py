@@ -107,19 +107,17 @@ async def test_linking(world: World, anna: Visitor, phone: Phone) -> None:
     assert "<html" not in again.text
 
 
-@pytest.mark.parametrize(
-    ("wrong", "status", "told"),
-    [
-        ({"termination_uri": "sip:example.com"}, 400, "without sip: before it"),
-        ({"number": "12"}, 400, "possible international number"),
-        ({"password": ""}, 400, "User name and password are both needed."),
-        ({"auth_mode": "carrier pigeon"}, 400, "userpass or ip"),
-        ({"termination_uri": "127.0.0.1:9"}, 502, "SIP trunk registration failed"),
-    ],
-)
-async def test_links_that_fail(
-    world: World, anna: Visitor, wrong: dict[str, str], status: int, told: str
-) -> None:
+NO_LINKS: list[tuple[dict[str, str], int, str]] = [
+    ({"termination_uri": "sip:example.com"}, 400, "without sip: before it"),
+    ({"number": "12"}, 400, "possible international number"),
+    ({"password": ""}, 400, "User name and password are both needed."),
+    ({"auth_mode": "carrier pigeon"}, 400, "userpass or ip"),
+    ({"termination_uri": "127.0.0.1:9"}, 502, "SIP trunk registration failed"),
+]
+"What is wrong in the form, the answer's status, and what it says."
+
+
+async def test_links_that_fail(world: World, anna: Visitor, subtests: pytest.Subtests) -> None:
     """What is wrong is said in words, what was typed stays, and nothing is saved."""
     form = {
         "number": "+442079460018",
@@ -129,11 +127,13 @@ async def test_links_that_fail(
         "password": "secret",
         "act": "link",
     }
-    answer = await anna.post("/numbers/link", {**form, **wrong})
-    assert (answer.status_code, told in text_of(answer.text)) == (status, True), text_of(answer.text)
-    assert 'value="user"' in answer.text
-    assert await world.gateway.store.configuration.numbers.list_all() == []
-    assert len(await world.gateway.store.configuration.trunks.list_all()) == 1
+    for wrong, status, told in NO_LINKS:
+        with subtests.test(str((wrong, status, told))[:80]):
+            answer = await anna.post("/numbers/link", {**form, **wrong})
+            assert (answer.status_code, told in text_of(answer.text)) == (status, True), text_of(answer.text)
+            assert 'value="user"' in answer.text
+            assert await world.gateway.store.configuration.numbers.list_all() == []
+            assert len(await world.gateway.store.configuration.trunks.list_all()) == 1
 
 
 async def test_runtime(world: World, anna: Visitor, stranger: Visitor) -> None:
