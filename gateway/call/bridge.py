@@ -146,7 +146,9 @@ class Bridge(_HotBridge):
         recode = converter(self._format, phone.format)
         if recode is not None:
             # Before the first answer there is only a guess at what the phone will speak.
-            self.playout.recode(recode)
+            self.playout.recode(recode, phone.format.bytes_per_ms)
+            if phone.format.bytes_per_ms != self._format.bytes_per_ms:
+                self._pace = Pace(1000 * phone.format.bytes_per_ms, live=agent.dialect.live)
             self._format = phone.format
         self._frame_bytes = phone.frame_bytes
         self.playout.reframe(phone.frame_bytes, phone.format.silence(phone.ptime_ms))

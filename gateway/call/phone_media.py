@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from gateway.call.media_name import MediaName, Resolve
 from gateway.call.phone import MediaUser, Sink, Speak
 from gateway.media import comfort_noise
-from gateway.media.audio import AudioFormat, Converter, converter
-from gateway.media.codecs import Codec
+from gateway.media.audio import AudioFormat
+from gateway.media.codecs import Codec, Payload, payload_maker
 from gateway.media.dtmf import DIGITS
 from gateway.media.meter import Meter, spoken
 from gateway.media.plain import QUIET, PlainRun
@@ -120,7 +120,7 @@ class PhoneMedia(_HotPhone):
         self._epoch = time.time() - now
         "What the wall clock read when `now` was 0: RTCP's NTP times go on even where it is set meanwhile."
         self._waiting_since = now
-        self._encode: Converter | None = None
+        self._encode: Payload | None = None
         self._silence = self.format.silence(PTIME_MS)
         self._payload_types: frozenset[int] = frozenset()
         self._sender: RtpSender | None = None
@@ -222,7 +222,7 @@ class PhoneMedia(_HotPhone):
         if sender is None or run is None:
             return None
         if not self.may_send:
-            sender.skip(self.frame_bytes)  # timestamps go on (RFC 3550 section 5.1)
+            sender.skip()  # timestamps go on (RFC 3550 section 5.1)
         elif sender.digits_waiting:
             self._send_digit(sender)
         else:
@@ -236,10 +236,11 @@ class PhoneMedia(_HotPhone):
         sender = self._sender
         if sender is None:
             return
-        if frame is None:
+        encode = self._encode
+        if encode is not None:
+            frame = encode(frame)
+        elif frame is None:
             frame = self._silence
-        elif self._encode is not None:
-            frame = self._encode(frame)
         self.port.send(sender.packet(frame))
 
     def _send_digit(self, sender: RtpSender) -> None:
@@ -362,9 +363,9 @@ class PhoneMedia(_HotPhone):
         self.held = negotiated.on_hold
         self.may_send = negotiated.direction.sends and negotiated.remote is not None
         self._waiting_since = now
-        self._payload_types = frozenset(number for number, _ in negotiated.receives)
-        if negotiated.receives_events is not None:
-            self._payload_types |= {negotiated.receives_events}
+        self._payload_types = frozenset(
+            number for number, _ in (*negotiated.receives, *negotiated.receives_events)
+        )
         if negotiated.comfort_noise:
             self._payload_types |= {comfort_noise.PAYLOAD_TYPE}
         if self._receiver is None:
@@ -375,8 +376,8 @@ class PhoneMedia(_HotPhone):
         self._direct()
         if self._meter is not None:
             self._meter.ptime_ms = self.ptime_ms
-        self._encode = converter(self.format, negotiated.codec.format)
-        self._silence = negotiated.codec.format.silence(self.ptime_ms)
+        self._encode = payload_maker(self.format, negotiated.codec, negotiated.fmtp, self.ptime_ms)
+        self._silence = self.format.silence(self.ptime_ms)
         self._expect(negotiated)
 
     def _expect(self, negotiated: Negotiated) -> None:
@@ -415,10 +416,10 @@ class PhoneMedia(_HotPhone):
     def _begin(self, negotiated: Negotiated, now: float) -> None:
         self._receiver = RtpReceiver(
             dict(negotiated.receives),
-            negotiated.receives_events,
+            dict(negotiated.receives_events),
             sink=drop,
             on_digit=self._press,
-            clock_rate=negotiated.codec.clock_rate,
+            fmtp=negotiated.fmtp,
             max_wait_ms=self._settings.reorder_ms,
             max_stall_ms=self._settings.stall_ms,
             catch_up_ms=self._settings.catch_up_ms,
@@ -447,8 +448,13 @@ class PhoneMedia(_HotPhone):
     def _change(self, negotiated: Negotiated) -> None:
         assert self._sender is not None
         assert self._receiver is not None
-        self._sender.renegotiate(negotiated.payload_type, negotiated.event_payload_type, negotiated.ptime_ms)
-        self._receiver.relearn(dict(negotiated.receives), negotiated.receives_events)
+        self._sender.renegotiate(
+            negotiated.payload_type,
+            negotiated.event_payload_type,
+            negotiated.ptime_ms,
+            negotiated.codec.clock_rate,
+        )
+        self._receiver.relearn(dict(negotiated.receives), dict(negotiated.receives_events), negotiated.fmtp)
 
     def _direct(self) -> None:
         """Send the caller's audio where it belongs, by the shortest way."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from gateway.call.record import Ending, EndReason, Status
+from gateway.media.codecs import CODECS
 from gateway.media.offer_answer import NO_COMMON_CODEC, NotAcceptable
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.mending import MENDS, Mend
@@ -80,10 +81,10 @@ OTHER_MENDS: dict[EndReason, Mend] = {
         "gateway calls show CALL",
     ),
     EndReason.NO_COMMON_CODEC: Mend(
-        "Let the trunk have PCMU and PCMA, and the carrier offer one of them.",
+        f"Let the trunk have {' and '.join(CODECS)}, and the carrier offer one of them.",
         "/trunks",
         "",
-        "gateway trunks set TRUNK codecs=PCMU,PCMA",
+        f"gateway trunks set TRUNK codecs={','.join(CODECS)}",
     ),
     EndReason.BAD_SESSION: Mend(
         "Ask the carrier: what it says of its audio makes no sense.", "/calls", "", "gateway calls show CALL"

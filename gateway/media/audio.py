@@ -139,6 +139,23 @@ def in_whole_samples(audio_format: AudioFormat) -> Converter | None:
     return None if audio_format.sample_bytes == 1 else _whole_samples(lambda audio: audio)
 
 
+def in_whole_frames(convert: Converter, silence: bytes) -> Converter:
+    """A converter between rates that gives a frame for a frame; `silence` is one frame.
+
+    What its filter holds back at first is silence.
+    """
+    waiting = b""
+
+    def frame(audio: bytes) -> bytes:
+        nonlocal waiting
+        waiting += convert(audio)
+        made = silence[: max(0, len(silence) - len(waiting))] + waiting[: len(silence)]
+        waiting = waiting[len(silence) :]
+        return made
+
+    return frame
+
+
 def _whole_samples(convert: Converter) -> Converter:
     """Keep the odd byte at the end of an `l16` chunk for the next one."""
     odd = b""

@@ -34,9 +34,9 @@ class ComfortNoise:
         self._at = 0
 
     def more(self, count: int) -> bytes:
-        """The next `count` bytes, of a format of one byte a sample."""
+        """The next `count` bytes."""
         start = self._at
-        self._at = (start + count) % _PERIOD
+        self._at = (start + count) % len(self._audio)
         piece = self._audio[start : start + count]
         while len(piece) < count:
             piece += self._audio[: count - len(piece)]

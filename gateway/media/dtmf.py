@@ -64,6 +64,8 @@ class _Key:
     duration: int
     "Longest duration told of that segment."
     seen_at: float
+    per_ms: int
+    "Units of its timestamps in a millisecond."
     told: bool = False
 
     @property
@@ -92,9 +94,8 @@ class EventDetector:
     FORGOTTEN_AFTER = 1.0
     "Seconds after which an earlier timestamp is a new clock, not a packet that came late."
 
-    def __init__(self, on_digit: OnDigit, clock_rate: int = 8000) -> None:
+    def __init__(self, on_digit: OnDigit) -> None:
         self.on_digit = on_digit
-        self._per_ms = clock_rate // 1000
         self._press: _Key | None = None
         self._told: tuple[int, ...] = ()
         self.pressed = False
@@ -102,8 +103,10 @@ class EventDetector:
         self.ignored = 0
         "Events that are no digits, and payloads that are no events."
 
-    def receive(self, timestamp: int, payload: bytes, marker: bool, now: float) -> None:
-        """One telephone-event packet."""
+    def receive(
+        self, timestamp: int, payload: bytes, marker: bool, now: float, clock_rate: int = 8000
+    ) -> None:
+        """One telephone-event packet, of a payload type with that clock."""
         try:
             event = TelephoneEvent.parse(payload)
         except ValueError:
@@ -112,7 +115,7 @@ class EventDetector:
         if event.code >= len(DIGITS):
             self.ignored += 1
         elif timestamp not in self._told:
-            self._follow(event, timestamp, marker, now)
+            self._follow(event, timestamp, marker, now, clock_rate // 1000)
 
     def tick(self, now: float) -> None:
         """Tell a digit whose end was lost."""
@@ -120,12 +123,12 @@ class EventDetector:
         if press is not None and not press.told and now - press.seen_at > self.END_LOST_AFTER:
             self._tell(press)
 
-    def _follow(self, event: TelephoneEvent, timestamp: int, marker: bool, now: float) -> None:
+    def _follow(self, event: TelephoneEvent, timestamp: int, marker: bool, now: float, per_ms: int) -> None:
         press = self._press
         if press is None or self._is_new(press, event, timestamp, marker, now):
             if press is not None and not press.told:
                 self._tell(press)
-            self._press = press = _Key(event.code, timestamp, timestamp, 0, now)
+            self._press = press = _Key(event.code, timestamp, timestamp, 0, now, per_ms)
             self.pressed = True
         elif _since(press.timestamp, timestamp) < 0:
             return  # told now it would stand behind its successor: a wrong PIN instead of a short one
@@ -144,13 +147,13 @@ class EventDetector:
             return True
         # The next segment starts where the last one ends. Some senders move the timestamp with
         # every packet: to them this applies too, and keeps their repeated end from being a digit.
-        return since != 0xFFFF and _since(press.ends, timestamp) > 20 * self._per_ms
+        return since != 0xFFFF and _since(press.ends, timestamp) > 20 * press.per_ms
 
     def _tell(self, press: _Key) -> None:
         press.told = True
         self.pressed = False
         self._told = (*self._told[1 - TOLD :], press.timestamp)
-        self.on_digit(DIGITS[press.code], _since(press.started, press.ends) // self._per_ms)
+        self.on_digit(DIGITS[press.code], _since(press.started, press.ends) // press.per_ms)
 
 
 RELAY = "application/dtmf-relay"

@@ -3,7 +3,7 @@
 One audio stream is carried; every other stream of an offer is refused with port 0, in its place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -82,8 +82,8 @@ class Negotiated:
     "That of telephone-events in our packets; None: the peer takes none."
     receives: tuple[tuple[int, Codec], ...]
     "Every payload type that audio may come in, ours first; the peer may switch without a word (section 5.1)."
-    receives_events: int | None
-    "The payload type that telephone-events come in."
+    receives_events: tuple[tuple[int, int], ...]
+    "Every payload type that telephone-events may come in, and its clock: one for each clock of a codec."
     ptime_ms: int
     "Audio in each packet that we send."
     remote_host: str
@@ -100,6 +100,8 @@ class Negotiated:
     rtcp_mux: bool
     comfort_noise: bool = False
     "The peer may send comfort noise. We send none: our packets never stop."
+    fmtp: str = ""
+    "What the peer says of `codec` in `a=fmtp`; the codec alone can tell what it means."
 
     @property
     def remote(self) -> tuple[str, int] | None:
@@ -230,7 +232,7 @@ class _Formats:
     payload_type: int
     event_payload_type: int | None
     receives: tuple[tuple[int, Codec], ...]
-    receives_events: int | None
+    receives_events: tuple[tuple[int, int], ...]
 
 
 def _first_acceptable(offer: SessionDescription, capabilities: Capabilities, address: str) -> _Stream:
@@ -328,7 +330,7 @@ def _common(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> list[tuple
         (payload_type, codec)
         for payload_type, encoding in encodings.items()
         for codec in codecs
-        if encoding.matches(codec.name, codec.clock_rate)
+        if encoding.matches(codec.name, codec.clock_rate, codec.channels)
     ]
 
 
@@ -351,7 +353,8 @@ def _answered_formats(stream: _Stream, capabilities: Capabilities) -> _Formats:
     payload_type, codec = common[0]
     wants_events = capabilities.telephone_event
     events = _event_payload_type(stream.encodings, codec.clock_rate) if wants_events else None
-    return _Formats(codec, payload_type, events, (common[0],), events)
+    heard = () if events is None else ((events, codec.clock_rate),)
+    return _Formats(codec, payload_type, events, (common[0],), heard)
 
 
 def _agreed_formats(ours: dict[int, RtpMap], theirs: dict[int, RtpMap], codecs: Sequence[Codec]) -> _Formats:
@@ -363,11 +366,20 @@ def _agreed_formats(ours: dict[int, RtpMap], theirs: dict[int, RtpMap], codecs: 
     payload_type, codec = answered[0]
     expected = [entry for entry in offered if entry[1] == codec]
     expected += [entry for entry in offered if entry[1] != codec and entry[1] in dict(answered).values()]
-    hears = _event_payload_type(ours, codec.clock_rate)
-    says = _event_payload_type(theirs, codec.clock_rate)
-    if hears is None or says is None:
-        hears = says = None
+    events = tuple(_agreed_events(ours, theirs, [codec for _, codec in expected]))
+    says = _event_payload_type(theirs, codec.clock_rate) if events else None
+    hears = tuple((heard, clock_rate) for heard, clock_rate in events)
     return _Formats(codec, payload_type, says, tuple(expected), hears)
+
+
+def _agreed_events(
+    ours: dict[int, RtpMap], theirs: dict[int, RtpMap], codecs: Sequence[Codec]
+) -> Iterator[tuple[int, int]]:
+    """Our payload type for telephone-events of each clock that both sides have, and the clock."""
+    for clock_rate in dict.fromkeys(codec.clock_rate for codec in codecs):
+        hears = _event_payload_type(ours, clock_rate)
+        if hears is not None and _event_payload_type(theirs, clock_rate) is not None:
+            yield hears, clock_rate
 
 
 def _negotiated(
@@ -387,7 +399,9 @@ def _negotiated(
         on_hold=not stream.direction.receives,
         media_index=stream.index,
         rtcp_mux=rtcp_mux,
-        comfort_noise=noise,
+        # It shares the audio's timestamps, so that its clock has to be theirs (RFC 3389 section 4).
+        comfort_noise=noise and formats.codec.clock_rate == comfort_noise.CLOCK_RATE,
+        fmtp=stream.media.fmtp(formats.payload_type),
     )
 
 
@@ -419,18 +433,31 @@ def _remote_rtcp(stream: _Stream, rtcp_mux: bool) -> tuple[str, int] | None:
 def _offered_audio(
     capabilities: Capabilities, port: int, direction: Direction, previous: SessionDescription | None
 ) -> MediaDescription:
-    known = _known_encodings(previous)
-    payload_types = {_payload_type_of(codec, known): _rtpmap(codec) for codec in capabilities.codecs}
-    if capabilities.comfort_noise == "offer":
-        payload_types[comfort_noise.PAYLOAD_TYPE] = _NOISE
+    known, codecs = _known_encodings(previous), capabilities.codecs
+    formats: dict[int, RtpMap] = {}
+    parameters: dict[int, str] = {}
+    for codec in codecs:
+        kept = next((one for one, _ in _common(known, (codec,))), codec.payload_type)
+        payload_type = _free(kept, formats, known)
+        formats[payload_type], parameters[payload_type] = _rtpmap(codec), codec.fmtp
+    clocks = list(dict.fromkeys(codec.clock_rate for codec in codecs))
+    if capabilities.comfort_noise == "offer" and comfort_noise.CLOCK_RATE in clocks:
+        formats[comfort_noise.PAYLOAD_TYPE] = _NOISE
     if capabilities.telephone_event:
-        events = RtpMap(TELEPHONE_EVENT, capabilities.codecs[0].clock_rate)
-        wanted = _event_payload_type(known, events.clock_rate) or capabilities.event_payload_type
-        free = (one for one in (wanted, *DYNAMIC_PAYLOAD_TYPES) if one not in payload_types)
-        payload_types[next(free)] = events
-    return _audio(
-        "RTP/AVP", port, payload_types, capabilities.ptime_ms, direction, rtcp_mux=capabilities.rtcp_mux
-    )
+        for clock_rate in clocks:
+            wanted = _event_payload_type(known, clock_rate) or capabilities.event_payload_type
+            payload_type = _free(wanted, formats, known)
+            formats[payload_type], parameters[payload_type] = RtpMap(TELEPHONE_EVENT, clock_rate), EVENTS
+    shape = _Shape(formats, parameters, capabilities.ptime_ms, direction, capabilities.rtcp_mux)
+    return _audio("RTP/AVP", port, shape)
+
+
+def _free(wanted: int | None, taken: Mapping[int, RtpMap], known: Mapping[int, RtpMap]) -> int:
+    """A payload type for one more format: what is wanted, or a dynamic one that never meant anything else."""
+    if wanted is not None and wanted not in taken:
+        return wanted
+    free = [one for one in DYNAMIC_PAYLOAD_TYPES if one not in taken]
+    return next((one for one in free if one not in known), free[0])
 
 
 def _known_encodings(previous: SessionDescription | None) -> dict[int, RtpMap]:
@@ -438,52 +465,49 @@ def _known_encodings(previous: SessionDescription | None) -> dict[int, RtpMap]:
     return previous.media[index].encodings() if previous is not None and index is not None else {}
 
 
-def _payload_type_of(codec: Codec, known: dict[int, RtpMap]) -> int:
-    return next((one for one, _ in _common(known, (codec,))), codec.payload_type)
-
-
 _NOISE = RtpMap(comfort_noise.NAME, comfort_noise.CLOCK_RATE)
 
 
 def _rtpmap(codec: Codec) -> RtpMap:
-    return RtpMap(codec.name, codec.clock_rate)
+    return RtpMap(codec.name, codec.clock_rate, codec.channels)
 
 
 def _answered_audio(offered: MediaDescription, negotiated: Negotiated, port: int) -> MediaDescription:
-    payload_types = {negotiated.payload_type: _rtpmap(negotiated.codec)}
+    codec = negotiated.codec
+    formats, parameters = {negotiated.payload_type: _rtpmap(codec)}, {negotiated.payload_type: codec.fmtp}
     if negotiated.comfort_noise:
-        payload_types[comfort_noise.PAYLOAD_TYPE] = _NOISE
+        formats[comfort_noise.PAYLOAD_TYPE] = _NOISE
     if negotiated.event_payload_type is not None:
-        events = RtpMap(TELEPHONE_EVENT, negotiated.codec.clock_rate)
-        payload_types[negotiated.event_payload_type] = events
+        formats[negotiated.event_payload_type] = RtpMap(TELEPHONE_EVENT, codec.clock_rate)
+        parameters[negotiated.event_payload_type] = EVENTS
     # The packet time that we send is also the one that we ask for: few peers can do with two.
+    ptime_ms, direction = negotiated.ptime_ms, negotiated.direction
     return _audio(
-        offered.protocol,
-        port,
-        payload_types,
-        negotiated.ptime_ms,
-        negotiated.direction,
-        rtcp_mux=negotiated.rtcp_mux,
+        offered.protocol, port, _Shape(formats, parameters, ptime_ms, direction, negotiated.rtcp_mux)
     )
 
 
-def _audio(
-    protocol: str,
-    port: int,
-    payload_types: dict[int, RtpMap],
-    ptime_ms: int,
-    direction: Direction,
-    *,
-    rtcp_mux: bool,
-) -> MediaDescription:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a stream of ours is like."""
+
+    formats: Mapping[int, RtpMap]
+    parameters: Mapping[int, str]
+    "Of each format that has some: its `a=fmtp`."
+    ptime_ms: int
+    direction: Direction
+    rtcp_mux: bool
+
+
+def _audio(protocol: str, port: int, shape: _Shape) -> MediaDescription:
     attributes: list[Attribute] = []
-    for payload_type, encoding in payload_types.items():
+    for payload_type, encoding in shape.formats.items():
         attributes.append(("rtpmap", f"{payload_type} {encoding}"))
-        if encoding.name == TELEPHONE_EVENT:
-            attributes.append(("fmtp", f"{payload_type} {EVENTS}"))
-    attributes += [("ptime", str(ptime_ms)), *([("rtcp-mux", None)] if rtcp_mux else [])]
-    attributes.append((direction.value, None))
-    return MediaDescription("audio", port, protocol, tuple(map(str, payload_types)), (), tuple(attributes))
+        if parameters := shape.parameters.get(payload_type):
+            attributes.append(("fmtp", f"{payload_type} {parameters}"))
+    attributes += [("ptime", str(shape.ptime_ms)), *([("rtcp-mux", None)] if shape.rtcp_mux else [])]
+    attributes.append((shape.direction.value, None))
+    return MediaDescription("audio", port, protocol, tuple(map(str, shape.formats)), (), tuple(attributes))
 
 
 def _refused(media: MediaDescription) -> MediaDescription:

@@ -85,3 +85,24 @@ def _extension(data: bytes, start: int, end: int) -> tuple[int, bytes]:
     if start + 4 * words > end:
         raise ValueError("shorter than its header extension")
     return profile, data[start : start + 4 * words]
+
+
+class Stray:
+    """A run of packets in sequence with each other, but not with the stream."""
+
+    __slots__ = ("_expected", "_run", "since")
+
+    def __init__(self) -> None:
+        self._expected = (-1, -1)
+        self._run = 0
+        self.since = 0.0
+
+    def follow(self, sequence: int, stream_next: int, now: float) -> int:
+        """Length of the run with this packet; one that the stream's own packets interrupt starts again."""
+        if (sequence, stream_next) == self._expected:
+            self._run += 1
+        else:
+            self._run = 1
+            self.since = now
+        self._expected = (sequence + 1) & 0xFFFF, stream_next
+        return self._run

@@ -7,6 +7,7 @@ it later is not counted now.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import inf
 
 Sink = Callable[[bytes], None]
@@ -40,7 +41,8 @@ class PlainRun:
         "_expected",
         "_length",
         "_otherwise",
-        "_rate",
+        "_seconds",
+        "_step",
         "before",
         "due_at",
         "give",
@@ -51,16 +53,19 @@ class PlainRun:
     )
 
     give: Sink
-    "Where audio in the codec of the moment goes."
+    "Where payloads of the codec of the moment go."
 
-    def __init__(self, otherwise: Callable[[bytes, float], None], clock_rate: int) -> None:
+    def __init__(self, otherwise: Callable[[bytes, float], None]) -> None:
         """`otherwise` takes a datagram that is not the expected one."""
         self._otherwise = otherwise
-        self._rate = clock_rate
         self._began = self._expected = _NEVER
         "Headers, as numbers: what the run began with, and what the next packet has to begin with."
         self._length = 0
         "Bytes of each packet, header and payload."
+        self._step = _step(0)
+        "What the header of a packet has more than that of the one before it."
+        self._seconds = 0.0
+        "How long each of them lasts."
         self.unbroken = False
         "Whether a run is on: nothing is held back, or under way, that time could end."
         self.due_at = inf
@@ -78,13 +83,12 @@ class PlainRun:
             due_at = self.due_at
             if EARLIEST < now - due_at < LATEST:
                 payload = data[HEADER_BYTES:]
-                size = len(payload)
-                seconds = size / self._rate
+                seconds = self._seconds
                 difference = now - self.heard_at - seconds
                 jitter = self.jitter
                 self.jitter = jitter + ((difference if difference > 0.0 else -difference) - jitter) * 0.0625
                 # The next sequence number and timestamp. Where one wraps around, nothing is as expected.
-                self._expected += (1 << 64) + (size << 32)
+                self._expected += self._step
                 self.due_at = due_at + seconds
                 self.before = self.last
                 self.last = payload
@@ -99,10 +103,15 @@ class PlainRun:
         """Take in by how many seconds the way of a packet differed from that of the one before it."""
         self.jitter += (difference - self.jitter) * 0.0625
 
-    def begin(self, header: int, length: int) -> None:
-        """Expect a packet with this header, unmarked, and others like it behind it."""
+    def begin(self, header: int, size: int, units: int, clock_rate: int) -> None:
+        """Expect a packet with this header, unmarked, and others like it behind it.
+
+        Each has a payload of so many bytes, which lasts so many units of the timestamps.
+        """
         self._began = self._expected = header
-        self._length = length
+        self._length = HEADER_BYTES + size
+        self._step = _step(units)
+        self._seconds = _seconds(units, clock_rate)
         self.unbroken = True
 
     def end(self) -> None:
@@ -113,7 +122,12 @@ class PlainRun:
     def close(self) -> None:
         """Take nothing at all any more."""
         self.end()
-        self._otherwise = _ignore
+        self._otherwise, self.give = _ignore, _ignore_audio
+
+    @property
+    def units(self) -> int:
+        """Units of the timestamps that a packet lasts."""
+        return (self._step & _LOW) >> 32
 
     def came(self) -> tuple[int, int]:
         """Packets and octets since the run began, or since this was last asked."""
@@ -122,5 +136,24 @@ class PlainRun:
         return packets, packets * (self._length - HEADER_BYTES)
 
 
+_LOW = (1 << 64) - 1
+
+
+# What all calls have the same of is one object for all of them.
+@lru_cache(256)
+def _step(units: int) -> int:
+    """The next sequence number, and the next timestamp."""
+    return (1 << 64) + (units << 32)
+
+
+@lru_cache(256)
+def _seconds(units: int, clock_rate: int) -> float:
+    return units / clock_rate
+
+
 def _ignore(data: bytes, now: float) -> None:
     """Nobody is there any more."""
+
+
+def _ignore_audio(audio: bytes) -> None:
+    """The same."""

@@ -89,12 +89,34 @@ class Playout(_HotPlayout):
         self._frame = frame_bytes
         self._silence = silence
 
-    def recode(self, convert: Callable[[bytes], bytes]) -> None:
-        """Rewrite what is queued in another encoding of the same length, which was agreed on meanwhile."""
+    def recode(self, convert: Callable[[bytes], bytes], bytes_per_ms: int) -> None:
+        """Rewrite what is queued in another format, which was agreed on meanwhile."""
+        if bytes_per_ms != self._per_ms:
+            self._rescale(convert, bytes_per_ms)
+            return
         self._chunk = convert(self._chunk)
         self._chunks = deque(convert(chunk) for chunk in self._chunks)
         if self._crumbs is not None:
             self._crumbs = bytearray(convert(bytes(self._crumbs)))
+
+    def _rescale(self, convert: Callable[[bytes], bytes], bytes_per_ms: int) -> None:
+        """Turn every count of bytes into one of another format; what is queued is made anew."""
+
+        def scaled(count: int) -> int:
+            return count // self._per_ms * bytes_per_ms
+
+        waiting, written = convert(self._waiting()), self._written
+        position = scaled(self.position)
+        self._refill(waiting)
+        self._written = position + len(waiting)
+
+        def moved(at: int) -> int:
+            return self._written if at == written else min(scaled(at), self._written)
+
+        self.marks = [(moved(at), name) for at, name in self.marks]
+        self._marked = moved(self._marked)
+        self._gone, self._dropped, self._limit = map(scaled, (self._gone, self._dropped, self._limit))
+        self._per_ms = bytes_per_ms
 
     def write(self, audio: bytes) -> int:
         """Queue audio; returns how many bytes of its end were dropped because the queue is full."""

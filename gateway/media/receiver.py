@@ -1,13 +1,14 @@
 """The receiving end of an RTP stream: packets as they come in, audio in real time out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from gateway.media import comfort_noise
 from gateway.media.codecs import Codec
 from gateway.media.dtmf import EventDetector, OnDigit
-from gateway.media.packet import RtpPacket, sequence_distance, timestamp_distance
+from gateway.media.packet import RtpPacket, Stray, sequence_distance, timestamp_distance
 from gateway.media.patience import Patience
-from gateway.media.plain import HEADER_BYTES, PlainRun, Sink
+from gateway.media.plain import PlainRun, Sink
 from gateway.media.quality import Bursts, LossRuns
 from gateway.media.rtcp import ReportBlock
 from gateway.media.timeline import Timeline
@@ -28,6 +29,12 @@ _REPLACEABLE = 25
 _SLACK_PACKETS, _SLACK_SECONDS = 50, 1.0
 "By how much more than was missed a stream may have gone on that is still taken for the same one."
 
+_LONGEST_MS = 200
+"Of a packet's audio: what has more bytes than that in the codec's own format is no packet of it."
+
+NO_EVENTS: Mapping[int, int] = MappingProxyType({})
+"Where no payload type of telephone-events was agreed on."
+
 _MOST_HELD = 64
 _MOST_MISSED = 256
 
@@ -45,8 +52,9 @@ class RtpReceiver:
         "_clock_rate",
         "_codecs",
         "_digits",
-        "_event_payload_type",
+        "_event_clocks",
         "_expected_before",
+        "_fmtp",
         "_gap",
         "_held",
         "_highest",
@@ -54,6 +62,7 @@ class RtpReceiver:
         "_losses",
         "_measured",
         "_missed",
+        "_newest",
         "_next",
         "_octets",
         "_other_at",
@@ -85,38 +94,37 @@ class RtpReceiver:
     def __init__(
         self,
         payload_types: Mapping[int, Codec],
-        event_payload_type: int | None = None,
+        event_clocks: Mapping[int, int] = NO_EVENTS,
         *,
         sink: Sink,
         on_digit: OnDigit = lambda digit, duration_ms: None,
-        clock_rate: int = 8000,
+        fmtp: str = "",
         max_wait_ms: int = 120,
         max_stall_ms: int = 500,
         catch_up_ms: int = 400,
         ssrc_silence_ms: int = 300,
     ) -> None:
-        """`max_wait_ms`: how long a gap may stay open at most before it is concealed.
+        """`event_clocks` has the clock rate of each payload type that telephone-events come in.
+
+        `fmtp`: what the peer says of the first codec of `payload_types`; the others are as we described them.
+        `max_wait_ms`: how long a gap may stay open at most before it is concealed.
 
         How long it does follows what lately paid off, from `_SHORTEST_WAIT` up.
         `max_stall_ms`: how late audio may be, likewise, before the sender counts as pausing.
         `catch_up_ms`: how much of what waited for us, or came in a burst, is given on faster than real time.
         `ssrc_silence_ms`: how long a stream has to be silent before another may take its place.
         """
-        self._clock_rate = clock_rate
-        self._rate = float(clock_rate)
-        self._longest = 200 * clock_rate // 1000
         self._patience = Patience(_SHORTEST_WAIT, max_wait_ms / 1000, _FIRST_WAIT)
         self._ssrc_silence = ssrc_silence_ms / 1000
-        self._codecs = dict(payload_types)
-        self._event_payload_type = event_payload_type
+        self._negotiate(payload_types, event_clocks, fmtp)
         self._payload_type, codec = next(iter(self._codecs.items()))
-        self.run = PlainRun(self._receive_other, clock_rate)
+        self._clock_rate = codec.clock_rate
+        self._rate = float(codec.clock_rate)
+        self.run = PlainRun(self._receive_other)
         "The packets as long as each is the expected one."
         self._catch_up_seconds = catch_up_ms / 1000
-        self._timeline = Timeline(
-            self.run, sink, codec.format, clock_rate, max_stall_ms / 1000, self._catch_up_seconds
-        )
-        self._digits = EventDetector(on_digit, clock_rate)
+        self._timeline = Timeline(self.run, sink, codec, max_stall_ms / 1000, self._catch_up_seconds, fmtp)
+        self._digits = EventDetector(on_digit)
 
         self._ssrc = _NEVER
         self._base = self._next = self._highest = 0
@@ -129,13 +137,15 @@ class RtpReceiver:
         self._losses = LossRuns()
         self._waited = 0.0
         "Seconds that packets were held back for others before them, all together."
-        self._stray = _Stray()
+        self._stray = Stray()
         self._replaceable_until = 0
         "Count of packets up to which another stream may take over."
 
         self._transit = 0.0
         self._measured = 0.0, 0
-        "When the packet that it was taken from came, and the timestamp right behind it."
+        "When the packet that it was taken from came, and its timestamp."
+        self._newest = 0, 0
+        "Bytes and units of the newest payload that was given on, but for plain ones, which are like it."
         self._other_at = 0.0
         self._expected_before = 0
         self._reported = (0, 0)
@@ -203,20 +213,31 @@ class RtpReceiver:
         self._timeline.tick(now, audio_at_hand=bool(self._held))
 
     def relearn(
-        self, payload_types: Mapping[int, Codec] | None = None, event_payload_type: int | None = None
+        self,
+        payload_types: Mapping[int, Codec] | None = None,
+        event_clocks: Mapping[int, int] = NO_EVENTS,
+        fmtp: str = "",
     ) -> None:
         """Let another stream take over at once, as after a new offer and answer; the timeline goes on.
 
         Packets of the old stream may still be under way, and often it is not replaced at all: it stays
         the stream until another comes, and is locked again when it has gone on for a while. With
-        `payload_types` those, and `event_payload_type`, hold from here on.
+        `payload_types` those, and the other two, hold from here on.
         """
         self._replaceable_until = self.packets + _REPLACEABLE
         self._payload_type = _NEVER
         self.run.end()
         if payload_types is not None:
-            self._codecs = dict(payload_types)
-            self._event_payload_type = event_payload_type
+            self._negotiate(payload_types, event_clocks, fmtp)
+
+    def _negotiate(
+        self, payload_types: Mapping[int, Codec], event_clocks: Mapping[int, int], fmtp: str
+    ) -> None:
+        self._codecs = dict(payload_types)
+        self._event_clocks = dict(event_clocks)
+        self._fmtp = {payload_type: codec.fmtp for payload_type, codec in self._codecs.items()}
+        self._fmtp[next(iter(self._codecs))] = fmtp
+        self._longest = max(_LONGEST_MS * codec.format.bytes_per_ms for codec in self._codecs.values())
 
     def goes_on(self, data: bytes, now: float) -> bool:
         """Whether a datagram could be the next one of the stream, though nothing of it came for a while."""
@@ -258,7 +279,7 @@ class RtpReceiver:
     def _knows(self, payload_type: int) -> bool:
         return (
             payload_type in self._codecs
-            or payload_type == self._event_payload_type
+            or payload_type in self._event_clocks
             or payload_type == comfort_noise.PAYLOAD_TYPE
         )
 
@@ -276,6 +297,7 @@ class RtpReceiver:
         else:
             self._release(now, all_of_it=True)
             self._timeline.rebase(packet.timestamp)
+            self._timeline.renew(self._fmtp.get(self._payload_type, ""))
             self._expected_before += self._next - self._base
             self.restarts += 1
         self._ssrc = packet.ssrc
@@ -320,8 +342,8 @@ class RtpReceiver:
         self._patience.came(now - self._missed.pop(position), now)
         self._count(packet)
         self.late += 1
-        if packet.payload_type == self._event_payload_type:
-            self._digits.receive(packet.timestamp, packet.payload, packet.marker, now)
+        if packet.payload_type in self._event_clocks:
+            self._take_event(packet, now)
 
     def _outside(self, packet: RtpPacket, now: float, packets: int, seconds: float) -> None:
         """Adopt a sequence of packets that do not fit, once it is long enough and nothing else comes."""
@@ -336,20 +358,23 @@ class RtpReceiver:
             self._next += packets
             self._packets += packets
             self._octets += octets
-            media = self._timeline.media = self._timeline.media + octets
-            self._transit = self.run.heard_at * self._rate - (media - octets // packets)
-            self._measured = self.run.heard_at, media & 0xFFFFFFFF
+            units = self.run.units
+            media = self._timeline.media = self._timeline.media + packets * units
+            self._transit = self.run.heard_at * self._rate - (media - units)
+            self._measured = self.run.heard_at, (media - units) & 0xFFFFFFFF
 
     def _count(self, packet: RtpPacket) -> None:
         self._packets += 1
         self._octets += len(packet.payload)
 
     def _measure(self, packet: RtpPacket, now: float) -> None:
+        if self._codecs[packet.payload_type].clock_rate != self._clock_rate:
+            return  # how late it is can be told from the next one on
         media = self._timeline.media
         transit = now * self._rate - media - timestamp_distance(media & 0xFFFFFFFF, packet.timestamp)
         difference = abs(transit - self._transit)
         self._transit = transit
-        self._measured = now, (packet.timestamp + len(packet.payload)) & 0xFFFFFFFF
+        self._measured = now, packet.timestamp
         if difference < self._rate:  # else the timestamps jumped, which is no jitter
             self.run.measure(difference / self._rate)
 
@@ -368,13 +393,15 @@ class RtpReceiver:
 
     def _expect_plain(self) -> None:
         """Begin a run, where all that came was given on and nothing is under way."""
-        run, media = self.run, self._timeline.media & 0xFFFFFFFF
-        if self._held or self._digits.pressed or self._measured != (run.heard_at, media):
+        run, media = self.run, self._timeline.media
+        size, units = self._newest
+        measured = run.heard_at, (media - units) & 0xFFFFFFFF
+        if self._held or self._digits.pressed or self._measured != measured:
             run.end()
         else:
             first_word = _VERSION | self._payload_type
-            header = first_word << 80 | (self._next & 0xFFFF) << 64 | media << 32 | self._ssrc
-            run.begin(header, HEADER_BYTES + len(run.last))
+            header = first_word << 80 | (self._next & 0xFFFF) << 64 | (media & 0xFFFFFFFF) << 32 | self._ssrc
+            run.begin(header, size, units, self._clock_rate)
 
     def _overdue(self, now: float) -> bool:
         return now - self._gap_since() >= self._patience.wait(now) or len(self._held) > _MOST_HELD
@@ -403,24 +430,39 @@ class RtpReceiver:
             self._take_other(packet, now)
             return
         if packet.payload_type != self._payload_type:
-            self._payload_type = packet.payload_type
-            self._timeline.switch(codec.format)
-        if packet.payload:
+            self._switch(packet, codec, now)
+        audio = self._timeline.decoded(packet.payload)
+        if audio:
             prompt = arrived_at == now
-            self._timeline.take(packet.payload, packet.timestamp, now, lost=self._gap, prompt=prompt)
+            units = self._timeline.take(audio, packet.timestamp, now, lost=self._gap, prompt=prompt)
+            self._newest = len(packet.payload), units
             self._gap = self.dtx = False
+        elif packet.payload:
+            self.malformed += 1
+
+    def _switch(self, packet: RtpPacket, codec: Codec, now: float) -> None:
+        """The sender goes on with another codec, as it may at any time (RFC 3264 section 5.1)."""
+        self._payload_type = packet.payload_type
+        self._timeline.switch(codec, self._fmtp[packet.payload_type], packet.timestamp)
+        if codec.clock_rate != self._clock_rate:
+            self._clock_rate, self._rate = codec.clock_rate, float(codec.clock_rate)
+            self._transit = now * self._rate - packet.timestamp
 
     def _take_other(self, packet: RtpPacket, now: float) -> None:
         """What comes in the place of audio: to the agent it is silence, or what the sender calls that."""
         noise = None
-        if packet.payload_type == self._event_payload_type:
-            self._digits.receive(packet.timestamp, packet.payload, packet.marker, now)
+        if packet.payload_type in self._event_clocks:
+            self._take_event(packet, now)
         elif packet.payload_type == comfort_noise.PAYLOAD_TYPE:
             noise = comfort_noise.level_in(packet.payload)
             self.dtx = True
         else:
             self.ignored_payload_type += 1
         self._timeline.pause(now, noise)
+
+    def _take_event(self, packet: RtpPacket, now: float) -> None:
+        clock_rate = self._event_clocks[packet.payload_type]
+        self._digits.receive(packet.timestamp, packet.payload, packet.marker, now, clock_rate)
 
     @property
     def ssrc(self) -> int | None:
@@ -516,8 +558,8 @@ class RtpReceiver:
         self._catch_up()
         return self._ms(self._timeline.given + self._timeline.withheld)
 
-    def _ms(self, samples: int) -> int:
-        return samples * 1000 // self._clock_rate
+    def _ms(self, units: int) -> int:
+        return units * 1000 // self._clock_rate
 
     def report_block(self, now: float) -> ReportBlock | None:
         """What to tell the sender in the next report (appendix A.3); None before there is a stream.
@@ -541,24 +583,3 @@ class RtpReceiver:
 
 def _no_digit(digit: str, milliseconds: int) -> None:
     """Nobody listens any more."""
-
-
-class _Stray:
-    """A run of packets in sequence with each other, but not with the stream."""
-
-    __slots__ = ("_expected", "_run", "since")
-
-    def __init__(self) -> None:
-        self._expected = (_NEVER, _NEVER)
-        self._run = 0
-        self.since = 0.0
-
-    def follow(self, sequence: int, stream_next: int, now: float) -> int:
-        """Length of the run with this packet; one that the stream's own packets interrupt starts again."""
-        if (sequence, stream_next) == self._expected:
-            self._run += 1
-        else:
-            self._run = 1
-            self.since = now
-        self._expected = (sequence + 1) & 0xFFFF, stream_next
-        return self._run

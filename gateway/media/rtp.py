@@ -1,6 +1,7 @@
 """RTP (RFC 3550) as call control sees it: packets, the sender, and the receiver."""
 
 import struct
+from functools import cache
 
 from gateway.media.dtmf import TelephoneEvent, event_code
 from gateway.media.packet import RtpPacket
@@ -30,14 +31,14 @@ _LOW = (1 << 64) - 1
 class _HotSender:
     """What of it a packet touches, side by side (docs/architecture.md, "The hot path")."""
 
-    __slots__ = ("_first_word", "_first_word_plain", "_stamp", "digits_waiting")
+    __slots__ = ("_first_word", "_first_word_plain", "_ptime", "_stamp", "_step", "digits_waiting")
 
 
 class RtpSender(_HotSender):
     """Numbers and stamps one outgoing stream, at one packet each packet time.
 
     Each packet time the owner asks `next_event_packet` while `digits_waiting`, and else sends
-    `packet(payload)`, or calls `skip` when it sends nothing. One payload byte is one timestamp unit.
+    `packet(payload)`, or calls `skip` when it sends nothing: each lasts one packet time.
     """
 
     __slots__ = (
@@ -46,7 +47,6 @@ class RtpSender(_HotSender):
         "_events",
         "_gap",
         "_pause",
-        "_ptime",
         "_rate",
         "_ssrc",
         "_unnumbered",
@@ -77,23 +77,28 @@ class RtpSender(_HotSender):
 
         The first two are extended, so that what was sent follows from how far they have gone.
         """
-        self._rate = clock_rate
         self._events: list[tuple[int, int]] = []
         self._event: _Event | None = None
         self._pause = 0
-        self._gap = clock_rate * digit_gap_ms // 1000
+        self._gap = digit_gap_ms
         self.digits_waiting = False
         "HOT: whether digits are being sent, or about to be."
-        self.renegotiate(payload_type, event_payload_type, ptime_ms)
+        self.renegotiate(payload_type, event_payload_type, ptime_ms, clock_rate)
 
     def renegotiate(
-        self, payload_type: int, event_payload_type: int | None = None, ptime_ms: int = 20
+        self,
+        payload_type: int,
+        event_payload_type: int | None = None,
+        ptime_ms: int = 20,
+        clock_rate: int = 8000,
     ) -> None:
-        """Go on with other payload types or another packet time, as a new offer and answer agreed."""
+        """Go on with other payload types, another packet time or clock, as a new offer and answer agreed."""
+        self._rate = clock_rate
         self._first_word_plain = _PLAIN[payload_type]
         self._first_word = self._first_word_plain | _MARKER
         self._event_payload_type = event_payload_type
         self._ptime = self._rate * ptime_ms // 1000
+        self._step = _step(self._ptime)
         if event_payload_type is None:
             self._events.clear()
             self._event = None
@@ -104,13 +109,15 @@ class RtpSender(_HotSender):
         stamp = self._stamp
         header = _header(self._first_word, stamp >> 96 & 0xFFFF, stamp & _LOW)
         self._first_word = self._first_word_plain
-        self._stamp = stamp + _PACKET + _UNIT * len(payload)
+        self._stamp = stamp + self._step
+        if len(payload) != self._ptime:
+            self._unsent += self._ptime - len(payload)
         return header + payload
 
-    def skip(self, samples: int) -> None:
-        """Let time go by without a packet."""
-        self._stamp += _UNIT * samples
-        self._unsent += samples
+    def skip(self) -> None:
+        """Let a packet time go by without a packet."""
+        self._stamp += _UNIT * self._ptime
+        self._unsent += self._ptime
         self._first_word = self._first_word_plain | _MARKER
 
     def digit(self, digit: str, duration_ms: int = 160) -> bool:
@@ -123,7 +130,7 @@ class RtpSender(_HotSender):
         if len(self._events) >= MAX_DIGITS:
             return False
         duration_ms = min(max(duration_ms, 40), 8000)
-        self._events.append((event_code(digit), self._rate * duration_ms // 1000))
+        self._events.append((event_code(digit), duration_ms))
         self._look()
         return True
 
@@ -170,7 +177,7 @@ class RtpSender(_HotSender):
             data = self._event_packet(event, self._event_payload_type)
             if event.ends_sent == _ENDS:
                 self._event = None
-                self._pause = self._gap // self._ptime
+                self._pause = self._rate * self._gap // 1000 // self._ptime
         self._look()
         return data
 
@@ -183,16 +190,22 @@ class RtpSender(_HotSender):
             return None
         if not self._events or self._event_payload_type is None:
             return None
-        code, duration = self._events.pop(0)
-        return _Event(code, self.timestamp, duration)
+        code, duration_ms = self._events.pop(0)
+        return _Event(code, self.timestamp, self._rate * duration_ms // 1000)
 
     def _event_packet(self, event: "_Event", event_payload_type: int) -> bytes:
         first_word = _VERSION | event_payload_type | (_MARKER if event.elapsed == 0 else 0)
         payload = event.next_payload(self._ptime)
         header = _event_header(first_word, self._stamp >> 96 & 0xFFFF, event.timestamp, self._ssrc)
-        self._stamp += _PACKET + _UNIT * self._ptime
+        self._stamp += self._step
         self._unsent += self._ptime - len(payload)
         return header + payload
+
+
+@cache
+def _step(units: int) -> int:
+    """What a stamp goes on by with a packet: one object for all calls."""
+    return _PACKET + _UNIT * units
 
 
 _ENDS = 3

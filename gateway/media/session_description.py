@@ -190,9 +190,10 @@ class RtpMap:
         channels = f"/{self.channels}" if self.channels != 1 else ""
         return f"{self.name}/{self.clock_rate}{channels}"
 
-    def matches(self, name: str, clock_rate: int) -> bool:
-        """Whether it is this encoding, in mono; names have no case (section 6.6)."""
-        return self.clock_rate == clock_rate and self.channels == 1 and self.name.upper() == name.upper()
+    def matches(self, name: str, clock_rate: int, channels: int = 1) -> bool:
+        """Whether it is this encoding; names have no case (section 6.6)."""
+        same = self.clock_rate == clock_rate and self.channels == channels
+        return same and self.name.upper() == name.upper()
 
 
 STATIC_PAYLOAD_TYPES = {
@@ -277,6 +278,12 @@ class MediaDescription:
         listed = (number(text, 3) for text in self.formats)
         found = ((one, said.get(one) or known.get(one)) for one in listed if one is not None)
         return {payload_type: encoding for payload_type, encoding in found if encoding is not None}
+
+    def fmtp(self, payload_type: int) -> str:
+        """What `a=fmtp` says of a payload type (section 6.15); empty where it says nothing."""
+        said = (value.split(maxsplit=1) for key, value in self.attributes if key == "fmtp" and value)
+        whole = (parts for parts in said if len(parts) == 2 and number(parts[0], 3) == payload_type)
+        return next((parameters.strip() for _, parameters in whole), "")
 
     def _rtpmaps(self) -> Iterator[tuple[int, RtpMap]]:
         for key, value in self.attributes:

@@ -2,7 +2,8 @@
 
 from math import inf
 
-from gateway.media.audio import AudioFormat, converter, from_l16, loudness, to_l16
+from gateway.media.audio import converter, from_l16, loudness, to_l16
+from gateway.media.codecs import Codec
 from gateway.media.comfort_noise import ComfortNoise
 from gateway.media.concealment import FADED_MS, Continuation, bytes_of, joined, lengthened, shortened
 from gateway.media.packet import timestamp_distance
@@ -15,17 +16,29 @@ _SILENT = 200
 _SETTLED = 50
 "Packets in a row that have to be off before it is the sender's clock and not the network."
 
+_COUNTS = (
+    "_done",
+    "_excused",
+    "concealed",
+    "discarded",
+    "filled",
+    "inserted",
+    "spoilt",
+    "withheld",
+)
+"What is counted in units, but for those that timestamps and clock give."
+
 _PERSISTS = 0.1
 "Seconds for which a jump of the delay has to last: a burst behind a stall is over sooner."
 
 
 class Timeline:
-    """Gives audio on so that the count of its samples follows the clock from the first packet on.
+    """Gives audio on so that the count of its units follows the clock from the first packet on.
 
-    Its *lag* is how far the samples given are behind the clock just before a packet is taken;
-    negative, the audio runs ahead. Timestamps say how much is missing between two packets; the
-    clock alone says how much of that to fill in, since senders pause with running or with halted
-    timestamps, and jump.
+    A unit is one of the timestamps: with G.711 a sample, which is a byte. Its *lag* is how far the units
+    given are behind the clock just before a packet is taken; negative, the audio runs ahead. Timestamps say
+    how much is missing between two packets; the clock alone says how much of that to fill in, since senders
+    pause with running or with halted timestamps, and jump.
 
     What is off is put right where nobody hears it: a silent packet is left out or given twice. Where
     the sender is never silent, one period of its voice is taken out, or put in, with a cross-fade. Only
@@ -41,12 +54,16 @@ class Timeline:
         "_ahead_hard",
         "_ahead_soft",
         "_amid_word",
+        "_catch_up",
+        "_codec",
         "_convert",
         "_cut",
+        "_decode",
         "_done",
         "_excused",
         "_format",
         "_frame",
+        "_give",
         "_going_on",
         "_lag_firm",
         "_lag_hard",
@@ -66,6 +83,7 @@ class Timeline:
         "_sink",
         "_sink_format",
         "_stalls",
+        "_unit_bytes",
         "concealed",
         "discarded",
         "filled",
@@ -79,27 +97,21 @@ class Timeline:
         self,
         run: PlainRun,
         sink: Sink,
-        sink_format: AudioFormat,
-        clock_rate: int,
+        codec: Codec,
         longest_stall: float = 0.5,
         catch_up: float = 0.4,
+        fmtp: str = "",
     ) -> None:
-        """`longest_stall`: how late audio may be, in seconds, before it is given up for silence.
+        """`codec` is the first of the stream, whose format the sink gets whatever comes later.
+
+        `longest_stall`: how late audio may be, in seconds, before it is given up for silence.
 
         `catch_up`: how far ahead of the clock audio may be given, in seconds, when it comes in a burst.
         """
-        per_ms = clock_rate // 1000
         self._run = run
-        self._rate = clock_rate
-        self._frame = 20 * per_ms
-        self._longest_fill = 1000 * per_ms
-        self._ahead_soft, self._ahead_firm = round(-EARLIEST * clock_rate), 80 * per_ms
-        self._lag_soft, self._lag_firm = round(LATEST * clock_rate), 100 * per_ms
-        self._ahead_far, self._lag_hard = 160 * per_ms, 200 * per_ms
-        self._ahead_hard = max(self._ahead_far, round(catch_up * clock_rate))
-        self._lag_held = 120 * per_ms
+        self._catch_up = catch_up
         self._sink = sink
-        self._sink_format = sink_format
+        self._sink_format = codec.format
         self._stalls = Patience(QUIET, longest_stall, QUIET)
         "How long a sender may be silent before it is taken for a pause."
         self._going_on: Continuation | None = None
@@ -111,39 +123,40 @@ class Timeline:
         self._shortened = False
         "Whether the packet before was made shorter."
         self._excused = 0
-        "Samples that may yet be cut of what came behind a stall, and whose place was counted as spoilt."
+        "Units that may yet be cut of what came behind a stall, and whose place was counted as spoilt."
         self._noise: ComfortNoise | None = None
         "What the sender wants its pause to sound like."
-        self.switch(sink_format)
+        self._wind(codec.clock_rate)
+        self._take_as(codec, fmtp)
         self.media = 0
         "Extended timestamp that the next packet should carry."
         self._offset = 0
-        "Samples given, minus `media`."
+        "Units given, minus `media`."
         self._origin = 0.0
-        "The clock, in samples, when the first packet came."
+        "The clock, in units, when the first packet came."
         self._done = 0
-        "Samples filled since the last packet: that much of the next gap in the timestamps is done."
+        "Units filled since the last packet: that much of the next gap in the timestamps is done."
         self._off = 0
         "Packets in a row that were off, all to the same side: behind the clock, or below 0 ahead of it."
         self._off_at = 0
         self._late_since = 0.0
         "When the first of them came."
         self.concealed = 0
-        "Samples made up for lost packets, and for ones that were late in the middle of a word."
+        "Units made up for lost packets, and for ones that were late in the middle of a word."
         self.filled = 0
-        "Samples of silence for pauses of the sender."
+        "Units of silence for pauses of the sender."
         self.inserted = 0
-        "Samples repeated because the sender's clock is slow."
+        "Units repeated because the sender's clock is slow."
         self.discarded = 0
-        "Samples dropped: came too fast, in a burst or by the sender's clock, or waited too long for us."
+        "Units dropped: came too fast, in a burst or by the sender's clock, or waited too long for us."
         self.spoilt = 0
-        "Samples of audio that can be missed: not given on, or silence in their place amid a word."
+        "Units of audio that can be missed: not given on, or silence in their place amid a word."
         self.withheld = 0
-        "Samples that had their time and were given to nobody, since we stood still."
+        "Units that had their time and were given to nobody, since we stood still."
 
     @property
     def given(self) -> int:
-        """Samples given on so far."""
+        """Units given on so far."""
         return self.media + self._offset - self.withheld
 
     def start(self, timestamp: int, now: float) -> None:
@@ -159,24 +172,63 @@ class Timeline:
         self.media = timestamp
         self._bound()
 
-    def switch(self, audio_format: AudioFormat) -> None:
-        """Take audio in another format from here on; the sink's stays what it was."""
-        self._format = audio_format
-        self._silence = audio_format.silence(20)
+    def switch(self, codec: Codec, fmtp: str, timestamp: int) -> None:
+        """Take audio of another codec from here on, the first of it with this timestamp; the sink's stays."""
+        if codec.clock_rate != self._rate:
+            self._reckon_by(codec.clock_rate)
+            self.rebase(timestamp)  # another clock: what the timestamps skip cannot be told (RFC 7160)
+        self._take_as(codec, fmtp)
+
+    def renew(self, fmtp: str) -> None:
+        """Another stream of the same codec begins: a decoder knows nothing of it."""
+        if self._codec.decoder is not None:
+            self._take_as(self._codec, fmtp)
+
+    def _take_as(self, codec: Codec, fmtp: str) -> None:
+        self._codec = codec
+        self._format = codec.format
+        self._unit_bytes = codec.unit_bytes
+        self._decode = None if codec.decoder is None else codec.decoder(fmtp)
+        self._silence = codec.format.silence(20)
         self._run.last = self._run.before = b""
         self._going_on = self._cut = self._noise = None
-        self._convert = converter(audio_format, self._sink_format)
+        self._convert = converter(codec.format, self._sink_format)
         self.redirect(self._sink)
+
+    def _wind(self, clock_rate: int) -> None:
+        """Know all bounds in units of this clock."""
+        per_ms = clock_rate // 1000
+        self._rate = clock_rate
+        self._frame = 20 * per_ms
+        self._longest_fill = 1000 * per_ms
+        self._ahead_soft, self._ahead_firm = round(-EARLIEST * clock_rate), 80 * per_ms
+        self._lag_soft, self._lag_firm = round(LATEST * clock_rate), 100 * per_ms
+        self._ahead_far, self._lag_hard = 160 * per_ms, 200 * per_ms
+        self._ahead_hard = max(self._ahead_far, round(self._catch_up * clock_rate))
+        self._lag_held = 120 * per_ms
+
+    def _reckon_by(self, clock_rate: int) -> None:
+        """Turn every count of units into one of another clock."""
+        before = self._rate
+        self._wind(clock_rate)
+        self._origin *= clock_rate / before
+        self._offset = (self.media + self._offset) * clock_rate // before - self.media
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) * clock_rate // before)
 
     def redirect(self, sink: Sink) -> None:
         """Give the audio to somebody else from here on."""
         self._sink = sink
         convert = self._convert
-        self._run.give = sink if convert is None else lambda audio: sink(convert(audio))
+        self._aim(sink if convert is None else lambda audio: sink(convert(audio)))
+
+    def _aim(self, give: Sink) -> None:
+        self._give = give
+        self._run.give = give if self._decode is None else self._give_decoded
 
     def withhold(self) -> None:
         """Give what comes to nobody, until `redirect`: it had its time, and waited for us too long."""
-        self._run.give = self._drop
+        self._aim(self._drop)
 
     def resume(self) -> None:
         """Give audio on again."""
@@ -191,23 +243,40 @@ class Timeline:
             self._done += whole
             self._run.due_at = inf
 
-    def take(self, payload: bytes, timestamp: int, now: float, *, lost: bool, prompt: bool) -> None:
-        """One packet in sequence. `lost`: some before it never came; `prompt`: it was not held back."""
+    def decoded(self, payload: bytes) -> bytes:
+        """The audio of a payload, in the codec's format; empty where it makes no sense."""
+        decode = self._decode
+        return payload if decode is None else decode(payload)[: self._longest_fill * self._unit_bytes]
+
+    def _give_decoded(self, payload: bytes) -> None:
+        """In the place of the sink of plain packets, where a codec has a decoder."""
+        run = self._run
+        audio = run.last = self.decoded(payload)
+        self._offset += len(audio) // self._unit_bytes - run.units
+        self._give(audio)
+
+    def take(self, audio: bytes, timestamp: int, now: float, *, lost: bool, prompt: bool) -> int:
+        """The audio of one packet in sequence; returns how many units of the timestamps it lasts.
+
+        `lost`: some before it never came; `prompt`: it was not held back.
+        """
+        units = len(audio) // self._unit_bytes
         self._bridge(timestamp, now, lost)
         lag = self._lag(now)
-        settled = self._settled(lag, len(payload), now)
+        settled = self._settled(lag, units, now)
         if prompt and lag > self._lag_hard and now - self._late_since >= _PERSISTS:
             self._fill(lag - self._lag_soft)
         if lag < 0:
-            self._give_early(payload, lag, settled=settled)
+            self._give_early(audio, lag, settled=settled)
         else:
-            self._give_late(payload, lag, settled=settled and prompt)
-        self.media += len(payload)
+            self._give_late(audio, lag, settled=settled and prompt)
+        self.media += units
         run = self._run
-        run.before, run.last = run.last, payload
+        run.before, run.last = run.last, audio
         run.heard_at = now
         self._noise = None
         self._bound()
+        return units
 
     def pause(self, now: float, noise_level: int | None = None) -> None:
         """Fill in silence up to now: something came in the place of audio, maybe noise of this level."""
@@ -262,94 +331,97 @@ class Timeline:
             self.spoilt += stalled
             self._excused = stalled
 
-    def _give_early(self, payload: bytes, lag: float, *, settled: bool) -> None:
+    def _give_early(self, audio: bytes, lag: float, *, settled: bool) -> None:
         """Audio ahead of the clock: left out where it is silent, or too far ahead; else made shorter.
 
         At once where it is far ahead, as behind a stall that was filled; every other packet, so that it is no
         faster than people can talk.
         """
-        if lag < -self._ahead_soft and self._silent(payload):
-            self._leave_out(payload)
+        if lag < -self._ahead_soft and self._silent(audio):
+            self._leave_out(audio)
         elif lag < -self._ahead_hard:
-            self._leave_out(payload)
-            self._miss(len(payload))
+            self._miss(self._leave_out(audio))
         else:
             if lag < -self._ahead_far or (settled and lag < -self._ahead_firm):
-                payload = self._shorter(payload)
-            self._run.give(self._joined(payload))
+                audio = self._shorter(audio)
+            self._give(self._joined(audio))
 
-    def _leave_out(self, payload: bytes) -> None:
-        self.discarded += len(payload)
-        self._offset -= len(payload)
-        self._cut = self._cut or payload
+    def _leave_out(self, audio: bytes) -> int:
+        units = len(audio) // self._unit_bytes
+        self.discarded += units
+        self._offset -= units
+        self._cut = self._cut or audio
+        return units
 
-    def _shorter(self, payload: bytes) -> bytes:
+    def _shorter(self, audio: bytes) -> bytes:
         self._shortened = not self._shortened
         if not self._shortened:
-            return payload
-        shorter = from_l16(shortened(to_l16(payload, self._format), self._rate), self._format)
-        less = len(payload) - len(shorter)
+            return audio
+        shorter = from_l16(shortened(to_l16(audio, self._format), self._format.rate), self._format)
+        less = (len(audio) - len(shorter)) // self._unit_bytes
         self.discarded += less
         self._offset -= less
         self._miss(less)
         return shorter
 
-    def _miss(self, samples: int) -> None:
+    def _miss(self, units: int) -> None:
         """So much of what was said is not heard."""
-        excused = min(self._excused, samples)
+        excused = min(self._excused, units)
         self._excused -= excused
-        self.spoilt += samples - excused
+        self.spoilt += units - excused
 
     def _drop(self, audio: bytes) -> None:
         """In the place of the sink, while audio is withheld."""
-        self.withheld += len(audio)
-        self.discarded += len(audio)
-        self.spoilt += len(audio)
+        units = len(audio) // self._unit_bytes
+        self.withheld += units
+        self.discarded += units
+        self.spoilt += units
 
-    def _give_late(self, payload: bytes, lag: float, *, settled: bool) -> None:
+    def _give_late(self, audio: bytes, lag: float, *, settled: bool) -> None:
         """Audio behind the clock: given twice where it is silent; where it never is, made longer."""
-        if settled and lag > self._lag_soft and self._silent(payload):
-            self.inserted += self._emit(payload)
+        if settled and lag > self._lag_soft and self._silent(audio):
+            self.inserted += self._emit(audio)
         elif settled and lag > self._lag_firm and self._going_on is None:
-            longer = lengthened(self._history(), to_l16(payload, self._format), self._rate)
-            added = len(longer) // 2 - len(payload)
+            longer = lengthened(self._history(), to_l16(audio, self._format), self._format.rate)
+            longer = from_l16(longer, self._format)
+            added = (len(longer) - len(audio)) // self._unit_bytes
             self.inserted += added
             self._offset += added
-            self._run.give(from_l16(longer, self._format))
+            self._give(longer)
             return
-        self._run.give(self._joined(payload))
+        self._give(self._joined(audio))
 
-    def _joined(self, payload: bytes) -> bytes:
+    def _joined(self, audio: bytes) -> bytes:
         """The packet, its beginning grown out of what was made up, or left out, before it."""
         going_on, cut = self._going_on, self._cut
         if going_on is None and cut is None:
-            return payload
+            return audio
         self._going_on = self._cut = None
-        samples = to_l16(payload, self._format)
+        samples = to_l16(audio, self._format)
         if going_on is not None:
             samples = going_on.joined(samples)
         elif cut is not None:
-            samples = joined(to_l16(cut, self._format), samples, self._rate)
+            samples = joined(to_l16(cut, self._format), samples, self._format.rate)
         return from_l16(samples, self._format)
 
-    def _conceal(self, samples: int) -> None:
+    def _conceal(self, units: int) -> None:
         """Let the newest sound go on, and die away."""
-        self.concealed += samples
+        self.concealed += units
         if self._going_on is None:
-            self._going_on = Continuation(self._history(), self._rate)
-        for start in range(0, samples, self._frame):
-            made = bytes_of(self._going_on.more(min(self._frame, samples - start)))
-            self._emit(from_l16(made, self._format))
+            self._going_on = Continuation(self._history(), self._format.rate)
+        for start in range(0, units, self._frame):
+            count = min(self._frame, units - start) * self._codec.samples_a_unit
+            self._emit(from_l16(bytes_of(self._going_on.more(count)), self._format))
 
-    def _be_silent(self, samples: int) -> None:
-        self.filled += samples
-        for start in range(0, samples, self._frame):
-            count = min(self._frame, samples - start)
-            self._emit(self._noise.more(count) if self._noise else self._silence[:count])
+    def _be_silent(self, units: int) -> None:
+        self.filled += units
+        for start in range(0, units, self._frame):
+            size = min(self._frame, units - start) * self._unit_bytes
+            self._emit(self._noise.more(size) if self._noise else self._silence[:size])
 
-    def _fill(self, samples: float, *, amid_word: bool = True) -> None:
+    def _fill(self, units: float, *, amid_word: bool = True) -> None:
         """As many whole frames as fit, before the packet to come: silence, unless it may be amid a word."""
-        whole = int(min(samples, self._longest_fill)) // self._frame * self._frame
+        whole = int(min(units, self._longest_fill)) // self._frame * self._frame
         if whole <= 0:
             return
         dying = min(whole, self._dying()) if amid_word and self._noise is None else 0
@@ -362,29 +434,31 @@ class Timeline:
         self._run.due_at = inf  # the next packet has to look at how much was done
 
     def _dying(self) -> int:
-        """Samples for which the last sound still goes on, if it was one; a pause is silent from there."""
+        """Units for which the last sound still goes on, if it was one; a pause is silent from there."""
         if self._going_on is not None:
-            return self._going_on.left
+            return self._going_on.left // self._codec.samples_a_unit
         return 0 if self._silent(self._run.last) else FADED_MS * self._rate // 1000
 
     def _emit(self, audio: bytes) -> int:
-        """Give audio that no timestamp stands for."""
-        self._offset += len(audio)
-        self._run.give(audio)
-        return len(audio)
+        """Give audio that no timestamp stands for; returns how many units it is."""
+        units = len(audio) // self._unit_bytes
+        self._offset += units
+        self._give(audio)
+        return units
 
     def _history(self) -> bytes:
-        return to_l16((self._run.before + self._run.last)[-2 * self._frame :], self._format)
+        size = 2 * self._frame * self._unit_bytes
+        return to_l16((self._run.before + self._run.last)[-size:], self._format)
 
-    def _silent(self, payload: bytes) -> bool:
-        return not payload or loudness(payload, self._format) < _SILENT
+    def _silent(self, audio: bytes) -> bool:
+        return not audio or loudness(audio, self._format) < _SILENT
 
-    def _settled(self, lag: float, size: int, now: float) -> bool:
+    def _settled(self, lag: float, units: int, now: float) -> bool:
         """Whether packets have been off for so long that the sender's clock is to blame."""
         side = (lag > self._lag_soft) - (lag < -self._ahead_soft)
         goes_on = side * self._off > 0 and self._off_at == self.media
         self._off = (self._off if goes_on else 0) + side
-        self._off_at = self.media + size
+        self._off_at = self.media + units
         if not goes_on:
             self._late_since = now
         return abs(self._off) > _SETTLED

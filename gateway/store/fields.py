@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.agent.dialects import AUDIO
+from gateway.media.codecs import CODECS
 from gateway.routing.number import NumberFormat
 from gateway.routing.table import (
     Dialect,
@@ -216,7 +217,7 @@ TRUNK = {
     "password": Field(secret, "for that; - asks for it"),
     "trust_pai": Field(flag, "take the caller from P-Asserted-Identity"),
     "reveal_withheld": Field(flag, "show callers who withhold their number (Privacy: id)"),
-    "codecs": Field(listed, "PCMU and PCMA in order of preference"),
+    "codecs": Field(listed, f"{' and '.join(CODECS)} in order of preference"),
     "transport": Field(text, "UDP, TCP or TLS"),
     "number_format": Field(
         number_format, "plus, digits, prefixed:00 or national:GB, with ;tech=… where needed"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from gateway.agent.dialects import DIALECTS, SIP, SUBPROTOCOL, WEBSOCKET
 from gateway.agent.placeholders import OF_EVERY_CALL, unknown_placeholders
+from gateway.media.codecs import CODECS
 from gateway.routing.network import parse_network
 from gateway.routing.number import SEPARATORS, parse_e164
 from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMode, VersionState, Workspace
@@ -19,7 +20,6 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.uri import SipUri, parse_uri
 from gateway.store.errors import InvalidInput
 
-CODECS = ("PCMU", "PCMA")
 TRANSPORTS = ("UDP", "TCP", "TLS")
 UNCHOSEN_AUDIO = "ulaw_8k"
 "What a version has that never chose: where its dialect does not have it, the dialect's first is meant."
@@ -71,7 +71,7 @@ def checked_number(number: PhoneNumber) -> PhoneNumber:
 def checked_trunk(trunk: Trunk) -> Trunk:
     """The trunk with its sources written the usual way; `InvalidInput` where a field is wrong."""
     _check_text("name", trunk.name, 1)
-    _check_choices("codecs", trunk.codecs, CODECS)
+    _check_choices("codecs", trunk.codecs, tuple(CODECS))
     _check_choices("transport", (trunk.transport,), TRANSPORTS)
     _check_least("channel_limit", trunk.channel_limit, 1)
     _check_least("calls_per_second", trunk.calls_per_second, 0.01)

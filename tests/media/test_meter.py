@@ -81,7 +81,7 @@ def test_a_pause_of_the_sender_harms_nobody() -> None:
     session = RtcpSession(RtpSender(7, 0, 0, 0), receiver, "us", 0.0, lambda: 0.5)
     for n in range(500):
         if 100 <= n < 300:
-            theirs.skip(160)
+            theirs.skip()
         else:
             receiver.receive(theirs.packet(LOUD), n * 0.02)
         receiver.tick(n * 0.02)

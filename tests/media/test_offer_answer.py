@@ -88,7 +88,7 @@ def test_an_answer_as_it_goes_out() -> None:
         payload_type=0,
         event_payload_type=101,
         receives=((0, PCMU),),
-        receives_events=101,
+        receives_events=((101, 8000),),
         ptime_ms=20,
         remote_host="192.0.2.1",
         remote_port=4000,
@@ -147,7 +147,8 @@ def test_dynamic_payload_types_are_the_offers() -> None:
     assert described.media[0].attribute("rtpmap") == "110 PCMA/8000"
     assert (negotiated.codec, negotiated.payload_type) == (PCMA, 110)
     assert negotiated.receives == ((110, PCMA),)
-    assert negotiated.event_payload_type == negotiated.receives_events == 96
+    assert negotiated.event_payload_type == 96
+    assert negotiated.receives_events == ((96, 8000),)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,8 @@ def test_dynamic_payload_types_are_the_offers() -> None:
 def test_events_need_the_clock_of_the_codec(formats: str, rtpmaps: str, events: int | None) -> None:
     """Of several telephone-events the one at the codec's rate is taken, and none that was not offered."""
     described, negotiated = answer(describe(f"m=audio 4000 RTP/AVP {formats}\n{rtpmaps}"))
-    assert negotiated.event_payload_type == negotiated.receives_events == events
+    assert negotiated.event_payload_type == events
+    assert negotiated.receives_events == (() if events is None else ((events, 8000),))
     assert (described.media[0].attribute("fmtp") is not None) == (events is not None)
 
 
@@ -416,7 +418,7 @@ def test_an_answer_to_our_offer() -> None:
     negotiated = apply_answer(offer_of_ours(), theirs)
     assert (negotiated.codec, negotiated.payload_type) == (PCMA, 8)
     assert negotiated.receives == ((8, PCMA), (0, PCMU))
-    assert (negotiated.event_payload_type, negotiated.receives_events) == (96, 101)
+    assert (negotiated.event_payload_type, negotiated.receives_events) == (96, ((101, 8000),))
     assert negotiated.ptime_ms == 30
     assert negotiated.remote == ("192.0.2.1", 4000)
 
@@ -425,7 +427,7 @@ def test_an_answer_with_one_codec_is_heard_in_that_one() -> None:
     """What the answer leaves out is not expected to arrive."""
     negotiated = apply_answer(offer_of_ours(), describe("m=audio 4000 RTP/AVP 8\n"))
     assert negotiated.receives == ((8, PCMA),)
-    assert negotiated.event_payload_type is negotiated.receives_events is None
+    assert (negotiated.event_payload_type, negotiated.receives_events) == (None, ())
 
 
 def test_an_answer_need_not_repeat_what_numbers_mean() -> None:

@@ -59,7 +59,7 @@ def heard(arrivals: Arrivals, until: float) -> tuple[bytes, dict[str, object], f
         longer_way(self, data, now)
 
     with patch.object(RtpReceiver, "_receive_other", counted):
-        receiver = RtpReceiver({0: PCMU}, 101, sink=audio.extend)
+        receiver = RtpReceiver({0: PCMU}, {101: 8000}, sink=audio.extend)
         while tick < until:
             while queue and queue[0][0] <= tick:
                 at, data = queue.pop(0)
@@ -75,7 +75,7 @@ def both_ways(arrivals: Arrivals) -> int:
     """Take them with and without the short way, compare, and say how many packets took it."""
     until = max(at for at, _ in arrivals) + 0.3
     audio, figures, jitter, plain = heard(arrivals, until)
-    with patch.object(PlainRun, "begin", lambda self, header, length: self.end()):
+    with patch.object(PlainRun, "begin", lambda self, *_: self.end()):
         wanted_audio, wanted, wanted_jitter, none = heard(arrivals, until)
     assert none == 0
     assert figures == wanted

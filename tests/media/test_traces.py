@@ -52,7 +52,7 @@ def heard(name: str, *, max_wait_ms: int = 120, max_stall_ms: int = 500) -> Outc
     """Play a trace to a receiver that is ticked every 20 ms."""
     out = bytearray()
     receiver = RtpReceiver(
-        {0: PCMU}, 101, sink=out.extend, max_wait_ms=max_wait_ms, max_stall_ms=max_stall_ms
+        {0: PCMU}, {101: 8000}, sink=out.extend, max_wait_ms=max_wait_ms, max_stall_ms=max_stall_ms
     )
     queue = arrivals(name)
     behind = ahead = tick = 0.0
