@@ -69,7 +69,7 @@ async def test_the_connection_breaks(world: World, agent: Runtime, phone: Phone)
     phone.sound.murmur()
     talk = await agent.talk()
     await talk.until(lambda: talk.audio)
-    for connection in list(phone.endpoint.streams._open.values()):
+    for connection in list(phone.endpoint.sockets.streams._open.values()):
         connection.cut()
     await asyncio.sleep(0.1)
     assert world.gateway.switchboard.active == 1
@@ -126,7 +126,7 @@ async def test_two_lengths(world: World) -> None:
     writer.write(options(8, 5060, "Content-Length: 4\r\n"))
     data = await asyncio.wait_for(reader.read(), 5)
     assert data.startswith(b"SIP/2.0 400 ")
-    assert world.gateway.endpoint.streams.refused == 1
+    assert world.gateway.endpoint.sockets.streams.refused == 1
     writer.close()
 
 
@@ -139,7 +139,7 @@ async def test_a_slow_sender(build: Build) -> None:
     writer.write(options(9, 5060)[:50])
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await asyncio.wait_for(reader.readexactly(1), 5)
-    await until(lambda: len(world.gateway.endpoint.streams._open) == 1)
+    await until(lambda: len(world.gateway.endpoint.sockets.streams._open) == 1)
     writer.close()
     idle.close()
 
@@ -150,7 +150,7 @@ async def test_an_unknown_source(world: World) -> None:
     reader, writer = await asyncio.open_connection(target.host, target.port, local_addr=("127.0.0.2", 0))
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await asyncio.wait_for(reader.readexactly(1), 5)
-    assert world.gateway.endpoint.streams.refused == 1
+    assert world.gateway.endpoint.sockets.streams.refused == 1
     writer.close()
 
 
@@ -163,10 +163,10 @@ async def test_an_idle_connection_with_a_call(build: Build, agent: Runtime, phon
     phone.sound.murmur()
     await agent.talk()
     await asyncio.sleep(1.7)
-    assert len(world.gateway.endpoint.streams._open) == 1
+    assert len(world.gateway.endpoint.sockets.streams._open) == 1
     leg.bye()
     await world.ended("completed", "user_disconnected", "caller")
-    await until(lambda: not world.gateway.endpoint.streams._open)
+    await until(lambda: not world.gateway.endpoint.sockets.streams._open)
 
 
 @pytest.mark.parametrize("trusted", [True, False])

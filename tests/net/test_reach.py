@@ -154,7 +154,7 @@ async def test_a_carrier_of_a_tenant(host: str, transport: str) -> None:
                 door.accept() if transport == "TCP" else door.recv(100)
     finally:
         await endpoint.stop()
-    assert endpoint.not_allowed == 1
+    assert endpoint.sockets.not_allowed == 1
 
 
 def _take(text: bool, payload: bytes) -> None:
