@@ -115,7 +115,7 @@ class Telephone:
         self._began = time.monotonic()
         dialog = endpoint.user_agent.invite(
             f"sip:{to}@{host}:{port}",
-            target=Target("UDP", host, port),
+            targets=[Target("UDP", host, port)],
             from_=f'"Trunkline telephone" <sip:{from_}@{self._host}>',
             contact_user="caller",
             body=media.offer(),

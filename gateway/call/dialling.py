@@ -34,7 +34,7 @@ def invite(agent: UserAgent, route: OutboundRoute, offer: bytes, headers: Header
     our_host = format_host_port(agent.listener_for(target).host, None)
     return agent.invite(
         request_uri(route.dialled, target),
-        target=target,
+        targets=[target],
         from_=f"<sip:{caller}@{our_host}>",
         contact_user=caller,
         body=offer,

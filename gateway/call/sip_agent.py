@@ -182,7 +182,7 @@ class SipAgent:
         our_host = format_host_port(agent.listener_for(target).host, None)
         dialog = agent.invite(
             str(uri),
-            target=target,
+            targets=[target],
             from_=f"<sip:{caller}@{our_host}>",
             contact_user=caller,
             body=self._leg.offer(self._media),

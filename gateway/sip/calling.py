@@ -49,7 +49,8 @@ class Invitation:
     """What the application wants to be said in the INVITE that begins a call."""
 
     request_uri: str
-    target: Target
+    targets: tuple[Target, ...]
+    "Where it may go, the first choice first (RFC 3263 section 4.3): at least one, each by a listener."
     to: str
     routes: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
@@ -70,6 +71,7 @@ class OutgoingInvite:
         "_dialog",
         "_ends_at",
         "_invitation",
+        "_target",
         "_transaction",
         "phase",
         "scheduled",
@@ -81,6 +83,8 @@ class OutgoingInvite:
         self._core = core
         self._dialog = dialog
         self._invitation = invitation
+        self._target = invitation.targets[0]
+        "The one of its targets that is asked: another would be asked by a new branch, and is not yet."
         self._authorization = authorization
         self._acknowledgements: dict[str | None, tuple[bytes, Target]] = {}
         self._acknowledgement_body = b"", ""
@@ -99,14 +103,14 @@ class OutgoingInvite:
     def send(self, now: float) -> None:
         """Send it, with what has been learnt from challenges so far."""
         invitation = self._invitation
-        request = self._dialog.write_invite(invitation)
+        request = self._dialog.write_invite(invitation, self._target)
         add_headers(request, invitation.headers)
         set_body(request, invitation.body, invitation.content_type)
         add_headers(request, self._authorization.headers_for(request))
         self._dialog.request = request
         self.phase = Phase.CALLING
         self._wait_until(now + self._core.settings.invite_timeout)
-        self._transaction = self._core.layer.start_client(request, invitation.target, self, now)
+        self._transaction = self._core.layer.start_client(request, self._target, self, now)
 
     # What arrives.
 
@@ -245,7 +249,7 @@ class OutgoingInvite:
 
     def _send_cancel(self, now: float) -> None:
         request = cancel_for(self._dialog.request, self._cancel_reason)
-        self._core.layer.start_client(request, self._invitation.target, UNANSWERED, now)
+        self._core.layer.start_client(request, self._target, UNANSWERED, now)
         self._wait_until(now + 64 * self._core.settings.t1)
 
     def _abandon(self) -> None:

@@ -87,6 +87,22 @@ class Core:
             target = otherwise
         return replace(target, listener=self.listener_for(target).name)
 
+    def pin_all(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Settle it for each of them, in order; those are left out whose transport no listener has.
+
+        LocalProtocolError where that leaves none.
+        """
+        pinned: list[Target] = []
+        fault = LocalProtocolError("there is no target")
+        for target in targets:
+            try:
+                pinned.append(self.pin(target))
+            except LocalProtocolError as error:
+                fault = error
+        if not pinned:
+            raise fault
+        return tuple(pinned)
+
     def contact(self, target: Target, user: str | None, secure: bool) -> str:
         """Our Contact as the peer at `target` can reach it."""
         listener = self.listener_for(target)

@@ -449,13 +449,13 @@ class Dialog:
         self.local_number += 1
         return self._write(method, self.local_number)
 
-    def write_invite(self, invitation: Invitation) -> Request:
+    def write_invite(self, invitation: Invitation, target: Target) -> Request:
         """Begin the INVITE that makes the dialog, the first time or again with credentials."""
         self.local_number += 1
         request = self._core.request(
             "INVITE",
             invitation.request_uri,
-            invitation.target,
+            target,
             from_=str(self._local),
             to=invitation.to,
             call_id=self.call_id,

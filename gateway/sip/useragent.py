@@ -169,7 +169,7 @@ class UserAgent:
         self,
         request_uri: str,
         *,
-        target: Target,
+        targets: Sequence[Target],
         from_: NameAddr | str,
         to: str | None = None,
         contact_user: str,
@@ -180,25 +180,26 @@ class UserAgent:
         routes: Sequence[str] = (),
         now: float,
     ) -> Dialog:
-        """Call `request_uri` by way of `target`; `Ringing`, `Answered` or `Refused` tell the rest.
+        """Call `request_uri` by way of the first of `targets`; events tell the rest.
 
-        `from_` and `to` are name-addrs (`to` is `request_uri` unless given); tags are added here. Raises
-        LocalProtocolError when no listener has the target's transport.
+        `Ringing`, `Answered` or `Refused`. `from_` and `to` are name-addrs (`to` is `request_uri` unless
+        given); tags are added here. Targets whose transport no listener has are left out; raises
+        LocalProtocolError when that leaves none.
         """
         core = self._core
         secure = request_uri.lower().startswith("sips:")
-        target = core.pin(target)
+        pinned = core.pin_all(targets)
         dialog = Dialog(
             core,
             call_id=core.token(),
             local=self._caller(from_),
             remote=NameAddr.parse(to or f"<{request_uri}>"),
-            peer=target,
-            contact=core.contact(target, contact_user, secure),
+            peer=pinned[0],
+            contact=core.contact(pinned[0], contact_user, secure),
         )
         dialog.secure = secure
         invitation = Invitation(
-            request_uri, target, to or f"<{request_uri}>", tuple(routes), tuple(headers), body, content_type
+            request_uri, pinned, to or f"<{request_uri}>", tuple(routes), tuple(headers), body, content_type
         )
         dialog.call(invitation, credentials, now)
         return dialog

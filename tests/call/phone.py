@@ -321,7 +321,7 @@ class Phone:
         own = f"[{self.host}]" if ":" in self.host else self.host
         leg.dialog = self.endpoint.user_agent.invite(
             f"sip:{to}@{host}:{target.port}",
-            target=target,
+            targets=[target],
             from_=f"<sip:{caller}@{own}>",
             contact_user="phone",
             body=sdp(self.sound.port, self.host) if body is None else body,

@@ -212,7 +212,7 @@ class Phone:
     def called(self, **changes: object) -> tuple[Dialog, Request]:
         """A call of the user agent's to this phone, and its INVITE."""
         arguments: dict[str, object] = {
-            "target": Target(self.source.transport, THEIRS, 5060),
+            "targets": [Target(self.source.transport, THEIRS, 5060)],
             "from_": f"<sip:+14155550100@{OURS}>",
             "contact_user": "gateway",
             "body": b"offer",

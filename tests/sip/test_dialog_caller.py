@@ -21,7 +21,7 @@ class TestACallToThem:
         """Two user agents: the whole ladder, the same on both sides, and nothing left."""
         ours = wire.caller.invite(
             "sip:bob@198.51.100.2",
-            target=Target("UDP", "198.51.100.2", 5060),
+            targets=[Target("UDP", "198.51.100.2", 5060)],
             from_='"Gateway" <sip:+14155550100@192.0.2.1>',
             contact_user="gateway",
             body=b"offer",

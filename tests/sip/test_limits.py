@@ -93,7 +93,7 @@ def whole_call(wire: Wire) -> None:
     """INVITE, 100, 180, 200, ACK, BYE, 200."""
     dialog = wire.caller.invite(
         "sip:bob@198.51.100.2",
-        target=Target("UDP", "198.51.100.2", 5060),
+        targets=[Target("UDP", "198.51.100.2", 5060)],
         from_="<sip:a@192.0.2.1>",
         contact_user="a",
         body=b"v=0\r\n",

@@ -117,7 +117,7 @@ class Weather:
     def begin(self) -> None:
         dialog = self.caller.agent.invite(
             f"sip:bob@198.51.100.2;transport={self.transport.lower()}",
-            target=Target(self.transport, "198.51.100.2", 5060),
+            targets=[Target(self.transport, "198.51.100.2", 5060)],
             from_="<sip:alice@192.0.2.1>",
             contact_user="alice",
             body=b"first offer",

@@ -373,7 +373,7 @@ class TestWhereAnswersGo:
         )
         agent.invite(
             "sip:bob@[2001:db8::2]",
-            target=Target("UDP", "2001:db8::2", 5060),
+            targets=[Target("UDP", "2001:db8::2", 5060)],
             from_="<sip:a@[2001:db8::1]>",
             contact_user="gateway",
             body=b"offer",
@@ -387,14 +387,29 @@ class TestWhereAnswersGo:
     def test_a_transport_without_a_listener_is_a_mistake_of_ours(self, phone: Phone) -> None:
         """The configuration should have told."""
         with pytest.raises(LocalProtocolError, match="SCTP"):
-            phone.called(target=Target("SCTP", "198.51.100.2", 5060))
+            phone.called(targets=[Target("SCTP", "198.51.100.2", 5060)])
+        with pytest.raises(LocalProtocolError, match="no target"):
+            phone.called(targets=[])
+
+    def test_the_first_target_is_asked(self, phone: Phone) -> None:
+        """Of several in order, without those that no listener could ask; all of the INVITE goes there."""
+        first, second = (Target("UDP", host, 5060) for host in ("198.51.100.8", "198.51.100.9"))
+        dialog, invite = phone.called(targets=[Target("SCTP", "198.51.100.7", 5060), first, second])
+        assert invite.via.transport == "UDP"
+        assert (dialog.peer.host, dialog.peer.listener) == ("198.51.100.8", "udp")
+        phone.send(phone.respond(invite, 180))
+        dialog.cancel(0.0)
+        phone.agent.handle_timeout(0.6)
+        sent = phone.agent.messages_to_send()
+        assert {target.host for _, target in sent} == {"198.51.100.8"}
+        assert b"CANCEL" in sent[0][0]
 
 
 def test_two_user_agents_over_tcp(wire: Wire) -> None:
     """A call over a reliable transport leaves nothing behind but Accepted, which ends in time."""
     dialog = wire.caller.invite(
         "sip:bob@198.51.100.2;transport=tcp",
-        target=Target("TCP", "198.51.100.2", 5060),
+        targets=[Target("TCP", "198.51.100.2", 5060)],
         from_="<sip:a@192.0.2.1>",
         contact_user="a",
         body=b"offer",
