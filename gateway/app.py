@@ -52,6 +52,7 @@ from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
 from gateway.call.turned_away import TurnedAway
 from gateway.call.web_calls import WebCalls
+from gateway.config.settings import Config
 from gateway.events.bus import Event, EventBus, Sink
 from gateway.events.link import BrokerLink
 from gateway.events.loop_lag import LoopLag
@@ -61,7 +62,6 @@ from gateway.events.refusals import RefusalDesk
 from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
-from gateway.house_phone import HousePhone
 from gateway.listening import authenticator, binding, client_tls, families, reach, sip_settings, stream_limits
 from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
@@ -73,7 +73,8 @@ from gateway.net.rtp import PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.net.throttle import Throttle
 from gateway.net.webhook import WebhookSender
-from gateway.numbering import load_plan
+from gateway.numbering.files import load_plan
+from gateway.phones.house_phone import HousePhone
 from gateway.provisioning.carrier_side import carrier_side
 from gateway.provisioning.counter import Counter, open_counter, running_calls
 from gateway.provisioning.linking import Linking
@@ -83,14 +84,13 @@ from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
 from gateway.recordings.retention import Retention
 from gateway.recordings.writer import RecordingWriter
-from gateway.settings import Config
 from gateway.sip.events import Event as SipEvent
-from gateway.store.calls import CallRow
-from gateway.store.closing import Left
-from gateway.store.database import Database
-from gateway.store.private import private_folder
+from gateway.store.engine.database import Database
+from gateway.store.engine.private import private_folder
+from gateway.store.engine.tenure import NameFile, NameLost, Tenure
+from gateway.store.records.calls import CallRow
+from gateway.store.records.closing import Left
 from gateway.store.sql import open_store
-from gateway.store.tenure import NameFile, NameLost, Tenure
 from gateway.web.dashboard import dashboard
 from gateway.web.parts import Parts
 

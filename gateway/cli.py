@@ -76,7 +76,7 @@ def version(
 def serve(config: ConfigOption = None) -> None:
     """Take calls until SIGTERM, then drain and stop."""
     with mistakes_told():
-        from gateway.config import load_config
+        from gateway.config.loading import load_config
         from gateway.net.tls import BadCertificate
         from gateway.process import run
 
@@ -103,8 +103,8 @@ def demo(
         environ = {"TRUNKLINE_DEMO__SEED": str(DEMO_SEED), **selling, **os.environ}
         import asyncio
 
-        from gateway.config import load_config
-        from gateway.demo import run_demo
+        from gateway.config.loading import load_config
+        from gateway.demo.run import run_demo
         from gateway.process import new_event_loop
 
         read = load_config(config, environ)
@@ -117,7 +117,7 @@ def sample_agent(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
 ) -> None:
     """Run the sample agent: it greets the caller and says back what it hears, in both dialects."""
-    from gateway.sample_agent import run
+    from gateway.demo.sample_agent import run
 
     run(host, port)
 
@@ -126,8 +126,8 @@ def migrate(config: ConfigOption = None) -> None:
     """Bring the database up to date, as every start does."""
     import asyncio
 
-    from gateway.config import load_config
-    from gateway.store.database import HEAD, Database
+    from gateway.config.loading import load_config
+    from gateway.store.engine.database import HEAD, Database
 
     async def work() -> str | None:
         database = Database(load_config(config, os.environ).store_url)

@@ -6,12 +6,12 @@ import ssl
 from collections.abc import Sequence
 
 from gateway import __version__
+from gateway.config.settings import Config, ListenerSettings, OutboundSettings, SipSettings
 from gateway.media.dtmf import INFO_TYPES, parse_info
 from gateway.net.reach import Reach
 from gateway.net.sip import Binding
 from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
-from gateway.settings import Config, ListenerSettings, OutboundSettings, SipSettings
 from gateway.sip.digest import Authenticator
 from gateway.sip.settings import Settings
 

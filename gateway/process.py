@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 
 from gateway.app import Gateway
+from gateway.config.settings import Config
 from gateway.events.log import log_sink
 from gateway.net.open_files import needed, raise_limit
-from gateway.settings import Config
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

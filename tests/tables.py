@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import URL
 
-from gateway.store.database import Database
+from gateway.store.engine.database import Database
 
 
 def lay_tables(url: URL) -> None:

@@ -12,14 +12,14 @@ import pytest
 from typer.testing import CliRunner
 from websockets.asyncio.server import ServerConnection, serve
 
-from gateway import sample_agent
 from gateway.cli import app
 from gateway.commands.agent_script import Trial
 from gateway.commands.agent_trial import Pace, is_silent, roughness
 from gateway.commands.finding import Finding, worst
+from gateway.demo import sample_agent
 from gateway.media.audio import L16_8K, ULAW_8K, converter, wav_bytes
+from gateway.phones.speech import speech
 from gateway.routing.table import AgentVersion, Dialect
-from gateway.speech import speech
 
 HASTE = Pace(greeting=0.5, speech=0.4, answer=0.5, interruption=0.6, quiet=1.5, moment=0.15)
 PATIENT = Pace(greeting=4, speech=0.6, answer=3, interruption=2, quiet=3, moment=0.3)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.answering import MOST_AT_ONCE, AnsweringTelephone
+from gateway.phones.answering import MOST_AT_ONCE, AnsweringTelephone
 from tests.call.conftest import agent, build, world  # noqa: F401  fixtures
 from tests.call.phone import until
 from tests.call.runtime import Runtime

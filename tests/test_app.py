@@ -15,7 +15,7 @@ from gateway.api.keys import KeyGate
 from gateway.api.refusal import Declined
 from gateway.app import operator_token
 from gateway.sip.events import ByeReceived
-from gateway.store.configuration import Configuration
+from gateway.store.configuration.nouns import Configuration
 from tests.call.conftest import Build, agent, build, make_phone, phone, world  # noqa: F401  fixtures
 from tests.call.phone import Leg, Phone, sdp, until
 from tests.call.runtime import Runtime
@@ -269,7 +269,7 @@ async def test_no_token_is_no_key() -> None:
 LOADED = """
 import asyncio, sys
 from gateway.app import Gateway
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.media.audio import L16_16K, ULAW_8K, converter
 
 async def main():

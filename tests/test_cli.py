@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli import app
 from gateway.commands.check_sockets import try_bind
 from gateway.media.audio import ULAW_8K, wav_bytes
-from gateway.store.database import HEAD
+from gateway.store.engine.database import HEAD
 
 ROOT = Path(__file__).parent.parent
 FRONT_DESK = "+12025550101"

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from gateway.config import ConfigError, load_config, read_config
-from gateway.settings import Config, ListenerSettings
+from gateway.config.loading import ConfigError, load_config, read_config
+from gateway.config.settings import Config, ListenerSettings
 
 EXAMPLE = Path(__file__).parent.parent / "config" / "example.toml"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from gateway.config import load_config
+from gateway.config.loading import load_config
 
 DOCKER = Path(__file__).parent.parent / "docker"
 

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from gateway.echo import compare
 from gateway.media.audio import L16_8K, ULAW_8K, converter
-from gateway.speech import speech
+from gateway.phones.echo import compare
+from gateway.phones.speech import speech
 
 RATE = 8000
 QUIET = b"\xff"

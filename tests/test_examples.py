@@ -8,9 +8,9 @@ from pathlib import Path
 from gateway.agent.native import NativeDialect
 from gateway.agent.notices import Digit
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Hangup
+from gateway.config.settings import AgentsSettings
 from gateway.media.audio import ULAW_8K
 from gateway.net.agent import AgentDialer
-from gateway.settings import AgentsSettings
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "echo_agent.py"
 

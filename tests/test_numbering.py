@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import ConfigError
-from gateway.numbering import NETWORK_GROUPS, SAMPLE_RATES, load_plan, shipped
+from gateway.config.loading import ConfigError
+from gateway.config.settings import OutboundSettings
+from gateway.numbering.files import NETWORK_GROUPS, SAMPLE_RATES, load_plan, shipped
 from gateway.routing.importer import read_network_groups, read_rates
 from gateway.routing.number import parse_e164
-from gateway.settings import OutboundSettings
 
 
 def country_of(settings: OutboundSettings, e164: str) -> str | None:

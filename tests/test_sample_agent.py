@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 
-from gateway import sample_agent
 from gateway.agent.dialects import dialect_named
 from gateway.agent.notices import Digit, MarkPlayed
 from gateway.agent.protocol import AgentEvent, Audio, CallStart, Clear, Dialect, Frame, Mark
+from gateway.demo import sample_agent
 from gateway.media.audio import ULAW_8K, AudioFormat, converter
 from gateway.net.agent import AgentDialer, AgentUnreachable, Connection
 
@@ -198,9 +198,9 @@ async def test_other_paths_are_not_found(url: str) -> None:
 
 
 async def test_it_is_a_process_of_its_own() -> None:
-    """`python -m gateway.sample_agent` says where it listens once it does, and ends when told to."""
+    """`python -m gateway.demo.sample_agent` says where it listens once it does, and ends when told to."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.sample_agent", "--port", "0", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "gateway.demo.sample_agent", "--port", "0", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     async with asyncio.timeout(20):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Config
+from gateway.config.settings import Config
 
 PAGE = (Path(__file__).parent.parent / "SECURITY.md").read_text("utf-8")
 ROW = re.compile(r"^\|[^|]+\|[^|]+\| `([a-z_]+)\.([a-z_]+)` \| ([^|]+) \|$", re.MULTILINE)

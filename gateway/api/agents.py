@@ -7,19 +7,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from fastapi import Path as InPath
 
-from gateway.api.agent_shape import AgentBody, AgentChange, AgentItem, AgentPage, VersionItem
 from gateway.api.calls import json
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.numbers import NUMBER_ID
-from gateway.api.pages import Limit, Page, paged
 from gateway.api.refusal import Problem, invalid, not_found
+from gateway.api.shapes.agent import AgentBody, AgentChange, AgentItem, AgentPage, VersionItem
+from gateway.api.shapes.page import Limit, Page, paged
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, VersionState
-from gateway.store.configuration import Configuration
-from gateway.store.errors import NotFound
-from gateway.store.fields import VERSION, parse_fields
-from gateway.store.ids import new_id
-from gateway.store.values import shown
+from gateway.store.configuration.fields import VERSION, parse_fields
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.configuration.values import shown
+from gateway.store.engine.errors import NotFound
+from gateway.store.engine.ids import new_id
 
 AGENT_ID = re.compile(r"^agent_[0-9A-Za-z_]{1,40}$")
 AgentId = Annotated[str, in_path("an agent", "agent_01m85m1gbt83exwnbdjt8m8z3n", AGENT_ID)]

@@ -10,7 +10,7 @@ from gateway.api.refusal import Answer, Declined
 from gateway.call.lookup import Lookup
 from gateway.events.bus import PRIVATE, Event, EventBus
 from gateway.events.recall import ENDING, Recall
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 
 LOOK_SECONDS = 1.0
 "How often the record of a call that runs on another gateway is looked at."

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.call_request import JsonObject
 from gateway.api.calls import CallId, found
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
+from gateway.api.shapes.call_request import JsonObject
 from gateway.call.lookup import Lookup
 from gateway.events.bus import EventBus
-from gateway.store.call_texts import CallTexts, TextStore
+from gateway.store.records.call_texts import CallTexts, TextStore
 
 MAX_TURNS = 5000
 MAX_FIELDS = 200

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.api.call_events import CallStreams
-from gateway.api.call_export import chosen_columns, exported
-from gateway.api.call_query import CallQuery, call_filter, finds_nothing
-from gateway.api.call_request import CallBody, call_request
-from gateway.api.call_shape import (
+from gateway.api.description import answers, in_path
+from gateway.api.event_stream import MEDIA_TYPE, STREAM
+from gateway.api.keys import Caller, KeyGate
+from gateway.api.recording_link import RecordingLinks
+from gateway.api.refusal import Answer, Declined, Problem, invalid, not_found
+from gateway.api.shapes.call import (
     CallCreated,
     CallDetail,
     CallItem,
@@ -23,18 +25,16 @@ from gateway.api.call_shape import (
     felt,
     told_of,
 )
-from gateway.api.description import answers, in_path
-from gateway.api.event_stream import MEDIA_TYPE, STREAM
-from gateway.api.keys import Caller, KeyGate
-from gateway.api.recording_link import RecordingLinks
-from gateway.api.refusal import Answer, Declined, Problem, invalid, not_found
+from gateway.api.shapes.call_export import chosen_columns, exported
+from gateway.api.shapes.call_query import CallQuery, call_filter, finds_nothing
+from gateway.api.shapes.call_request import CallBody, call_request
 from gateway.call.lookup import Lookup
 from gateway.call.once import Once
 from gateway.call.switchboard import Switchboard
 from gateway.events.legible import legible_json
-from gateway.store.agents import Agents
-from gateway.store.calls import CallRow
-from gateway.store.requests import MAX_KEY
+from gateway.store.configuration.agents import Agents
+from gateway.store.records.calls import CallRow
+from gateway.store.records.requests import MAX_KEY
 
 CALL_ID = re.compile(r"^call_[0-9a-z]{1,40}$")
 CallId = Annotated[str, in_path("a call", "call_01m85m1gbt83exwnbdjt8m8z3n", CALL_ID)]

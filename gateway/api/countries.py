@@ -12,7 +12,7 @@ from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
 from gateway.routing.groups import opened_by_country
 from gateway.routing.plan import Country, NumberingPlan
-from gateway.store.workspaces import Workspaces
+from gateway.store.configuration.workspaces import Workspaces
 
 SHAPE = ConfigDict(use_attribute_docstrings=True)
 

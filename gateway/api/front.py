@@ -10,8 +10,8 @@ from gateway.api.connections import ConnectionBounds
 from gateway.api.cors import Cors
 from gateway.api.heads import Heads
 from gateway.api.server import HttpServer
-from gateway.settings import HttpSettings
-from gateway.store.writer import Tell
+from gateway.config.settings import HttpSettings
+from gateway.store.records.writer import Tell
 
 
 def front(app: ASGIApp, http: HttpSettings, tell: Tell) -> ASGIApp:

@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from gateway.api.rate import RateLimit
 from gateway.api.refusal import Answer, Declined, unauthorised
-from gateway.store.configuration import Configuration
+from gateway.store.configuration.nouns import Configuration
 
 KEY = re.compile(r"(key_[0-9a-z]{1,40}):([A-Za-z0-9_-]{1,128})")
 OPERATOR = "operator"

@@ -3,21 +3,21 @@
 import asyncio
 from dataclasses import dataclass
 
-from gateway.api.call_request import call_request
-from gateway.api.call_shape import call_created
 from gateway.api.keys import KEY, Caller
 from gateway.api.mqtt_request import Asked, Sender, answer, asked, sender_of
 from gateway.api.refusal import Answer, answer_to, unauthorised
+from gateway.api.shapes.call import call_created
+from gateway.api.shapes.call_request import call_request
 from gateway.call.once import Once, Placed
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused
+from gateway.config.settings import Config
 from gateway.events.bus import EventBus
 from gateway.events.link import BrokerLink
 from gateway.net.mqtt import Delivery
 from gateway.routing.decision import ReasonGroup, Rejected
-from gateway.settings import Config
-from gateway.store.errors import InvalidInput, StoreError, Unacceptable
-from gateway.store.keys import Keys
+from gateway.store.configuration.keys import Keys
+from gateway.store.engine.errors import InvalidInput, StoreError, Unacceptable
 
 LOOK_SECONDS = 0.5
 "How often a request that waits for a limit looks whether it may go."

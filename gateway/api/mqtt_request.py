@@ -12,8 +12,8 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from gateway.api.call_request import CallBody
 from gateway.api.refusal import Answer, Declined, Problem, invalid
+from gateway.api.shapes.call_request import CallBody
 from gateway.events.mqtt import Topics
 from gateway.net.mqtt import Delivery, Publication
 

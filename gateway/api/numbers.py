@@ -14,7 +14,8 @@ from starlette.types import Scope
 from gateway.api.calls import json
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
-from gateway.api.number_shape import (
+from gateway.api.refusal import Problem, invalid, not_found
+from gateway.api.shapes.number import (
     WAYS,
     Country,
     LinkBody,
@@ -27,8 +28,7 @@ from gateway.api.number_shape import (
     Share,
     number_item,
 )
-from gateway.api.pages import Limit, Page, paged
-from gateway.api.refusal import Problem, invalid, not_found
+from gateway.api.shapes.page import Limit, Page, paged
 from gateway.call.record import utc_now
 from gateway.providers.protocol import NumberType, Wanted
 from gateway.provisioning.carrier_side import CarrierSide
@@ -39,8 +39,8 @@ from gateway.provisioning.market import offers_of
 from gateway.provisioning.purchase import Order
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.table import NumberStatus, PhoneNumber, Secret
-from gateway.store.errors import NotFound
-from gateway.store.number_list import NumberFilter
+from gateway.store.configuration.number_list import NumberFilter
+from gateway.store.engine.errors import NotFound
 from gateway.store.sql import SqlStore
 
 NUMBER_ID = re.compile(r"^phn_[0-9A-Za-z_]{1,40}$")

@@ -14,7 +14,7 @@ from gateway.call.offers import Offers
 from gateway.routing.number import normalise
 from gateway.routing.quoting import is_no_number
 from gateway.routing.typed import cleaned
-from gateway.store.rules import NUMBER_RIGHT
+from gateway.store.configuration.rules import NUMBER_RIGHT
 
 Number = Annotated[str | None, Query(max_length=64, description="In E.164: `+919812345678`.")]
 AgentId = Annotated[str | None, Query(max_length=64, description="Whose number would call.")]

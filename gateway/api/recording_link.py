@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 
 _EXPIRES = re.compile(r"[0-9]{1,12}")
 

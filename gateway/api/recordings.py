@@ -21,7 +21,7 @@ from gateway.call.recording import RecordingRefused
 from gateway.call.switchboard import Switchboard
 from gateway.recordings.keeping import Keeping, key_in
 from gateway.recordings.protocol import is_call_id
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 
 MEDIA_TYPE = "audio/wav"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

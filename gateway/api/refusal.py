@@ -16,8 +16,8 @@ from gateway.call.refusal import Refused, mend_for
 from gateway.provisioning.errors import Forbidden, Upstream
 from gateway.routing.decision import Reason, ReasonGroup, Rejected
 from gateway.routing.mending import Mend
-from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError, Unacceptable
-from gateway.store.rules import NUMBER_RIGHT
+from gateway.store.configuration.rules import NUMBER_RIGHT
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound, StoreError, Unacceptable
 
 MAX_GIVEN = 200
 "Characters of a wrong value that are said back."

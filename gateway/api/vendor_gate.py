@@ -14,7 +14,7 @@ from gateway.api.rate import RateLimit
 from gateway.call.call import Call
 from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
-from gateway.store.keys import Keys
+from gateway.store.configuration.keys import Keys
 
 
 class Stranger(Exception):

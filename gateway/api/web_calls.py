@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.call_request import JsonObject
-from gateway.api.call_shape import shown_time
 from gateway.api.calls import json
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
+from gateway.api.shapes.call import shown_time
+from gateway.api.shapes.call_request import JsonObject
 from gateway.call.web_calls import Ticket, WebCallRequest, WebCalls
 from gateway.net.browser import SUBPROTOCOL
 from gateway.routing.web import WebRequest

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.call_shape import shown_time
 from gateway.api.calls import json
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
-from gateway.api.pages import ListPage, Page, paged
 from gateway.api.refusal import Problem, invalid
+from gateway.api.shapes.call import shown_time
+from gateway.api.shapes.page import ListPage, Page, paged
 from gateway.events.subscribing import MAX_URL, NotAnAddress, Subscribing, Wish
 from gateway.events.webhook_bodies import EVENTS
-from gateway.store.hooks import MAX_PAGE, Delivery, Webhook
+from gateway.store.configuration.webhooks import MAX_PAGE, Delivery, Webhook
 
 MASKED = "********"
 SHAPE = ConfigDict(strict=True, use_attribute_docstrings=True, extra="forbid")

@@ -15,11 +15,11 @@ from gateway.call.patch import Patch
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
 from gateway.call.sounds import NoSound, Sounds
+from gateway.config.settings import AgentsSettings
 from gateway.media.audio import L16_8K
 from gateway.media.tones import RINGBACK_SECONDS, ringback
 from gateway.net.agent import AgentUnreachable
 from gateway.routing.table import AgentVersion
-from gateway.settings import AgentsSettings
 
 Farewell = Callable[[AgentClosed], Ending]
 "What it means for a call that its agent has hung up."

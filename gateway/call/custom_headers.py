@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 MAX_HEADERS = 20
 MAX_VALUE = 256

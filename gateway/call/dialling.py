@@ -10,7 +10,7 @@ from gateway.sip.grammar import format_host_port
 from gateway.sip.settings import Login
 from gateway.sip.target import Target
 from gateway.sip.useragent import UserAgent
-from gateway.store.rules import checked_host_port
+from gateway.store.configuration.rules import checked_host_port
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.call.record import summary_of
 from gateway.events.bus import EventBus
-from gateway.store.errors import StoreError
+from gateway.store.engine.errors import StoreError
 from gateway.store.protocol import Store
 
 RETRY_SECONDS = 1.0

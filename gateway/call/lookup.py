@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.call.record import CallRecord
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 from gateway.store.sql import SqlStore
 
 

@@ -7,8 +7,8 @@ from gateway.call.agent_leg import Tell
 from gateway.call.bridge import Bridge
 from gateway.call.phone import Phone
 from gateway.call.record import Ending, EndReason, Status
+from gateway.config.settings import MediaSettings
 from gateway.media.quality import STEP_SECONDS
-from gateway.settings import MediaSettings
 
 MEND = "add the carrier's media networks to media.networks, or to the trunk's sources"
 

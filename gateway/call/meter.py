@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from gateway.routing.rating import Quote
-from gateway.store.errors import StoreError
-from gateway.store.purses import Exchange, Hold, Purse
+from gateway.store.engine.errors import StoreError
+from gateway.store.money.purses import Exchange, Hold, Purse
 
 LEAD_SECONDS = 10.0
 "How far ahead of its connected time a call is paid for: so early the agent hears that the wallet runs dry."

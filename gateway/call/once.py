@@ -10,10 +10,10 @@ from gateway.call.lookup import Lookup
 from gateway.call.placing import CallRequest, Placing
 from gateway.call.record import CallRecord, Ending, EndReason, Status
 from gateway.call.refusal import Refused
-from gateway.store.calls import CallRow
-from gateway.store.errors import Conflict, StoreError
-from gateway.store.ids import new_id
-from gateway.store.requests import Requests
+from gateway.store.engine.errors import Conflict, StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.records.calls import CallRow
+from gateway.store.records.requests import Requests
 
 WAIT_SECONDS = 15.0
 "How long a request waits for another one under its key that is being decided."

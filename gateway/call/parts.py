@@ -28,6 +28,7 @@ from gateway.call.refusal import Refused, answer_for
 from gateway.call.sip_agent import SipAgentDialer, SipParts
 from gateway.call.sip_words import asserted_in, caller_in, dialled, is_private
 from gateway.call.sounds import Sounds
+from gateway.config.settings import Config
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock
 from gateway.net.dns import Resolver
@@ -46,12 +47,11 @@ from gateway.routing.outbound import OutboundRoute
 from gateway.routing.table import AgentVersion
 from gateway.routing.table import Dialect as DialectName
 from gateway.routing.web import WebRoute
-from gateway.settings import Config
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import InviteReceived
 from gateway.sip.target import Target
-from gateway.store.errors import StoreError
-from gateway.store.ids import new_id
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
 from gateway.store.protocol import Store
 
 

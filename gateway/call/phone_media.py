@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.call.media_name import MediaName, Resolve
 from gateway.call.phone import MediaUser, Sink, Speak
+from gateway.config.settings import MediaSettings
 from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat
 from gateway.media.codecs import Codec, Payload, payload_maker
@@ -24,7 +25,6 @@ from gateway.media.sdp import (
 )
 from gateway.net.latch import Address, canonical, networks_of
 from gateway.net.rtp import RtpPort
-from gateway.settings import MediaSettings
 from gateway.sip.settings import anywhere
 
 MOST_MOVES_TOLD = 10

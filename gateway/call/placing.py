@@ -13,13 +13,13 @@ from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import PlacedCall, Switchboard
+from gateway.config.settings import OutboundSettings
 from gateway.routing.decision import Rejected
 from gateway.routing.outbound import OutboundRequest, OutboundRoute, route_outbound
 from gateway.routing.plan import NumberingPlan
-from gateway.settings import OutboundSettings
 from gateway.sip.errors import LocalProtocolError
-from gateway.store.errors import StoreError
-from gateway.store.ids import new_id
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
 from gateway.store.tables import Calling
 
 

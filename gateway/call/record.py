@@ -12,7 +12,7 @@ from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.rating import Charge, Quote
 from gateway.routing.web import WebRoute
-from gateway.store.calls import CallRow, connected_ms, milliseconds
+from gateway.store.records.calls import CallRow, connected_ms, milliseconds
 
 PhoneRoute = InboundRoute | OutboundRoute
 "Where a call of a trunk goes: by which trunk, number and agent version."

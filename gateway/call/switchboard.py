@@ -20,7 +20,7 @@ from gateway.routing.outbound import OutboundRoute
 from gateway.routing.web import WebRoute
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import ByeFailed, DialogTerminated, Event, InviteReceived, OptionsAnswered
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 
 GOODBYE_SECONDS = 1.5
 "How long the answer to a BYE is waited for where the gateway stops: time for it to be sent a second time."

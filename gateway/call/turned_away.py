@@ -11,7 +11,7 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.screening import MessageRefused
 from gateway.sip.target import Target
-from gateway.store.errors import StoreError
+from gateway.store.engine.errors import StoreError
 from gateway.store.protocol import Store
 
 

@@ -12,12 +12,12 @@ from gateway.call.parts import CallParts
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import Switchboard
+from gateway.config.settings import Config
 from gateway.net.browser import Entrance, Knock
 from gateway.routing.decision import Rejected
 from gateway.routing.web import WebRequest, WebRoute, route_web
-from gateway.settings import Config
-from gateway.store.errors import StoreError
-from gateway.store.ids import new_id
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
 from gateway.store.tables import Calling
 
 PATH = "/v1/web-calls/{id}/audio"

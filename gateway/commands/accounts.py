@@ -11,7 +11,7 @@ from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 
 if TYPE_CHECKING:
-    from gateway.store.accounts import Account
+    from gateway.store.configuration.accounts import Account
 
 app = noun("Who may log in to the dashboard.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="E-mail address or name, or an id.")]

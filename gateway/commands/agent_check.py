@@ -10,7 +10,7 @@ import typer
 from gateway.commands.finding import tell_findings
 from gateway.commands.output import Output, mistakes_told
 from gateway.commands.session import JsonOption
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 DIALECTS = ("twilio", "native", "plivo", "telnyx", "exotel", "asterisk", "audiosocket")
 "Those of the routing table but for `sip`, named here so that the help need not read it."
@@ -39,8 +39,8 @@ def agent_check(
         import asyncio
 
         from gateway.commands.agent_script import Trial, version_of
+        from gateway.config.settings import AgentsSettings
         from gateway.routing.table import Dialect
-        from gateway.settings import AgentsSettings
 
         version = version_of(given)
         if version.dialect is Dialect.SIP:

@@ -12,12 +12,12 @@ from gateway.agent.placeholders import fill_headers, fill_url, placeholder_value
 from gateway.agent.protocol import CallStart
 from gateway.commands.agent_trial import Line, Pace, TrialLeg, is_silent, roughness
 from gateway.commands.finding import Finding, bad, ok, warn
+from gateway.config.settings import AgentsSettings
 from gateway.net.agent import AgentDialer, AgentUnreachable, Unreachable
 from gateway.routing.table import AgentVersion, Dialect, VersionState
-from gateway.settings import AgentsSettings
-from gateway.store.fields import VERSION, parse_fields
-from gateway.store.ids import new_id
-from gateway.store.rules import checked_version
+from gateway.store.configuration.fields import VERSION, parse_fields
+from gateway.store.configuration.rules import checked_version
+from gateway.store.engine.ids import new_id
 
 NOISE = 1.15
 "Roughness above which audio is hardly speech."

@@ -15,7 +15,7 @@ from gateway.media.audio import L16_8K, ULAW_8K, converter
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
-from gateway.speech import speech
+from gateway.phones.speech import speech
 
 FRAME_MS = 20
 FRAME = 8 * FRAME_MS

@@ -8,8 +8,8 @@ from gateway.commands.assignments import AssignmentsArgument, assigned, confirme
 from gateway.commands.noun import VERSION, noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
-from gateway.store.errors import NotFound
-from gateway.store.ids import new_id
+from gateway.store.engine.errors import NotFound
+from gateway.store.engine.ids import new_id
 
 if TYPE_CHECKING:
     from gateway.routing.table import Agent, AgentVersion

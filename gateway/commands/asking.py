@@ -9,7 +9,7 @@ import httpx2
 import orjson
 
 from gateway.commands.output import FAILED, fail
-from gateway.config import Config
+from gateway.config.loading import Config
 from gateway.events.bus import Event
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound, and where to reach it

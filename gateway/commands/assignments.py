@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.commands.noun import Fields
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 AssignmentsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="FIELD=VALUE...", help="What to set; see below.")
@@ -16,7 +16,7 @@ AssignmentsArgument = Annotated[
 
 def assigned(fields: Fields, words: Sequence[str] | None) -> dict[str, Any]:
     """The values of `FIELD=VALUE` words; a secret that is given as `-` is asked for, or read from a pipe."""
-    from gateway.store.fields import parse_fields, secret
+    from gateway.store.configuration.fields import parse_fields, secret
 
     known = fields.known
     given: dict[str, object] = {}

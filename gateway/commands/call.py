@@ -8,7 +8,7 @@ import typer
 
 from gateway.commands.output import mistakes_told
 from gateway.commands.session import ConfigOption, JsonOption, WorkspaceOption, user_name
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 
 def call(
@@ -44,7 +44,7 @@ def call(
 
         from gateway.commands.calling import place_and_follow
         from gateway.commands.following import line_sink
-        from gateway.config import load_config
+        from gateway.config.loading import load_config
         from gateway.events.log import log_sink
 
         read = load_config(config, os.environ)

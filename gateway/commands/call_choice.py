@@ -6,8 +6,8 @@ from gateway.call.record import EndReason, Status
 from gateway.routing.decision import Reason
 from gateway.routing.number import parse_e164
 from gateway.routing.typed import cleaned
-from gateway.store.errors import InvalidInput
-from gateway.store.fields import listed
+from gateway.store.configuration.fields import listed
+from gateway.store.engine.errors import InvalidInput
 
 
 def statuses_meant(given: str | None) -> Sequence[str]:

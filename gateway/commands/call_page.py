@@ -13,9 +13,9 @@ from gateway.call.refusal import mend_for
 from gateway.commands.offers import money
 from gateway.commands.session import Session
 from gateway.events.legible import legible
-from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow, whole_seconds
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
+from gateway.store.records.call_texts import CallTexts
+from gateway.store.records.calls import CallRow, whole_seconds
 
 COLUMNS = ("time (UTC)", "direction", "from", "to", "how it went", "seconds", "id")
 MOST_COLUMNS = 10_000

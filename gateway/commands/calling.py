@@ -12,7 +12,7 @@ from rich.console import Console
 
 from gateway.commands.asking import address_of, credentials_of, events_from
 from gateway.commands.output import BAD_INPUT, FAILED, escaped, fail
-from gateway.config import Config
+from gateway.config.loading import Config
 from gateway.events.bus import Sink
 from gateway.events.recall import ENDING
 

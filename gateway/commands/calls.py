@@ -11,8 +11,8 @@ import typer
 from gateway.commands.noun import noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
-from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, whole_seconds
-from gateway.store.errors import NotFound, StoreError
+from gateway.store.engine.errors import NotFound, StoreError
+from gateway.store.records.calls import MAX_PAGE, CallFilter, CallRow, whole_seconds
 
 app = noun("The calls: their records, and those that are running.")
 CallArgument = Annotated[str, typer.Argument(metavar="CALL", help="call_…")]
@@ -48,7 +48,7 @@ def list_all(
     async def work(session: Session) -> None:
         from gateway.commands.call_choice import numbers_meant, reasons_meant, statuses_meant
         from gateway.commands.call_page import listed_calls
-        from gateway.store.fields import Field, moment, parse_fields
+        from gateway.store.configuration.fields import Field, moment, parse_fields
 
         written = {name: Field(moment, "") for name in ("since", "until")}
         times = parse_fields(

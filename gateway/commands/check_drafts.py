@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from gateway.commands.finding import Finding, bad, warn
 from gateway.routing.table import AgentVersion, PhoneNumber, VersionState
-from gateway.store.configuration import Configuration
+from gateway.store.configuration.nouns import Configuration
 
 
 async def check_drafts(there: Configuration) -> AsyncIterator[Finding]:

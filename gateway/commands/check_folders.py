@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.commands.finding import Finding, bad, ok, warn
-from gateway.config import Config
-from gateway.store.journal import Journal
-from gateway.store.private import open_to_others
+from gateway.config.loading import Config
+from gateway.store.engine.private import open_to_others
+from gateway.store.records.journal import Journal
 
 
 def check_folders(config: Config) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from gateway.commands.finding import Finding, bad, ok
-from gateway.config import Config
+from gateway.config.loading import Config
 from gateway.events.link import broker_address
 from gateway.net.mqtt import try_broker
 from gateway.net.tls import BadCertificate

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from gateway.call.sounds import NoSound, Sounds
 from gateway.commands.finding import Finding, bad, ok, warn
-from gateway.config import Config
+from gateway.config.loading import Config
 from gateway.media.audio import ULAW_8K
 from gateway.recordings.folder import FolderStore
 from gateway.routing.table import AgentVersion, PhoneNumber, RecordingMode, Workspace
-from gateway.store.configuration import Configuration
+from gateway.store.configuration.nouns import Configuration
 
 
 async def check_recordings(there: Configuration, config: Config) -> AsyncIterator[Finding]:

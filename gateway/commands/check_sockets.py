@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from gateway.commands.finding import Finding, bad, ok, warn
-from gateway.config import Config, is_loopback
+from gateway.config.loading import Config, is_loopback
+from gateway.config.settings import ListenerSettings
 from gateway.net.open_files import allowed, needed
-from gateway.settings import ListenerSettings
 
 SAMPLED_PAIRS = 16
 "RTP ports that are tried, spread over the range."

@@ -14,17 +14,17 @@ from gateway.commands.check_drafts import check_drafts
 from gateway.commands.check_recordings import check_recordings
 from gateway.commands.check_trunks import shared_sources
 from gateway.commands.finding import Finding, bad, ok, warn
-from gateway.config import Config
+from gateway.config.loading import Config
 from gateway.listening import reach
 from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trunk
-from gateway.store.configuration import Configuration
-from gateway.store.database import HEAD, Database
-from gateway.store.errors import StoreError
-from gateway.store.rules import checked_host_port
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.configuration.rules import checked_host_port
+from gateway.store.engine.database import HEAD, Database
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.tenure import BEAT_SECONDS, Holder, NameFile, row_of
 from gateway.store.sql import open_store
-from gateway.store.tenure import BEAT_SECONDS, Holder, NameFile, row_of
 
 CONNECT_SECONDS = 5.0
 

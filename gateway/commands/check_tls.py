@@ -9,9 +9,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from gateway.commands.finding import Finding, bad, ok, warn
-from gateway.config import Config
+from gateway.config.loading import Config
+from gateway.config.settings import ListenerSettings
 from gateway.net.tls import BadCertificate, client_context, server_context
-from gateway.settings import ListenerSettings
 
 SOON_DAYS = 30
 

@@ -12,8 +12,8 @@ from gateway.commands.check_sockets import check_sockets
 from gateway.commands.check_store import check_store
 from gateway.commands.check_tls import check_certificates
 from gateway.commands.finding import Finding, bad, ok, warn
-from gateway.config import Config, ConfigError, read_config
-from gateway.numbering import load_plan
+from gateway.config.loading import Config, ConfigError, read_config
+from gateway.numbering.files import load_plan
 
 SECRETS = (("security", "key"), ("store", "url"))
 

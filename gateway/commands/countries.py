@@ -12,7 +12,7 @@ import typer
 from gateway.commands.noun import noun
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
 from gateway.commands.sheets import read_sheet
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 if TYPE_CHECKING:
     from gateway.routing.groups import GroupBook, KnownGroup
@@ -95,7 +95,7 @@ def import_file(
     """Replace what a workspace may call by a CSV file: all of it, or nothing where a line is wrong."""
 
     async def work(session: Session) -> None:
-        from gateway.numbering import NETWORK_GROUPS, load_plan
+        from gateway.numbering.files import NETWORK_GROUPS, load_plan
         from gateway.routing.groups import merged
         from gateway.routing.importer import read_network_groups
 
@@ -169,7 +169,7 @@ def _switch(
 
 
 def _book(session: Session) -> "GroupBook":
-    from gateway.numbering import known_groups, load_plan
+    from gateway.numbering.files import known_groups, load_plan
 
     return known_groups(load_plan(session.config.outbound))
 

@@ -8,7 +8,7 @@ import typer
 from gateway.commands.offers import mend_lines, offer_lines
 from gateway.commands.output import FAILED
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 ANYBODY = "anonymous"
 

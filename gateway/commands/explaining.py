@@ -11,7 +11,7 @@ from gateway.routing.inbound import Credentials, CredentialState, route_inbound
 from gateway.routing.network import parse_network
 from gateway.routing.quoting import Offer
 from gateway.routing.typed import cleaned
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 
 async def source_of(session: Session, source: str | None, trunk: str | None) -> str:

@@ -7,10 +7,10 @@ import typer
 
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, run
-from gateway.store.errors import InvalidInput, NotFound
+from gateway.store.engine.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from gateway.store.ledger import Change
+    from gateway.store.configuration.history import Change
 
 COLUMNS = ("at", "by", "kind", "action", "what")
 NOTHING = "there is, and was, nothing of this id, number or name"

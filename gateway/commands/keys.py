@@ -11,7 +11,7 @@ from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 
 if TYPE_CHECKING:
-    from gateway.store.key_ring import ApiKey
+    from gateway.store.configuration.key_ring import ApiKey
 
 app = noun("Who may use the API.")
 COLUMNS = ("name", "workspace_id", "created_by", "created_at", "last_used_at", "revoked_at", "id")

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from gateway.commands.output import parameters
 
 if TYPE_CHECKING:
-    from gateway.store.fields import Field
+    from gateway.store.configuration.fields import Field
 
 OTHER_WORDS = {"delete": "remove", "rm": "remove", "del": "remove", "ls": "list"}
 "What people type for a verb at any noun."
@@ -159,7 +159,7 @@ class Fields:
     @property
     def known(self) -> "Mapping[str, Field]":
         """By their names."""
-        from gateway.store import fields
+        from gateway.store.configuration import fields
 
         known: Mapping[str, Field] = getattr(fields, self.kind)
         return known

@@ -13,7 +13,7 @@ from gateway.providers.protocol import NumberType, Wanted
 
 if TYPE_CHECKING:
     from gateway.provisioning.counter import Counter
-    from gateway.store.purchases import Purchase
+    from gateway.store.money.purchases import Purchase
 
 __all__ = ["app", "buy", "check", "counter_of", "remove", "search"]
 

@@ -11,7 +11,7 @@ from gateway.commands.assignments import AssignmentsArgument, assigned
 from gateway.commands.noun import NUMBER, noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run, shown
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 
 if TYPE_CHECKING:
     from gateway.routing.table import PhoneNumber

@@ -20,7 +20,7 @@ def money(amount: Decimal) -> str:
 async def offers_of(session: Session) -> "Offers":
     """What answers price questions, of how things stand now."""
     from gateway.call.offers import Offers
-    from gateway.numbering import load_plan
+    from gateway.numbering.files import load_plan
 
     await session.store.refresh()
     return Offers(session.store, load_plan(session.config.outbound), session.store.wallets.available)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from gateway.store.errors import InvalidInput, StoreError
+from gateway.store.engine.errors import InvalidInput, StoreError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,7 +107,7 @@ class Output:
 @contextmanager
 def mistakes_told() -> Iterator[None]:
     """Every expected error becomes a sentence on standard error and an exit status; no traceback."""
-    from gateway.config import ConfigError
+    from gateway.config.loading import ConfigError
 
     try:
         yield

@@ -13,11 +13,11 @@ from gateway.commands.offers import offer_lines, offers_of
 from gateway.commands.output import FAILED
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 from gateway.commands.sheets import read_sheet
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 if TYPE_CHECKING:
     from gateway.routing.rating import Rate, RateDeck
-    from gateway.store.decks import Deck, Imported
+    from gateway.store.money.decks import Deck, Imported
 
 app = noun("What calls cost by each provider's route.")
 
@@ -43,7 +43,7 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Replace a provider's rate deck by a CSV file: all of it, or nothing where a line is wrong."""
-    from gateway.numbering import SAMPLE_RATES
+    from gateway.numbering.files import SAMPLE_RATES
     from gateway.routing.importer import read_rates
 
     deck = read_sheet(file, (SAMPLE, SAMPLE_RATES), lambda text: read_rates(text, currency.upper()))

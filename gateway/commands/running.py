@@ -9,10 +9,10 @@ import httpx2
 from gateway.commands.asking import address_of, credentials_of, events_from, has_token
 from gateway.commands.output import FAILED, fail
 from gateway.commands.session import Session, user_name
-from gateway.config import Config
+from gateway.config.loading import Config
 from gateway.events.bus import Sink
 from gateway.events.recall import ENDING
-from gateway.store.errors import NotFound
+from gateway.store.engine.errors import NotFound
 
 ASKING_SECONDS = 10.0
 

@@ -12,11 +12,11 @@ import typer
 from gateway.commands.output import Output, mistakes_told
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.config.loading import Config
     from gateway.routing.table import Workspace
-    from gateway.store.configuration import Configuration
+    from gateway.store.configuration.nouns import Configuration
+    from gateway.store.configuration.values import Value
     from gateway.store.sql import SqlStore
-    from gateway.store.values import Value
 
 ConfigOption = Annotated[
     Path | None,
@@ -53,8 +53,8 @@ class Session:
     async def owner(self, given: str | None) -> "Workspace":
         """The workspace that something new belongs to; the first thing of all makes one."""
         from gateway.routing.table import Workspace
-        from gateway.store.ids import new_id
-        from gateway.store.workspaces import DEFAULT_NAME
+        from gateway.store.configuration.workspaces import DEFAULT_NAME
+        from gateway.store.engine.ids import new_id
 
         if given is None and not await self.there.workspaces.list_all():
             return await self.there.workspaces.add(Workspace(new_id("org"), DEFAULT_NAME), self.by)
@@ -69,7 +69,7 @@ def run(config: Path | None, as_json: bool, work: Work) -> None:
     with mistakes_told():
         import asyncio
 
-        from gateway.config import load_config
+        from gateway.config.loading import load_config
 
         asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
 
@@ -86,7 +86,7 @@ async def _run(config: "Config", output: Output, work: Work) -> None:
 
 def shown(value: "Value") -> dict[str, Any]:
     """The fields of a value for people; secrets only as set or not."""
-    from gateway.store import values
+    from gateway.store.configuration import values
 
     return values.shown(value)
 

@@ -27,7 +27,7 @@ def read_sheet(file: str, shipped_as: tuple[str, str], read: Callable[[str], Rea
 
 
 def _text(file: str, word: str, own: str) -> str:
-    from gateway.numbering import shipped
+    from gateway.numbering.files import shipped
     from gateway.routing.importer import decoded
 
     if file == word:

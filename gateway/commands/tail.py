@@ -34,7 +34,7 @@ def tail(
         import os
 
         from gateway.commands.running import follow
-        from gateway.config import load_config
+        from gateway.config.loading import load_config
         from gateway.events.log import log_sink
 
         show = log_sink("debug", "json" if as_json or not sys.stdout.isatty() else "console")

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from socket import AF_INET, AF_INET6
 
-from gateway.config import Config
+from gateway.config.loading import Config
+from gateway.config.settings import ListenerSettings
 from gateway.listening import reach
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.tls import client_context, server_context
+from gateway.phones.telephone import AnybodyMayCall
 from gateway.provisioning.trial import Trials
-from gateway.settings import ListenerSettings
 from gateway.sip.events import Event
-from gateway.telephone import AnybodyMayCall
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import typer
 from gateway.commands.assignments import AssignmentsArgument, assigned, confirmed
 from gateway.commands.noun import TRUNK, noun
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 
 app = noun("Who may call in, and how calls go out.")
 TrunkArgument = Annotated[str, typer.Argument(metavar="TRUNK", help="Name or id.")]

@@ -8,10 +8,10 @@ import typer
 from gateway.commands.noun import noun
 from gateway.commands.output import fail
 from gateway.commands.session import ConfigOption, JsonOption, Session, YesOption, run
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from gateway.store.wallets import Wallet, WalletEntry
+    from gateway.store.money.wallets import Wallet, WalletEntry
 
 app = noun("What workspaces have paid in advance for their calls.")
 
@@ -134,7 +134,7 @@ def close(
 
 
 def _amount(text: str) -> Decimal:
-    from gateway.store.fields import money
+    from gateway.store.configuration.fields import money
 
     try:
         return money(text)

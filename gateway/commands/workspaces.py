@@ -8,7 +8,7 @@ from gateway.commands import countries
 from gateway.commands.assignments import AssignmentsArgument, assigned
 from gateway.commands.noun import WORKSPACE, noun
 from gateway.commands.session import ConfigOption, JsonOption, Session, run, shown
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 
 app = noun("The tenants.")
 app.add_typer(countries.app, name="countries")

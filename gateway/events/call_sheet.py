@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import replace
 
 from gateway.events.legible import legible, legible_json
-from gateway.store.calls import MAX_PAGE, CallFilter, CallRow, in_parts
 from gateway.store.protocol import Store
+from gateway.store.records.calls import MAX_PAGE, CallFilter, CallRow, in_parts
 
 _FORMULA = ("=", "+", "-", "@")
 "What begins so is a formula to a spreadsheet, and strangers choose what stands in From."

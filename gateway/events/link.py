@@ -4,13 +4,13 @@ import asyncio
 import ssl
 
 from gateway import __version__
+from gateway.config.settings import Config, MqttSettings
 from gateway.events.bus import Event, EventBus
 from gateway.events.mqtt import CallEvents, Topics, state
 from gateway.events.outbox import Outbox
 from gateway.net.mqtt import Broker, BrokerAddress, Publication, Take
 from gateway.net.tls import client_context
-from gateway.settings import Config, MqttSettings
-from gateway.store.queue import DiskQueue
+from gateway.store.engine.queue import DiskQueue
 
 LAST_SECONDS = 5.0
 "How long a gateway that stops waits for the broker to take what is left; the rest waits on disk."

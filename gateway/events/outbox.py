@@ -11,8 +11,8 @@ import msgspec
 
 from gateway.events.bus import EventBus
 from gateway.net.mqtt import Publication
-from gateway.store.errors import StoreError
-from gateway.store.queue import DiskQueue, Queued
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.queue import DiskQueue, Queued
 
 WINDOW = 20
 "Messages under way at once: as many as brokers take by default (Mosquitto's receive maximum)."

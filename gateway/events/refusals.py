@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.events.bus import Event
 from gateway.events.legible import legible
-from gateway.store.errors import StoreError
-from gateway.store.ids import new_id
-from gateway.store.refusals import Refusals, RefusedRequest
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.records.refusals import Refusals, RefusedRequest
 
 GATHER_SECONDS = 1.0
 "Same requests that are refused for the same reason within this time are one, counted."

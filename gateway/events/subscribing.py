@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from gateway.config.settings import WebhookSettings
 from gateway.events.webhook_bodies import EVENTS, verification
 from gateway.events.webhooks import WebhookDesk, signed
 from gateway.routing.table import Secret
-from gateway.settings import WebhookSettings
-from gateway.store.errors import InvalidInput
-from gateway.store.hooks import Delivery, Webhook, Webhooks
-from gateway.store.ids import new_id
+from gateway.store.configuration.webhooks import Delivery, Webhook, Webhooks
+from gateway.store.engine.errors import InvalidInput
+from gateway.store.engine.ids import new_id
 
 MAX_URL = 150
 SECRET_LENGTH = (8, 200)

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow, whole_seconds
+from gateway.store.records.call_texts import CallTexts
+from gateway.store.records.calls import CallRow, whole_seconds
 
 ENVELOPED = ("call_initiated", "call_ended", "transfer_completed")
 FLAT = (

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from gateway.config.settings import WebhookSettings
 from gateway.events.bus import Event
 from gateway.events.webhook_bodies import ENDINGS, TOLD_BY, Told, body_of, events_of
 from gateway.net.webhook import Outcome, WebhookSender
-from gateway.settings import WebhookSettings
-from gateway.store.call_texts import TextStore
-from gateway.store.calls import CallRow
-from gateway.store.errors import StoreError
-from gateway.store.hooks import Delivery, DeliveryState, Webhook, Webhooks, wanting
-from gateway.store.ids import new_id
+from gateway.store.configuration.webhooks import Delivery, DeliveryState, Webhook, Webhooks, wanting
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.records.call_texts import TextStore
+from gateway.store.records.calls import CallRow
 
 KNOWN_SECONDS = 2.0
 "How old the known webhooks may be when an event is filed."

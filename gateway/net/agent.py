@@ -21,6 +21,7 @@ import picows
 from picows import WSUpgradeRequest, WSUpgradeResponse
 
 from gateway import __version__
+from gateway.config.settings import AgentsSettings
 from gateway.net.agent_advice import Unreachable, reaching_advice
 from gateway.net.bytestream import ByteStream
 from gateway.net.connection import CLOSE_SECONDS, Connection, OnClosed, OnMessage
@@ -28,7 +29,6 @@ from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.throttle import Throttle
 from gateway.net.tls import agents_context
 from gateway.net.websocket import AgentConnection
-from gateway.settings import AgentsSettings
 
 __all__ = [
     "AgentConnection",

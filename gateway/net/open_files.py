@@ -2,7 +2,7 @@
 
 import resource
 
-from gateway.settings import Config
+from gateway.config.settings import Config
 
 PER_CALL = 6
 "RTP and RTCP, the agent's connection or its own pair, a recording, and one to spare."

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from gateway.provider_settings import PlivoSettings
+from gateway.config.provider_settings import PlivoSettings
 from gateway.providers.plivo_http import PlivoApi, Sleep
 from gateway.providers.protocol import (
     NumberGone,

@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import orjson
 
+from gateway.config.provider_settings import PlivoSettings
 from gateway.net.tls import http_context
-from gateway.provider_settings import PlivoSettings
 from gateway.providers.protocol import ProviderAway, ProviderRefused
 
 MAX_ANSWER_BYTES = 2 * 1024 * 1024

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gateway.config import is_loopback
+from gateway.config.loading import is_loopback
+from gateway.config.settings import Config, ListenerSettings
 from gateway.media.codecs import CODECS
-from gateway.settings import Config, ListenerSettings
 from gateway.sip.grammar import format_host_port
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.routing.assignment import is_ready
 from gateway.routing.outbound import trunks_for, way_out
 from gateway.routing.table import NumberStatus, PhoneNumber, Trunk, Workspace
-from gateway.store.calls import CallFilter, CallRow
+from gateway.store.records.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore
 
 Ends = tuple[str, str]

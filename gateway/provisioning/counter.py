@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from gateway.config.settings import Config, ListenerSettings
 from gateway.providers.plivo import Plivo
 from gateway.providers.protocol import NumberProvider
 from gateway.providers.simulated import Simulated
@@ -11,10 +12,9 @@ from gateway.provisioning.purchase import Purchasing
 from gateway.provisioning.release import Releasing, Uses
 from gateway.provisioning.rentals import Rentals
 from gateway.routing.table import PhoneNumber
-from gateway.settings import Config, ListenerSettings
 from gateway.sip.grammar import format_host_port
-from gateway.store.configuration import Configuration
-from gateway.store.writer import Tell
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.records.writer import Tell
 
 SIMULATED_FILE = "simulated-numbers.json"
 "In the data directory: what was bought of the simulated provider."

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.store.errors import InvalidInput, StoreError
+from gateway.store.engine.errors import InvalidInput, StoreError
 
 
 class Forbidden(InvalidInput):

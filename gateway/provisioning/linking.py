@@ -12,12 +12,18 @@ from decimal import Decimal
 from gateway.provisioning.errors import Upstream
 from gateway.provisioning.trial import Report, Trials
 from gateway.routing.table import PhoneNumber, Secret, Trunk, TrunkAuthMode, Workspace
-from gateway.store.configuration import Configuration
-from gateway.store.errors import Conflict, InvalidInput
-from gateway.store.ids import new_id
-from gateway.store.numbers import REGISTERED
-from gateway.store.rules import TRANSPORTS, checked_e164, checked_host_port, checked_number, checked_trunk
-from gateway.store.writer import Tell
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.configuration.numbers import REGISTERED
+from gateway.store.configuration.rules import (
+    TRANSPORTS,
+    checked_e164,
+    checked_host_port,
+    checked_number,
+    checked_trunk,
+)
+from gateway.store.engine.errors import Conflict, InvalidInput
+from gateway.store.engine.ids import new_id
+from gateway.store.records.writer import Tell
 
 FAILED = "SIP trunk registration failed"
 PROVIDER = "sip_trunk"

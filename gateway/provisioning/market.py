@@ -20,7 +20,7 @@ from gateway.provisioning.errors import Upstream
 from gateway.routing.number import SEPARATORS
 from gateway.routing.table import Workspace
 from gateway.routing.typed import cleaned, strange_in
-from gateway.store.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput
 
 COUNTRIES = tuple(
     sorted({iso for regions in COUNTRY_CODE_TO_REGION_CODE.values() for iso in regions if iso.isalpha()})

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.provider_settings import ProvisioningSettings
+from gateway.config.provider_settings import ProvisioningSettings
 from gateway.providers.protocol import (
     NumberGone,
     NumberProvider,
@@ -29,12 +29,12 @@ from gateway.providers.protocol import (
 from gateway.provisioning.errors import Forbidden, Upstream
 from gateway.provisioning.market import KYC_MISSING, Market, told
 from gateway.routing.table import NumberStatus, PhoneNumber
-from gateway.store.configuration import Configuration
-from gateway.store.errors import Conflict, InvalidInput, NotFound
-from gateway.store.ids import new_id
-from gateway.store.purchases import Purchase, PurchaseState
-from gateway.store.rules import checked_e164, checked_nickname
-from gateway.store.writer import Tell
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.configuration.rules import checked_e164, checked_nickname
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
+from gateway.store.engine.ids import new_id
+from gateway.store.money.purchases import Purchase, PurchaseState
+from gateway.store.records.writer import Tell
 
 CLAIM_SECONDS = 60.0
 "For so long a row belongs to whoever looks at it."

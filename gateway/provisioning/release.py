@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from gateway.providers.protocol import ProviderError
 from gateway.provisioning.purchase import Purchasing
 from gateway.routing.table import PhoneNumber
-from gateway.store.configuration import Configuration
-from gateway.store.errors import Conflict
-from gateway.store.purchases import Purchase, PurchaseState
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.engine.errors import Conflict
+from gateway.store.money.purchases import Purchase, PurchaseState
 
 Uses = Callable[[PhoneNumber], Awaitable[Sequence[str]]]
 "What uses a number and keeps it from being given back, each in words: `batch call batch_… (running)`."

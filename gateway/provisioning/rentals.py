@@ -9,7 +9,7 @@ from typing import Any
 from gateway.providers.protocol import NumberProvider, ProviderError, Rental
 from gateway.provisioning.purchase import CLAIM_SECONDS, Purchasing
 from gateway.routing.table import NumberStatus, PhoneNumber, RentalStatus
-from gateway.store.errors import StoreError
+from gateway.store.engine.errors import StoreError
 
 BY = "gateway"
 "Who makes the changes of a sweep, in the history."

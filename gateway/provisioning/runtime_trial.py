@@ -26,7 +26,7 @@ from gateway.net.agent import AgentDialer, AgentUnreachable
 from gateway.net.agent_advice import Unreachable
 from gateway.provisioning.trial import Report
 from gateway.routing.table import AgentVersion
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 
 LONGEST = 12.0
 "Seconds for the connection."

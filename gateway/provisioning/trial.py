@@ -28,8 +28,8 @@ from gateway.sip.events import OptionsAnswered
 from gateway.sip.grammar import format_host_port
 from gateway.sip.settings import Login
 from gateway.sip.target import Target
-from gateway.store.errors import InvalidInput
-from gateway.store.rules import checked_host_port
+from gateway.store.configuration.rules import checked_host_port
+from gateway.store.engine.errors import InvalidInput
 
 Outcome = Literal["pass", "fail", "note"]
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from gateway.recordings.protocol import RecordingStore, checked_key
 from gateway.recordings.recovery import Recovered, recover
-from gateway.store.calls import CallRow
-from gateway.store.errors import StoreError
+from gateway.store.engine.errors import StoreError
 from gateway.store.protocol import Store
+from gateway.store.records.calls import CallRow
 
 Tell = Callable[..., None]
 

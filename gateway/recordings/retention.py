@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.recordings.keeping import Keeping, key_in
-from gateway.store.calls import CallRow
-from gateway.store.errors import StoreError
+from gateway.store.engine.errors import StoreError
+from gateway.store.records.calls import CallRow
 
 Tell = Callable[..., None]
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.table import Trunk, Trunks
+from gateway.store.configuration.values import trunk_of
+from gateway.store.engine.schema import trunks
+from gateway.store.engine.seal import SecretBox
 from gateway.store.news import News
-from gateway.store.schema import trunks
-from gateway.store.seal import SecretBox
-from gateway.store.values import trunk_of
 
 READ_AT_ONCE = 8
 

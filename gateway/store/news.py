@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.schema import changes, meta
-from gateway.store.values import tail_of
+from gateway.store.configuration.values import tail_of
+from gateway.store.engine.schema import changes, meta
 
 MOST = 500
 "Changes that are looked at one by one; where there were more, everything may be different."

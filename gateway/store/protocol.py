@@ -6,9 +6,9 @@ from typing import Protocol
 
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Trunks
-from gateway.store.calls import CallFilter, CallPage, CallRow, Savable
-from gateway.store.closing import Left
-from gateway.store.purses import Exchange, Hold
+from gateway.store.money.purses import Exchange, Hold
+from gateway.store.records.calls import CallFilter, CallPage, CallRow, Savable
+from gateway.store.records.closing import Left
 from gateway.store.tables import Calling
 
 

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.table import RoutingTable, Trunks
-from gateway.store.database import Database
-from gateway.store.errors import StoreError
+from gateway.store.engine.database import Database
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.seal import SecretBox
 from gateway.store.loaded_trunks import next_trunks
 from gateway.store.news import News, current_revision, read_news
-from gateway.store.seal import SecretBox
 from gateway.store.tables import Calling, Reader, digits_of, needed_inbound, needed_outbound
 
 FRESH_SECONDS = 0.02

@@ -8,33 +8,34 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from gateway.config.settings import Config
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
-from gateway.settings import Config
-from gateway.store import call_table, closing, purses
-from gateway.store.accounts import Accounts, WebSessions
-from gateway.store.book import Book
-from gateway.store.call_texts import TextStore
-from gateway.store.calls import CallFilter, CallPage, CallRow, Savable
-from gateway.store.caps import Caps
-from gateway.store.closing import Left
-from gateway.store.configuration import Configuration
-from gateway.store.database import Database
-from gateway.store.errors import StoreError
-from gateway.store.journal import Journal
-from gateway.store.key_ring import KeyRing
-from gateway.store.loaded_prices import LoadedPrices
-from gateway.store.number_list import NumberList
-from gateway.store.purses import Exchange, Hold
-from gateway.store.refusals import Refusals
-from gateway.store.requests import Requests
-from gateway.store.schema import meta, untold_calls
-from gateway.store.seal import KEY_CHECK, SecretBox, load_key
-from gateway.store.seed import seed
+from gateway.store.configuration.accounts import Accounts, WebSessions
+from gateway.store.configuration.caps import Caps
+from gateway.store.configuration.editing import Book
+from gateway.store.configuration.key_ring import KeyRing
+from gateway.store.configuration.nouns import Configuration
+from gateway.store.configuration.number_list import NumberList
+from gateway.store.configuration.seed import seed
+from gateway.store.engine.database import Database
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.schema import meta, untold_calls
+from gateway.store.engine.seal import KEY_CHECK, SecretBox, load_key
+from gateway.store.money import purses
+from gateway.store.money.loaded_prices import LoadedPrices
+from gateway.store.money.purses import Exchange, Hold
+from gateway.store.money.wallets import Wallets
+from gateway.store.records import call_table, closing
+from gateway.store.records.call_texts import TextStore
+from gateway.store.records.calls import CallFilter, CallPage, CallRow, Savable
+from gateway.store.records.closing import Left
+from gateway.store.records.journal import Journal
+from gateway.store.records.refusals import Refusals
+from gateway.store.records.requests import Requests
+from gateway.store.records.writer import CallWriter, Fence, Tell, no_fence
 from gateway.store.snapshot import Snapshots
 from gateway.store.tables import Calling
-from gateway.store.wallets import Wallets
-from gateway.store.writer import CallWriter, Fence, Tell, no_fence
 
 CLOSE_SECONDS = 10.0
 "How long closing waits for the last records."

@@ -25,11 +25,11 @@ from gateway.routing.table import (
     Workspace,
 )
 from gateway.routing.typed import cleaned
-from gateway.store.book import V, read
+from gateway.store.configuration.editing import V, read
+from gateway.store.configuration.values import TABLES, TAIL_DIGITS
+from gateway.store.engine.schema import agents, numbers, versions
+from gateway.store.engine.seal import SecretBox
 from gateway.store.news import ending, everything_of
-from gateway.store.schema import agents, numbers, versions
-from gateway.store.seal import SecretBox
-from gateway.store.values import TABLES, TAIL_DIGITS
 
 MOST_NEAR = 256
 """Numbers with the same last digits that a table holds, those most like the dialled one first.

@@ -1,1 +1,30 @@
-"""The dashboard: server-rendered pages, beside the API on the gateway's HTTP port."""
+"""The dashboard: server-rendered pages, beside the API on the gateway's HTTP port.
+
+pages/          The pages of the dashboard, a noun a file: each is a row of the table in
+                `gateway.web.dashboard`
+assets.py       The static files of the dashboard, in memory, each under an address that changes with its
+                content
+assignments.py  Who answers a number, and who dials by it: as pages show it, and as their forms choose it
+changes.py      The history of a thing as its page tells it
+dashboard.py    The table of pages: what there is to look at and to do
+drawing.py      Drawings of a call: its ladder, its timeline, how it sounded. Coordinates only; the
+                templates draw them
+forms.py        What people send: forms and queries as bounded, decoded text
+guard.py        What every answer carries, and what every request that changes something has to prove
+page.py         What a page is made from: one visit of somebody, and the table row that says who answers it
+parts.py        What the pages are made from: the parts of the gateway that the dashboard looks at and acts
+                on
+prices.py       What calls to a network group cost by a rate deck: from the cheapest to the dearest of its
+                prefixes
+render.py       Templates to HTML, and how values are written in them
+site.py         The dashboard as an ASGI app: who is asking, may they, which page answers, and what goes
+                wrong in words
+verdicts.py     Whether a number may be called from each of the workspace's numbers: the decision, as pages
+                draw it
+waveform.py     How loud both sides of a recording were, looked at in places: an hour of sound is a hundred
+                megabytes
+who.py          Who did something, by the names that people know: accounts, API keys, and whoever runs the
+                gateway
+words.py        Words of the records and the reference platform as people read them, and the colours they
+                come in
+"""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from gateway.routing.table import PhoneNumber, VersionState
-from gateway.store.errors import InvalidInput
-from gateway.store.number_list import VersionLabel
-from gateway.store.numbers import Direction
+from gateway.store.configuration.number_list import VersionLabel
+from gateway.store.configuration.numbers import Direction
+from gateway.store.engine.errors import InvalidInput
 from gateway.web.forms import Form
 
 LATEST = "latest:"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.store.ledger import Change
-from gateway.store.number_list import VersionLabel
+from gateway.store.configuration.history import Change
+from gateway.store.configuration.number_list import VersionLabel
 from gateway.web.who import Who
 
 _SAID = {

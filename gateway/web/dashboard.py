@@ -2,7 +2,8 @@
 
 from starlette.responses import Response
 
-from gateway.web import (
+from gateway.web.page import Page, Visit, get
+from gateway.web.pages import (
     agents,
     buy,
     call,
@@ -11,17 +12,16 @@ from gateway.web import (
     login,
     number,
     numbers,
-    place,
     recording,
     refused,
     settings,
     telephony,
     trunks,
-    trying,
     web_call,
     webhooks,
 )
-from gateway.web.page import Page, Visit, get
+from gateway.web.pages import place_call as place
+from gateway.web.pages import test_calls as trying
 from gateway.web.parts import Parts
 from gateway.web.site import Site
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import floor, log10
 from typing import Any
 
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 
 LADDER_STEP, LADDER_TOP = 34, 46
 

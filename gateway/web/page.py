@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.routing.table import Workspace
-from gateway.store.accounts import WebSession
-from gateway.store.errors import InvalidInput, NotFound
+from gateway.store.configuration.accounts import WebSession
+from gateway.store.engine.errors import InvalidInput, NotFound
 from gateway.web.forms import Form
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from gateway.call.placing import Placing
 from gateway.call.record import utc_now
 from gateway.call.switchboard import Switchboard
 from gateway.call.web_calls import WebCalls
+from gateway.config.settings import Config
 from gateway.events.subscribing import Subscribing
 from gateway.provisioning.counter import Counter
 from gateway.provisioning.linking import Linking
 from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.recordings.keeping import Keeping
-from gateway.settings import Config
+from gateway.store.records.writer import Tell
 from gateway.store.sql import SqlStore
-from gateway.store.writer import Tell
 
 
 class HousePhone(Protocol):

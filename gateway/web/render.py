@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.call.refusal import mend_for
-from gateway.store.calls import whole_seconds
+from gateway.store.records.calls import whole_seconds
 from gateway.web import words
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from gateway.numbering import known_groups
-from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
-from gateway.store.ids import new_id
+from gateway.numbering.files import known_groups
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound, StoreError
+from gateway.store.engine.ids import new_id
 from gateway.web import guard
 from gateway.web.assets import Assets
 from gateway.web.forms import Form, NotAForm, TooLarge, form_of, query_of
-from gateway.web.login import Login
 from gateway.web.page import THEME_COOKIE, THEMES, Page, Visit, complaint, safe_path, theme_of
+from gateway.web.pages.login import Login
 from gateway.web.parts import Parts
 from gateway.web.prices import PriceIndex
 from gateway.web.render import environment

@@ -7,7 +7,7 @@ from gateway.routing.calling import OutboundRequest
 from gateway.routing.decision import Decision, Rejected
 from gateway.routing.rating import Quote
 from gateway.routing.table import PhoneNumber
-from gateway.store.number_list import NumberFilter
+from gateway.store.configuration.number_list import NumberFilter
 from gateway.web.page import Visit
 
 MOST_NUMBERS = 12

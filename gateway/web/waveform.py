@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.media.stereo import FRAME_BYTES, HEAD_BYTES
 from gateway.recordings.keeping import Keeping, key_in
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 
 BARS = 240
 LOOKED_AT = 512

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
+from gateway.config.settings import Config
 from gateway.routing.table import (
     Agent,
     AgentVersion,
@@ -34,12 +35,11 @@ from gateway.routing.table import (
     VersionState,
     Workspace,
 )
-from gateway.settings import Config
-from gateway.store.database import Database
-from gateway.store.schema import agents, calls, numbers, trunks, versions
-from gateway.store.seal import SecretBox
+from gateway.store.configuration.values import columns_of
+from gateway.store.engine.database import Database
+from gateway.store.engine.schema import agents, calls, numbers, trunks, versions
+from gateway.store.engine.seal import SecretBox
 from gateway.store.sql import open_store
-from gateway.store.values import columns_of
 
 SEED = 11
 LARGE = "org_bench"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from scripts.benchmark.filled import NOW, e164, fill, postgresql_server
 from scripts.benchmark.under_test import Process, free_port, running
 

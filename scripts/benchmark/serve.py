@@ -5,10 +5,10 @@ import os
 import sys
 
 from gateway.app import Gateway
-from gateway.config import load_config
+from gateway.config.loading import load_config
+from gateway.config.settings import ListenerSettings
 from gateway.events.log import log_sink
 from gateway.process import new_event_loop, spare_the_collector, stop_on_signals
-from gateway.settings import ListenerSettings
 from scripts.benchmark.watched import watched
 
 

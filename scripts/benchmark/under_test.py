@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.dialects import DIALECTS
-from gateway.config import load_config
+from gateway.config.loading import load_config
+from gateway.config.settings import Config
 from gateway.routing.table import Agent, Dialect, PhoneNumber, Trunk, Workspace
-from gateway.settings import Config
 from gateway.store.sql import open_store
 
 CALLED = {

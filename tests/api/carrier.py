@@ -4,11 +4,11 @@ import asyncio
 import secrets
 
 from gateway.net.sip import Binding, SipEndpoint
+from gateway.phones.telephone import AnybodyMayCall, Literals
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import ByeReceived, Cancelled, Event, InviteReceived
 from gateway.sip.message import Request
 from gateway.sip.settings import Settings
-from gateway.telephone import AnybodyMayCall, Literals
 from tests.call.phone import Sound, sdp
 
 SECONDS = 10.0

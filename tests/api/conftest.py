@@ -8,7 +8,7 @@ import pytest
 
 from gateway.net.tls import http_context
 from gateway.routing.table import NumberStatus, Workspace
-from gateway.store.key_ring import ApiKey
+from gateway.store.configuration.key_ring import ApiKey
 from tests.api.carrier import Carrier
 from tests.call.conftest import Build, agent, build, make_phone, phone, world  # noqa: F401  fixtures
 from tests.call.world import World

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gateway.api.agent_shape import AgentBody, AgentChange
-from gateway.store.fields import VERSION
+from gateway.api.shapes.agent import AgentBody, AgentChange
+from gateway.store.configuration.fields import VERSION
 from tests.api.conftest import Api
 from tests.api.test_numbers import said
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.api.call_export import COLUMNS, most_rows
-from gateway.api.call_shape import CallItem
-from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow
+from gateway.api.shapes.call import CallItem
+from gateway.api.shapes.call_export import COLUMNS, most_rows
+from gateway.store.records.call_texts import CallTexts
+from gateway.store.records.calls import CallRow
 from tests.api.conftest import Api
 
 T0 = datetime(2027, 1, 31, 12, tzinfo=UTC)

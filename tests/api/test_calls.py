@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.api.call_shape import CallCreated, CallDetail
+from gateway.api.shapes.call import CallCreated, CallDetail
 from gateway.events.recall import KEPT_AFTER
 from gateway.sip.events import ByeReceived, Cancelled
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 from tests.api.carrier import Carrier
 from tests.api.conftest import NUMBER, Api, furnish_out, furnished, opened
 from tests.call.conftest import Build
@@ -199,7 +199,7 @@ async def test_refused_request_leaves_its_key_free(out: Api, carrier: Carrier) -
 
 async def test_request_that_was_reserved_and_never_dialled_is_placed(out: Api, carrier: Carrier) -> None:
     """What a gateway that was killed before it dialled had reserved is dialled when it is asked again."""
-    from gateway.api.call_request import CallBody
+    from gateway.api.shapes.call_request import CallBody
 
     requests = out.world.store.requests
     body = CallBody.model_validate(ASKED).canonical()

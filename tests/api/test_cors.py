@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config import ConfigError, load_config
+from gateway.config.loading import ConfigError, load_config
 from tests.api.conftest import client_of, opened
 from tests.call.conftest import Build
 

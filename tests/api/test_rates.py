@@ -7,7 +7,7 @@ import pytest
 
 from gateway.routing.rating import Rate, RateDeck
 from gateway.routing.table import Increment, NetworkGroup, PhoneNumber, Trunk
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 from tests.api.conftest import Api
 
 RENTED = "+14155550100"

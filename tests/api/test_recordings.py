@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from gateway.api.recording_link import RecordingLinks
 from gateway.cli import app
 from gateway.routing.table import RecordingMode
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 from tests.api.conftest import NUMBER, Api, furnished, opened
 from tests.call.conftest import Build
 from tests.call.phone import Leg, Phone, until

@@ -6,7 +6,7 @@ from gateway.api.refusal import STATUSES, answer_to
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused
 from gateway.routing.decision import Reason, ReasonGroup, Trail
-from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound, StoreError
 from tests.api.conftest import Api
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.net.webhook import WebhookSender
-from gateway.store.call_texts import CallTexts
+from gateway.store.records.call_texts import CallTexts
 from tests.api.conftest import NUMBER, Api, furnished, opened
 from tests.call.conftest import Build
 from tests.call.phone import Phone, until

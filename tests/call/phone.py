@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from gateway.media.packet import RtpPacket
 from gateway.net.sip import Binding, SipEndpoint
+from gateway.phones.telephone import AnybodyMayCall, Literals
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import Answered, Event, InviteReceived, Refused, ReinviteAnswered
 from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.screening import Gatekeeper
 from gateway.sip.settings import Login, Settings
 from gateway.sip.target import Target
-from gateway.telephone import AnybodyMayCall, Literals
 
 SILENCE = {0: 0xFF, 8: 0xD5}
 "The byte of silence by payload type."

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from gateway.app import Gateway
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.net.clock import MediaClock
 from gateway.routing.rating import Rate, RateDeck
 from gateway.routing.table import PhoneNumber, Trunk
-from gateway.store.ids import new_id
-from gateway.store.schema import numbers, trunks
+from gateway.store.configuration.values import Value, columns_of
+from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import numbers, trunks
 from gateway.store.tables import Calling
-from gateway.store.values import Value, columns_of
 from tests.cost import no_collector, slowness
 from tests.store.furnished import Furnished, furnish
 
@@ -179,7 +179,7 @@ async def _import_rates(gateway: Gateway, folder: Path) -> None:
 
 IMPORT = """
 import asyncio, sys
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.store.sql import open_store
 from tests.call.test_loop_lag import deck
 

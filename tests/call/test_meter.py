@@ -12,8 +12,8 @@ from gateway.call import meter as meter_module
 from gateway.call.meter import LEAD_SECONDS, TICK_SECONDS, Meter
 from gateway.routing.rating import Quote
 from gateway.routing.table import Increment
-from gateway.store.errors import StoreError
-from gateway.store.purses import Exchange, Hold, Purse
+from gateway.store.engine.errors import StoreError
+from gateway.store.money.purses import Exchange, Hold, Purse
 
 # Money.
 pytestmark = pytest.mark.one_loop

@@ -9,6 +9,7 @@ from gateway.call.custom_headers import check_headers
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord, EndReason
 from gateway.call.refusal import Refused
+from gateway.phones.telephone import AnybodyMayCall
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Secret
@@ -17,8 +18,7 @@ from gateway.sip.events import ByeReceived, Cancelled
 from gateway.sip.message import Request
 from gateway.sip.screening import Admit, Deny, Screening
 from gateway.sip.target import Target
-from gateway.store.errors import InvalidInput
-from gateway.telephone import AnybodyMayCall
+from gateway.store.engine.errors import InvalidInput
 from tests.call.conftest import Build, MakePhone
 from tests.call.phone import Phone, babble, sdp, share_heard, until
 from tests.call.runtime import Runtime

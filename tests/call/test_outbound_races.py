@@ -15,7 +15,7 @@ from gateway.routing.decision import Reason, Rejected
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Increment
 from gateway.sip.events import ByeReceived
-from gateway.store.errors import StoreError
+from gateway.store.engine.errors import StoreError
 from tests.call.conftest import Build
 from tests.call.phone import Phone
 from tests.call.world import CALLEE, NUMBER, World

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.call.phone_media import PhoneMedia
+from gateway.config.settings import MediaSettings
 from gateway.media.audio import L16_16K, loudness
 from gateway.media.codecs import PCMU, Codec
 from gateway.net.rtp import PortRange, RtpPorts
-from gateway.settings import MediaSettings
 
 HOST = "127.0.0.1"
 

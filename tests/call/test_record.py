@@ -9,7 +9,7 @@ import pytest
 from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
 from gateway.routing.rating import Quote
 from gateway.routing.table import Increment
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 
 QUOTE = Quote(Decimal("0.70"), "INR", Increment(60, 60), "", Decimal("0.05"), prefix="9198")
 OVER = Ending(Status.COMPLETED, EndReason.USER_DISCONNECTED, "callee", "the callee hung up")

@@ -12,7 +12,7 @@ import pytest
 from gateway.media.audio import ALAW_8K, L16_8K, ULAW_8K, converter, wav_bytes
 from gateway.recordings.protocol import key_of
 from gateway.routing.table import RecordingMode
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 from tests.call.conftest import Build
 from tests.call.phone import Leg, Phone, babble, sdp, until
 from tests.call.runtime import Runtime, Talk

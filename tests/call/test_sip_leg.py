@@ -9,13 +9,13 @@ from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
 from gateway.call.sip_leg import SipLeg
 from gateway.media.session import State
+from gateway.phones.telephone import AnybodyMayCall
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import InviteReceived, ReinviteReceived
 from gateway.sip.message import Response, parse_message
 from gateway.sip.settings import Settings
 from gateway.sip.target import Listener, Target
 from gateway.sip.useragent import UserAgent
-from gateway.telephone import AnybodyMayCall
 
 PEER = Target("UDP", "192.0.2.1", 5060, "udp")
 SETTINGS = Settings(t1=0.5)

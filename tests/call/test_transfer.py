@@ -6,7 +6,7 @@ import pytest
 
 from gateway.call.record import CallRecord
 from gateway.sip.events import ByeReceived, Cancelled
-from gateway.store.calls import CallRow
+from gateway.store.records.calls import CallRow
 from tests.call.conftest import Build, MakePhone
 from tests.call.phone import Leg, Phone, babble, share_heard, until
 from tests.call.runtime import Runtime, Talk

@@ -12,9 +12,9 @@ from gateway.routing.table import NumberStatus, PhoneNumber, RoutingTable, Secre
 from gateway.sip.digest import Authenticator, Challenge, answer
 from gateway.sip.events import ByeReceived
 from gateway.sip.settings import Login
-from gateway.store.calls import CallFilter
-from gateway.store.errors import StoreError
-from gateway.store.ids import new_id
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.records.calls import CallFilter
 from tests.call.conftest import Build, MakePhone
 from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime

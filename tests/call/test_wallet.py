@@ -7,7 +7,7 @@ import pytest
 from gateway.call.meter import LEAD_SECONDS
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.table import Increment
-from gateway.store.wallets import WalletEntry
+from gateway.store.money.wallets import WalletEntry
 from tests.call.conftest import Build
 from tests.call.phone import Phone
 from tests.call.runtime import Runtime

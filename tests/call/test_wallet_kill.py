@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gateway.store.calls import CallFilter
+from gateway.store.records.calls import CallFilter
 from tests.call.phone import Phone, until
 from tests.call.process import serve
 from tests.call.runtime import Runtime

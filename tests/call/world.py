@@ -11,15 +11,15 @@ from gateway.app import Gateway
 from gateway.call.dialling import Headers
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.events.bus import Event
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Agent, AgentVersion, Dialect, PhoneNumber, Trunk, Workspace
 from gateway.sip.target import Target
-from gateway.store.agents import Agents
-from gateway.store.calls import CallFilter, CallRow
-from gateway.store.ids import new_id
-from gateway.store.numbers import Numbers
+from gateway.store.configuration.agents import Agents
+from gateway.store.configuration.numbers import Numbers
+from gateway.store.engine.ids import new_id
+from gateway.store.records.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore
 from tests.call.phone import until
 from tests.call.runtime import Runtime

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from tests.tables import lay_tables
 
 ROOT = Path(__file__).parent.parent.parent

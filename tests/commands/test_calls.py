@@ -18,9 +18,9 @@ from typer.testing import Result
 
 from gateway.commands.call_page import Names, listed_calls, page_of
 from gateway.commands.output import Output
-from gateway.config import load_config
-from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow
+from gateway.config.loading import load_config
+from gateway.store.records.call_texts import CallTexts
+from gateway.store.records.calls import CallRow
 from gateway.store.sql import open_store
 from tests.commands.conftest import answer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from tests.commands.conftest import answer
 from tests.mosquitto import free_tcp_port
 

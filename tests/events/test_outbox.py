@@ -8,8 +8,8 @@ from pathlib import Path
 from gateway.events.bus import Event, EventBus
 from gateway.events.outbox import TOLD_EVERY, WINDOW, Outbox
 from gateway.net.mqtt import Publication
-from gateway.store.errors import StoreError
-from gateway.store.queue import DiskQueue
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.queue import DiskQueue
 
 SECONDS = 10.0
 

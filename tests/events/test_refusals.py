@@ -11,10 +11,10 @@ from sqlalchemy.engine import make_url
 from gateway.events import refusals as module
 from gateway.events.bus import Event
 from gateway.events.refusals import RefusalDesk
-from gateway.store import refusals as store_module
-from gateway.store.database import Database
-from gateway.store.errors import StoreError
-from gateway.store.refusals import Refusals
+from gateway.store.engine.database import Database
+from gateway.store.engine.errors import StoreError
+from gateway.store.records import refusals as store_module
+from gateway.store.records.refusals import Refusals
 from tests.tables import lay_tables
 
 

@@ -19,7 +19,7 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from gateway.telephone import Telephone
+from gateway.phones.telephone import Telephone
 from tests.interop import untidy
 from tests.interop.browser import NAME, NARROW, PASSWORD, SIZES, WIDE, Dashboard, add_account, chromium
 from tests.interop.process import Gateway, JsonProcess, require, wait_until

@@ -47,7 +47,7 @@ def test_a_generated_client_places_a_call(sipp: Path, tmp_path: Path) -> None:
         pytest.skip("openapi-python-client is not installed: scripts/test does it")
     port = free_port()
     way = WayOut(NUMBER, path="native")
-    agent = [sys.executable, "-m", "gateway.sample_agent", "--port", str(port)]
+    agent = [sys.executable, "-m", "gateway.demo.sample_agent", "--port", str(port)]
     with (
         JsonProcess(agent, tmp_path / "agent.log") as runtime,
         Gateway(tmp_path / "gateway", seed({"callee": way}, port)) as gateway,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.config import load_config
-from gateway.store.calls import CallFilter, CallRow
+from gateway.config.loading import load_config
+from gateway.store.records.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore, open_store
 from tests.api.carrier import Carrier
 from tests.interop import process

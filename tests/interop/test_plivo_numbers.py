@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gateway.provider_settings import PlivoSettings
+from gateway.config.provider_settings import PlivoSettings
 from gateway.providers.plivo import Plivo
 from gateway.providers.protocol import NumberType, Wanted
 from tests.interop.softphones import PEERS

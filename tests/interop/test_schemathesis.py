@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.number_shape import E164, HOST_PORT
+from gateway.api.shapes.number import E164, HOST_PORT
 from tests.interop.process import ROOT, Gateway
 from tests.interop.sipp import free_port
 

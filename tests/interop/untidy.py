@@ -14,10 +14,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gateway.store.call_table import Saved, columns_of_call
-from gateway.store.calls import CallRow
-from gateway.store.ids import new_id
-from gateway.store.schema import call_texts, calls, changes, deliveries, refused_requests, webhooks
+from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import call_texts, calls, changes, deliveries, refused_requests, webhooks
+from gateway.store.records.call_table import Saved, columns_of_call
+from gateway.store.records.calls import CallRow
 
 WORKSPACE = "Übermäßig-Lange-Firmennamen und Söhne GmbH, Rindfleisch"
 ACCOUNT = "maximiliane.von-und-zu-hohenstein.telephony-operations@subsidiary.example.co.uk"

@@ -21,9 +21,9 @@ from gateway.media.sdp import (
     make_offer,
 )
 from gateway.routing.table import Trunk
-from gateway.store.errors import InvalidInput
-from gateway.store.fields import TRUNK
-from gateway.store.rules import checked_trunk
+from gateway.store.configuration.fields import TRUNK
+from gateway.store.configuration.rules import checked_trunk
+from gateway.store.engine.errors import InvalidInput
 
 
 def swapped(audio: bytes) -> bytes:

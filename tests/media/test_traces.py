@@ -9,7 +9,7 @@ from gateway.media.audio import ULAW_8K, to_l16
 from gateway.media.codecs import PCMU
 from gateway.media.concealment import samples_of
 from gateway.media.rtp import RtpPacket, RtpReceiver
-from gateway.speech import speech
+from gateway.phones.speech import speech
 from tests.media.make_traces import TRACES
 
 FOLDER = Path(__file__).parent / "traces"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 
+from gateway.config.settings import AgentsSettings
 from gateway.net.agent import AgentConnection, AgentDialer, AgentUnreachable
-from gateway.settings import AgentsSettings
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

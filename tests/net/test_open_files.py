@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.commands.check_sockets import check_sockets
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.net import open_files
 from gateway.net.rtp import NoPortFree, bind_pair
 

@@ -6,12 +6,12 @@ from ipaddress import ip_address
 
 import pytest
 
+from gateway.config.settings import AgentsSettings
 from gateway.net.agent import AgentDialer, AgentUnreachable, Unreachable
 from gateway.net.reach import ANYWHERE, NotAllowed, Reach, is_public
 from gateway.net.sip import Binding, SipEndpoint
-from gateway.settings import AgentsSettings
+from gateway.phones.telephone import AnybodyMayCall
 from gateway.sip.target import Target
-from gateway.telephone import AnybodyMayCall
 
 PUBLIC = ("8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1")
 SPECIAL = {

@@ -11,7 +11,7 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
-from gateway.provider_settings import PlivoSettings
+from gateway.config.provider_settings import PlivoSettings
 from gateway.providers.plivo import Plivo
 from gateway.providers.protocol import (
     NumberGone,

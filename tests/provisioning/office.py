@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.provider_settings import ProvisioningSettings
+from gateway.config.provider_settings import ProvisioningSettings
 from gateway.providers.simulated import Simulated
 from gateway.provisioning.market import Market
 from gateway.provisioning.purchase import Order, Purchasing

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from gateway.provisioning.errors import Upstream
 from gateway.provisioning.linking import Link, Linking
 from gateway.routing.table import NumberStatus, Secret, TrunkAuthMode
-from gateway.store.errors import Conflict, InvalidInput
+from gateway.store.engine.errors import Conflict, InvalidInput
 from tests.provisioning.office import Office
 from tests.provisioning.sip_peer import Carrier, carrier_on, trials_on
 from tests.provisioning.test_trial import plain

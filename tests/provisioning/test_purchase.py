@@ -9,9 +9,9 @@ from gateway.providers.protocol import ProviderAway, ProviderRefused
 from gateway.provisioning.errors import Forbidden, Upstream
 from gateway.provisioning.purchase import Bought
 from gateway.routing.table import NumberStatus, PhoneNumber
-from gateway.store.errors import Conflict, InvalidInput, StoreError
-from gateway.store.ids import new_id
-from gateway.store.purchases import PurchaseState
+from gateway.store.engine.errors import Conflict, InvalidInput, StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.money.purchases import PurchaseState
 from gateway.store.sql import SqlStore
 from tests.provisioning.office import START, Office, open_office
 

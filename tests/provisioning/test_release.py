@@ -8,10 +8,10 @@ import pytest
 from gateway.providers.protocol import ProviderAway
 from gateway.provisioning.release import Releasing
 from gateway.routing.table import PhoneNumber, Trunk
-from gateway.store.calls import CallRow
-from gateway.store.errors import Conflict, NotFound
-from gateway.store.ids import new_id
-from gateway.store.purchases import PurchaseState
+from gateway.store.engine.errors import Conflict, NotFound
+from gateway.store.engine.ids import new_id
+from gateway.store.money.purchases import PurchaseState
+from gateway.store.records.calls import CallRow
 from gateway.store.sql import SqlStore
 from tests.provisioning.office import Office
 from tests.store.furnished import Furnished

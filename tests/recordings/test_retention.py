@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.recordings.folder import FolderStore
 from gateway.recordings.keeping import Keeping
 from gateway.recordings.retention import Retention
-from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallFilter, CallRow
+from gateway.store.records.call_texts import CallTexts
+from gateway.store.records.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore, open_store
 from tests.tables import lay_tables
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.numbering import NETWORK_GROUPS, SAMPLE_RATES, load_plan, shipped
+from gateway.config.settings import OutboundSettings
+from gateway.numbering.files import NETWORK_GROUPS, SAMPLE_RATES, load_plan, shipped
 from gateway.routing.importer import DataError, decoded, read_network_groups, read_rates
 from gateway.routing.plan import NumberingPlan
-from gateway.settings import OutboundSettings
 
 HEADER = "prefix,destination,per_minute\n"
 

@@ -8,9 +8,9 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from gateway.config import load_config
-from gateway.settings import Config
-from gateway.store.database import Database
+from gateway.config.loading import load_config
+from gateway.config.settings import Config
+from gateway.store.engine.database import Database
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished, furnish
 from tests.store.postgresql import Cluster, throw_away_cluster

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, Trunk, Workspace
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 from gateway.store.sql import SqlStore
 
 

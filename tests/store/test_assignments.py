@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.routing.inbound import route_inbound
-from gateway.store.errors import Conflict, InvalidInput
+from gateway.store.engine.errors import Conflict, InvalidInput
 from gateway.store.sql import SqlStore
 from tests.store.furnished import Furnished
 

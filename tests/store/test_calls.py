@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.settings import Config
-from gateway.store.calls import CallFilter, CallRow
-from gateway.store.errors import Conflict, InvalidInput
-from gateway.store.ids import new_id
+from gateway.config.settings import Config
+from gateway.store.engine.errors import Conflict, InvalidInput
+from gateway.store.engine.ids import new_id
 from gateway.store.protocol import Store
+from gateway.store.records.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished
 
@@ -254,7 +254,7 @@ async def test_every_filter_in_every_order(store: SqlStore) -> None:
 
 async def test_pages_far_in(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ids are looked up before rows are read, the pages are the same."""
-    monkeypatch.setattr("gateway.store.call_table.DEEP", 1)
+    monkeypatch.setattr("gateway.store.records.call_table.DEEP", 1)
     rows = some_calls()
     await save(store, *rows)
     for sort, descending, key in ORDERS:
@@ -292,9 +292,9 @@ async def test_saving_never_waits(store: SqlStore) -> None:
 
 
 def test_an_id_is_its_number_in_base_32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.store.ids._last", 0)
-    monkeypatch.setattr("gateway.store.ids.time.time", lambda: 1_790_000_000.123)
-    monkeypatch.setattr("gateway.store.ids.secrets.randbits", lambda bits: (1 << bits) - 2)
+    monkeypatch.setattr("gateway.store.engine.ids._last", 0)
+    monkeypatch.setattr("gateway.store.engine.ids.time.time", lambda: 1_790_000_000.123)
+    monkeypatch.setattr("gateway.store.engine.ids.secrets.randbits", lambda bits: (1 << bits) - 2)
     letters = new_id("call").removeprefix("call_")
     number = 0
     for letter in letters:

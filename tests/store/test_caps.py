@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.config.settings import Config, TenantsSettings
 from gateway.routing.table import Agent, PhoneNumber, Secret, Trunk, Workspace
-from gateway.settings import Config, TenantsSettings
-from gateway.store.errors import Conflict, InvalidInput, NotFound
-from gateway.store.ids import new_id
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
+from gateway.store.engine.ids import new_id
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished, furnish
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.store import requests
-from gateway.store.database import Database
-from gateway.store.hooks import Delivery, DeliveryState
-from gateway.store.ids import new_id
-from gateway.store.requests import Requests
+from gateway.store.configuration.webhooks import Delivery, DeliveryState
+from gateway.store.engine.database import Database
+from gateway.store.engine.ids import new_id
+from gateway.store.records import requests
+from gateway.store.records.requests import Requests
 from gateway.store.sql import SqlStore
 
 HOUR = 3600.0

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.settings import Config
-from gateway.store.calls import EPOCH, CallFilter, CallRow
-from gateway.store.closing import close_all
-from gateway.store.ids import new_id
-from gateway.store.purses import Purse
+from gateway.config.settings import Config
+from gateway.store.engine.ids import new_id
+from gateway.store.money.purses import Purse
+from gateway.store.records.calls import EPOCH, CallFilter, CallRow
+from gateway.store.records.closing import close_all
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished
 

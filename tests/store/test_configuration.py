@@ -26,9 +26,9 @@ from gateway.routing.table import (
     VersionState,
     Workspace,
 )
-from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
-from gateway.store.ids import new_id
-from gateway.store.schema import trunks
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound, StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import trunks
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished
 

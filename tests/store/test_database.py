@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from gateway.store.database import Database
+from gateway.store.engine.database import Database
 
 
 @pytest.mark.parametrize("turns", range(8))

@@ -9,11 +9,11 @@ import pytest
 from gateway.routing.number import E164
 from gateway.routing.rating import Rate, RateDeck
 from gateway.routing.table import Increment, Workspace
-from gateway.store.database import Database
-from gateway.store.decks import SLICE, Imported
-from gateway.store.errors import Conflict, InvalidInput, NotFound
-from gateway.store.ids import new_id
-from gateway.store.loaded_prices import LoadedPrices
+from gateway.store.engine.database import Database
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
+from gateway.store.engine.ids import new_id
+from gateway.store.money.decks import SLICE, Imported
+from gateway.store.money.loaded_prices import LoadedPrices
 from gateway.store.sql import SqlStore
 
 INDIA = Rate("India", Decimal("0.55"))

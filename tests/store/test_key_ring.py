@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
-from gateway.settings import Config
-from gateway.store import key_ring
-from gateway.store.errors import StoreError
-from gateway.store.schema import api_keys
+from gateway.config.settings import Config
+from gateway.store.configuration import key_ring
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.schema import api_keys
 from gateway.store.snapshot import FRESH_SECONDS
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import Furnished

@@ -10,12 +10,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, make_url
 
-import gateway.store
-from gateway.store.database import HEAD, Database
-from gateway.store.errors import StoreError
-from gateway.store.schema import meta, metadata
+import gateway.store.engine
+from gateway.store.engine.database import HEAD, Database
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.schema import meta, metadata
 
-FOLDER = Path(gateway.store.__file__).parent / "migrations"
+FOLDER = Path(gateway.store.engine.__file__).parent / "migrations"
 
 
 def test_head_is_the_newest_migration() -> None:

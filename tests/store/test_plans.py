@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from gateway.store.call_table import page_query
-from gateway.store.calls import CallFilter, Cursor
-from gateway.store.schema import metadata, numbers
+from gateway.store.engine.schema import metadata, numbers
+from gateway.store.records.call_table import page_query
+from gateway.store.records.calls import CallFilter, Cursor
 from tests.store.test_calls import T0
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from gateway.store.database import Database
-from gateway.store.private import private_database, private_folder
-from gateway.store.queue import DiskQueue
+from gateway.store.engine.database import Database
+from gateway.store.engine.private import private_database, private_folder
+from gateway.store.engine.queue import DiskQueue
 
 
 @pytest.fixture(autouse=True)

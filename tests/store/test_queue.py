@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.errors import StoreError
-from gateway.store.queue import DiskQueue
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.queue import DiskQueue
 
 
 def opened(path: Path, items: int = 1000, size: int = 1_000_000) -> DiskQueue:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.routing.table import Workspace
-from gateway.store.calls import CallRow
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
+from gateway.store.records.calls import CallRow
 from gateway.store.sql import SqlStore
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.store import requests
-from gateway.store.errors import Conflict, InvalidInput
-from gateway.store.requests import Requests
+from gateway.store.engine.errors import Conflict, InvalidInput
+from gateway.store.records import requests
+from gateway.store.records.requests import Requests
 from gateway.store.sql import SqlStore
 
 

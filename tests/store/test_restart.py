@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load_config
-from gateway.store.calls import CallFilter
-from gateway.store.errors import StoreError
+from gateway.config.loading import load_config
+from gateway.store.engine.errors import StoreError
+from gateway.store.records.calls import CallFilter
 from gateway.store.sql import SqlStore, open_store
 from tests.store.furnished import furnish
 from tests.store.postgresql import Cluster

@@ -17,8 +17,13 @@ from gateway.routing.table import (
     VersionState,
     Workspace,
 )
-from gateway.store.errors import InvalidInput
-from gateway.store.rules import checked_number, checked_trunk, checked_version, checked_workspace
+from gateway.store.configuration.rules import (
+    checked_number,
+    checked_trunk,
+    checked_version,
+    checked_workspace,
+)
+from gateway.store.engine.errors import InvalidInput
 
 TRUNK = Trunk("trunk_1", "org_1", "Carrier")
 VERSION = AgentVersion("ver_1", "agent_1", 1)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.routing.table import Secret
-from gateway.store.errors import StoreError
-from gateway.store.seal import load_key
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.seal import load_key
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load_config
+from gateway.config.loading import load_config
+from gateway.config.settings import Config
 from gateway.routing.table import VersionState
-from gateway.settings import Config
-from gateway.store.errors import StoreError
-from gateway.store.seed import seed
+from gateway.store.configuration.seed import seed
+from gateway.store.engine.errors import StoreError
 from gateway.store.sql import SqlStore, open_store
 
 DEMO = Path(__file__).parent.parent.parent / "gateway" / "data" / "demo.toml"

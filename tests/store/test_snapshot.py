@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from gateway.config.settings import Config
 from gateway.routing.table import PhoneNumber, RoutingTable, Trunk
-from gateway.settings import Config
 from gateway.store import snapshot
-from gateway.store.errors import StoreError
-from gateway.store.ids import new_id
+from gateway.store.configuration.values import tail_of
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.ids import new_id
 from gateway.store.sql import SqlStore, open_store
 from gateway.store.tables import Reader
-from gateway.store.values import tail_of
 from tests.store.furnished import Furnished
 
 

@@ -20,12 +20,12 @@ from gateway.routing.table import (
     Workspace,
 )
 from gateway.store import snapshot
-from gateway.store.ids import new_id
+from gateway.store.configuration.values import columns_of
+from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import numbers
 from gateway.store.news import MOST, read_news
-from gateway.store.schema import numbers
 from gateway.store.sql import SqlStore, open_store
 from gateway.store.tables import MOST_NEAR, Calling
-from gateway.store.values import columns_of
 from tests.cost import cost_of_waiting
 from tests.store.furnished import Furnished, furnish
 

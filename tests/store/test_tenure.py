@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from gateway.store import tenure as module
-from gateway.store.database import Database
-from gateway.store.errors import StoreError
-from gateway.store.schema import gateways
-from gateway.store.tenure import NameFile, NameLost, NameTaken, Tenure
+from gateway.store.engine import tenure as module
+from gateway.store.engine.database import Database
+from gateway.store.engine.errors import StoreError
+from gateway.store.engine.schema import gateways
+from gateway.store.engine.tenure import NameFile, NameLost, NameTaken, Tenure
 
 Make = Callable[..., Tenure]
 

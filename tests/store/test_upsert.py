@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 
-from gateway.store.call_table import Saved, columns_of_call, upsert
-from gateway.store.calls import CallRow
-from gateway.store.database import Database
-from gateway.store.schema import calls
+from gateway.store.engine.database import Database
+from gateway.store.engine.schema import calls
+from gateway.store.records.call_table import Saved, columns_of_call, upsert
+from gateway.store.records.calls import CallRow
 from tests.store.test_calls import FULL, T0
 
 KATHMANDU = timezone(timedelta(hours=5, minutes=45))

@@ -10,18 +10,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.config.settings import Config
 from gateway.routing.table import Workspace
-from gateway.settings import Config
-from gateway.store import writer as writer_module
-from gateway.store.call_table import Saved
-from gateway.store.calls import CallRow
-from gateway.store.errors import Conflict, InvalidInput, NotFound, StoreError
-from gateway.store.ids import new_id
-from gateway.store.journal import Journal
-from gateway.store.purses import Hold, Purse, settle
-from gateway.store.schema import wallet_entries, wallet_holds
+from gateway.store.engine.errors import Conflict, InvalidInput, NotFound, StoreError
+from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import wallet_entries, wallet_holds
+from gateway.store.money.purses import Hold, Purse, settle
+from gateway.store.money.wallets import Wallet
+from gateway.store.records import writer as writer_module
+from gateway.store.records.call_table import Saved
+from gateway.store.records.calls import CallRow
+from gateway.store.records.journal import Journal
 from gateway.store.sql import SqlStore, open_store
-from gateway.store.wallets import Wallet
 from tests.store.furnished import Furnished
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from gateway.config import load_config
-from gateway.settings import Config
-from gateway.store import call_table
-from gateway.store import writer as writer_module
-from gateway.store.call_table import Saved, get_call, saved_of
-from gateway.store.calls import CallFilter, CallRow
-from gateway.store.database import Database
-from gateway.store.errors import StoreError, Unacceptable
-from gateway.store.journal import Journal
+from gateway.config.loading import load_config
+from gateway.config.settings import Config
+from gateway.store.engine.database import Database
+from gateway.store.engine.errors import StoreError, Unacceptable
+from gateway.store.engine.tenure import NameLost
+from gateway.store.records import call_table
+from gateway.store.records import writer as writer_module
+from gateway.store.records.call_table import Saved, get_call, saved_of
+from gateway.store.records.calls import CallFilter, CallRow
+from gateway.store.records.journal import Journal
+from gateway.store.records.writer import CallWriter
 from gateway.store.sql import open_store
-from gateway.store.tenure import NameLost
-from gateway.store.writer import CallWriter
 from tests.store.test_calls import FULL
 
 LIMIT = 100
@@ -348,7 +348,7 @@ SAVE_WHILE_LOCKED = """
 import asyncio, sys
 from dataclasses import replace
 from pathlib import Path
-from gateway.config import load_config
+from gateway.config.loading import load_config
 from gateway.store.sql import open_store
 from tests.store.test_calls import FULL
 

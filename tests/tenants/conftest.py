@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from gateway.routing.table import Agent, AgentVersion, Dialect, PhoneNumber, Trunk, Workspace
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 from tests.api.conftest import client_of
 from tests.call.conftest import Build, agent, build, make_phone, phone  # noqa: F401  fixtures
 from tests.call.world import World

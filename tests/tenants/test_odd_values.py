@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from gateway.store.errors import InvalidInput
-from gateway.store.rules import checked_host_port
+from gateway.store.configuration.rules import checked_host_port
+from gateway.store.engine.errors import InvalidInput
 from tests.call.world import World
 from tests.tenants.conftest import Tenants
 from tests.web.conftest import Enter, cheap_passwords, enter  # noqa: F401  fixtures

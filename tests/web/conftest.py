@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from gateway.routing.table import Workspace
-from gateway.store import passwords
-from gateway.store.ids import new_id
+from gateway.store.configuration import passwords
+from gateway.store.engine.ids import new_id
 from tests.call.conftest import agent, build, make_phone, phone, world  # noqa: F401  fixtures
 from tests.call.world import World
 from tests.web.visitor import PASSWORD, Visitor

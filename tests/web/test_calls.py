@@ -9,11 +9,11 @@ from decimal import Decimal
 import pytest
 
 from gateway.routing.table import Trunk, Workspace
-from gateway.store.call_texts import CallTexts
-from gateway.store.calls import CallRow
-from gateway.store.ids import new_id
-from gateway.web.call import charts
+from gateway.store.engine.ids import new_id
+from gateway.store.records.call_texts import CallTexts
+from gateway.store.records.calls import CallRow
 from gateway.web.drawing import PLOT, times
+from gateway.web.pages.call import charts
 from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime
 from tests.call.world import NUMBER, World

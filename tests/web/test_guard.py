@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.routing.table import Agent, PhoneNumber, Workspace
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 from gateway.web.dashboard import PAGES
 from tests.call.world import World
 from tests.web.conftest import Enter

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.web import number
+from gateway.web.pages import number
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = {path.name: path.read_text() for path in (ROOT / "gateway/web/templates").glob("*.html")}

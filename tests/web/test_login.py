@@ -3,8 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from gateway.store import passwords
-from gateway.store.accounts import token_id
+from gateway.store.configuration import passwords
+from gateway.store.configuration.accounts import token_id
 from tests.call.world import World
 from tests.web.conftest import Enter
 from tests.web.visitor import PASSWORD, Visitor, csrf_in, text_of

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.routing.table import Agent, PhoneNumber, Workspace
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 from tests.call.world import NUMBER, World
 from tests.cost import cost_of_waiting
 from tests.web.visitor import Visitor, text_of
@@ -176,8 +176,8 @@ async def test_ten_thousand_numbers(world: World, anna: Visitor, other: Workspac
 
 async def fill(world: World, count: int) -> None:
     """Many numbers at once, past the history that one by one would write."""
-    from gateway.store.schema import numbers
-    from gateway.store.values import columns_of
+    from gateway.store.configuration.values import columns_of
+    from gateway.store.engine.schema import numbers
 
     store = world.gateway.store
     agent = await store.configuration.agents.add(Agent(new_id("agent"), world.workspace.id, "A"), "test")

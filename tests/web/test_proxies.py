@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.web.login import _network
+from gateway.web.pages.login import _network
 from tests.call.conftest import Build
 from tests.call.world import World
 from tests.web.visitor import Visitor

@@ -8,7 +8,7 @@ from gateway.call.placing import CallRequest
 from gateway.routing.decision import Rejected
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Workspace
-from gateway.store.ids import new_id
+from gateway.store.engine.ids import new_id
 from tests.call.world import World
 from tests.web.visitor import Visitor, text_of
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from gateway.routing.table import NetworkGroup, Trunk, Workspace
-from gateway.store.calls import CallRow
-from gateway.store.ids import new_id
-from gateway.web.trunks import judged
+from gateway.store.engine.ids import new_id
+from gateway.store.records.calls import CallRow
+from gateway.web.pages.trunks import judged
 from tests.call.world import World
 from tests.web.visitor import PASSWORD, Visitor, text_of
 

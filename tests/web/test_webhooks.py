@@ -7,9 +7,9 @@ import pytest
 
 from gateway.events.webhook_bodies import EVENTS
 from gateway.routing.table import Secret, Workspace
-from gateway.store.hooks import Webhook
-from gateway.store.ids import new_id
-from gateway.web.webhooks import MEANINGS
+from gateway.store.configuration.webhooks import Webhook
+from gateway.store.engine.ids import new_id
+from gateway.web.pages.webhooks import MEANINGS
 from tests.call.conftest import Build
 from tests.call.phone import Phone, until
 from tests.call.world import World

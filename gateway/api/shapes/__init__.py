@@ -1,0 +1,12 @@
+"""What the API takes and shows: requests and answers as values, described for OpenAPI.
+
+agent.py         Agents as the API shows and takes them
+call.py          Calls as the API shows them, in the reference platform's field names, and described for
+                 OpenAPI
+call_export.py   Calls as a CSV file, written while it is read
+call_query.py    Which calls to list: the reference platform's filters, as query parameters, to the store's
+                 own
+call_request.py  What a request for a call may say, and the call that it stands for
+number.py        Phone numbers as the API shows and takes them, in the reference platform's field names
+page.py          Lists that are given a page at a time: how a page is asked for, and its shape
+"""
