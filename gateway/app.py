@@ -36,18 +36,18 @@ from gateway.api.vendors import vendors
 from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
-from gateway.call.dialogs import Dialogs
+from gateway.call.idempotency import Once, sweep
 from gateway.call.left_over import tell_of_left_over
+from gateway.call.legs.dialogs import Dialogs
 from gateway.call.lookup import Lookup
-from gateway.call.meter import Meter
+from gateway.call.money.price_quotes import Offers
+from gateway.call.money.reservation import Meter
 from gateway.call.newcomers import Newcomers
-from gateway.call.offers import Offers
-from gateway.call.once import Once, sweep
 from gateway.call.parts import CallParts
 from gateway.call.patch import Transferable
 from gateway.call.places import OwnPlaces
 from gateway.call.placing import Placing
-from gateway.call.sounds import Sounds
+from gateway.call.recording.sounds import Sounds
 from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
 from gateway.call.turned_away import TurnedAway

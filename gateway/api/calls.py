@@ -28,8 +28,8 @@ from gateway.api.shapes.call import (
 from gateway.api.shapes.call_export import chosen_columns, exported
 from gateway.api.shapes.call_query import CallQuery, call_filter, finds_nothing
 from gateway.api.shapes.call_request import CallBody, call_request
+from gateway.call.idempotency import Once
 from gateway.call.lookup import Lookup
-from gateway.call.once import Once
 from gateway.call.switchboard import Switchboard
 from gateway.events.legible import legible_json
 from gateway.store.configuration.agents import Agents

@@ -8,7 +8,7 @@ from gateway.api.mqtt_request import Asked, Sender, answer, asked, sender_of
 from gateway.api.refusal import Answer, answer_to, unauthorised
 from gateway.api.shapes.call import call_created
 from gateway.api.shapes.call_request import call_request
-from gateway.call.once import Once, Placed
+from gateway.call.idempotency import Once, Placed
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused
 from gateway.config.settings import Config

@@ -17,7 +17,7 @@ from gateway.api.keys import Caller, KeyGate
 from gateway.api.recording_link import RecordingLinks
 from gateway.api.refusal import Answer, Declined, not_found
 from gateway.call.lookup import Lookup
-from gateway.call.recording import RecordingRefused
+from gateway.call.recording.call_recording import RecordingRefused
 from gateway.call.switchboard import Switchboard
 from gateway.recordings.keeping import Keeping, key_in
 from gateway.recordings.protocol import is_call_id

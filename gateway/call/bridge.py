@@ -18,9 +18,9 @@ from gateway.agent.notices import (
     RecordingIs,
 )
 from gateway.agent.protocol import Transfer
-from gateway.call.agent_leg import AgentLeg, AgentUser
-from gateway.call.phone import Media, Sink
-from gateway.call.phone_media import drop
+from gateway.call.legs.agent_leg import AgentLeg, AgentUser
+from gateway.call.legs.phone import Media, Sink
+from gateway.call.legs.phone_media import drop
 from gateway.media.audio import AudioFormat, Converter, converter, in_whole_samples
 from gateway.media.pace import LOOK_MS, Pace, Seam
 from gateway.media.playout import MAX_MARKS, Playout

@@ -7,16 +7,16 @@ from contextlib import ExitStack, contextmanager
 from gateway.agent.notices import Digit
 from gateway.agent.protocol import Transfer
 from gateway.call.bridge import Bridge
-from gateway.call.browser_leg import BrowserLeg
 from gateway.call.conversation import Conversation
-from gateway.call.dialling import Headers
+from gateway.call.legs.browser_leg import BrowserLeg
+from gateway.call.legs.dialling import Headers
+from gateway.call.legs.phone import Party, Phone
+from gateway.call.legs.sip_leg import SipLeg
 from gateway.call.parts import CallParts
 from gateway.call.patch import Patch
-from gateway.call.phone import Party, Phone
 from gateway.call.record import CallRecord, Ending, EndReason, Route, Status
-from gateway.call.recording import CallRecording
+from gateway.call.recording.call_recording import CallRecording
 from gateway.call.refusal import Refused, ending_of
-from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.inbound import InboundRoute

@@ -9,12 +9,12 @@ from gateway.agent.notices import Answered, BalanceLow, Held, TransferFailed
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect
 from gateway.agent.sip import SipDialect
-from gateway.call.agent_leg import AgentClosed, AgentLeg, Dialer, Tell
 from gateway.call.bridge import Bridge
+from gateway.call.legs.agent_leg import AgentClosed, AgentLeg, Dialer, Tell
 from gateway.call.patch import Patch
 from gateway.call.record import Ending, EndReason, Status
+from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.call.refusal import Refused
-from gateway.call.sounds import NoSound, Sounds
 from gateway.config.settings import AgentsSettings
 from gateway.media.audio import L16_8K
 from gateway.media.tones import RINGBACK_SECONDS, ringback

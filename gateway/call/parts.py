@@ -10,24 +10,24 @@ from typing import Protocol
 from gateway.agent.dialects import dialect_named
 from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.admission import Admission, TrunkGate
-from gateway.call.agent_leg import AgentUser, Dialer, Tell
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation, Farewell, hung_up
-from gateway.call.dialling import Headers, invite, target_of
-from gateway.call.dialogs import Dialogs
-from gateway.call.media_watch import MediaWatch
-from gateway.call.meter import Meter
+from gateway.call.legs.agent_leg import AgentUser, Dialer, Tell
+from gateway.call.legs.dialling import Headers, invite, target_of
+from gateway.call.legs.dialogs import Dialogs
+from gateway.call.legs.media_watch import MediaWatch
+from gateway.call.legs.phone import MediaUser, Phone, PhoneUser
+from gateway.call.legs.phone_media import PhoneMedia
+from gateway.call.legs.sip_agent import SipAgentDialer, SipParts
+from gateway.call.legs.sip_words import asserted_in, caller_in, dialled, is_private
+from gateway.call.money.reservation import Meter
 from gateway.call.newcomers import Newcomers
 from gateway.call.patch import Patch, Transferable
-from gateway.call.phone import MediaUser, Phone, PhoneUser
-from gateway.call.phone_media import PhoneMedia
 from gateway.call.places import Places
 from gateway.call.record import CallRecord, EndReason, PhoneRoute, Route, utc_now
-from gateway.call.recording import CallRecording
+from gateway.call.recording.call_recording import CallRecording
+from gateway.call.recording.sounds import Sounds
 from gateway.call.refusal import Refused, answer_for
-from gateway.call.sip_agent import SipAgentDialer, SipParts
-from gateway.call.sip_words import asserted_in, caller_in, dialled, is_private
-from gateway.call.sounds import Sounds
 from gateway.config.settings import Config
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock

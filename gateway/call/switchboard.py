@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from gateway.agent.identity import names_of_call
 from gateway.call.call import Call
-from gateway.call.dialling import Headers
+from gateway.call.legs.dialling import Headers
+from gateway.call.legs.sip_words import caller_in, dialled, is_private
 from gateway.call.parts import CallParts
 from gateway.call.patch import Patch
 from gateway.call.record import CallRecord, Ending, EndReason, Status, utc_now
-from gateway.call.recording import CallRecording
+from gateway.call.recording.call_recording import CallRecording
 from gateway.call.refusal import Refused, told_of_refusal
-from gateway.call.sip_words import caller_in, dialled, is_private
 from gateway.net.overload import Overload
 from gateway.routing.decision import Rejected
 from gateway.routing.inbound import ANONYMOUS

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from gateway.call.agent_leg import Tell
+from gateway.call.legs.agent_leg import Tell
+from gateway.call.legs.sip_words import dialled
 from gateway.call.record import utc_now
-from gateway.call.sip_words import dialled
 from gateway.routing.decision import Rejected
 from gateway.routing.inbound import route_inbound
 from gateway.sip.errors import RemoteProtocolError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from gateway.call.browser_leg import BrowserLeg
+from gateway.call.legs.browser_leg import BrowserLeg
 from gateway.call.parts import CallParts
 from gateway.call.record import CallRecord, EndReason, Status, utc_now
 from gateway.call.refusal import Refused

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gateway.agent.notices import Cleared, Dropped, MarkPlayed
 from gateway.agent.protocol import CallStart, Dialect, Transfer
-from gateway.call.agent_leg import AgentLeg, abandon
+from gateway.call.legs.agent_leg import AgentLeg, abandon
 from gateway.media.audio import L16_8K, ULAW_8K, converter
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentDialer

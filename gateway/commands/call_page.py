@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.call.refusal import mend_for
-from gateway.commands.offers import money
+from gateway.commands.price_quotes import money
 from gateway.commands.session import Session
 from gateway.events.legible import legible
 from gateway.store.engine.errors import InvalidInput

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from gateway.call.sounds import NoSound, Sounds
+from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config.loading import Config
 from gateway.media.audio import ULAW_8K

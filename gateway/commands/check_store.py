@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
-from gateway.call.sounds import NoSound, Sounds
+from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.commands.check_drafts import check_drafts
 from gateway.commands.check_recordings import check_recordings
 from gateway.commands.check_trunks import shared_sources

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.offers import mend_lines, offer_lines
 from gateway.commands.output import FAILED
+from gateway.commands.price_quotes import mend_lines, offer_lines
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
 from gateway.store.engine.errors import InvalidInput
 

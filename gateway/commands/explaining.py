@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from gateway.commands.offers import offers_of
+from gateway.commands.price_quotes import offers_of
 from gateway.commands.session import Session
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.decision import Decision, Rejected

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from gateway.commands.noun import noun
-from gateway.commands.offers import offer_lines, offers_of
 from gateway.commands.output import FAILED
+from gateway.commands.price_quotes import offer_lines, offers_of
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 from gateway.commands.sheets import read_sheet
 from gateway.store.engine.errors import InvalidInput

@@ -2,7 +2,7 @@
 
 audio.py                What audio looks like between the parts: formats, conversion between them, and WAV
                         files
-codecs.py               The codecs that a call may use: one entry in a table each
+codecs.py               The codecs that a call may use: one entry in a list each
 comfort_noise.py        Comfort noise (RFC 3389): what a peer that sends nothing in pauses wants them to
                         sound like
 concealment.py          Audio where there is none, or too much of it: losses made up from the pitch, time

@@ -21,7 +21,9 @@ open_files.py    How many files the system lets us have open, and how many we ma
 overload.py      Whether this process has more to do than it has time for, told by how late its beats are
 reach.py         Where others may make us connect to: one rule for runtimes, carriers, webhooks and media
 rtp.py           RTP and RTCP sockets: one pair of ports a call, from a bounded range, locked to one peer
-sip.py           SIP sockets: UDP, TCP and TLS listeners around one UserAgent
+sip.py           SIP on this machine: `SipSockets` around one `UserAgent`
+sip_sockets.py   SIP's sockets: UDP, TCP and TLS listeners, whole messages in and out, and names looked up
+                 on the way out
 streams.py       SIP over TCP and TLS: accepted and opened connections, framed, bounded and swept
 throttle.py      What connections may cost us between two beats of the media clock, so that one that floods
                  hurts no other

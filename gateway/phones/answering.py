@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from typing import Self
 
-from gateway.call.phone_media import PhoneMedia
+from gateway.call.legs.phone_media import PhoneMedia
 from gateway.config.settings import MediaSettings
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock

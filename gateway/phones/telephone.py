@@ -5,8 +5,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from gateway.call.phone_media import PhoneMedia
-from gateway.call.sip_words import first_line
+from gateway.call.legs.phone_media import PhoneMedia
+from gateway.call.legs.sip_words import first_line
 from gateway.config.settings import MediaSettings
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock

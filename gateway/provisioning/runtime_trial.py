@@ -20,8 +20,8 @@ from gateway.agent.dialects import SIP, dialect_named
 from gateway.agent.notices import MarkPlayed
 from gateway.agent.placeholders import fill_headers, fill_url, placeholder_values
 from gateway.agent.protocol import CallStart, Dialect, Transfer
-from gateway.call.agent_leg import AgentLeg
 from gateway.call.conversation import shown
+from gateway.call.legs.agent_leg import AgentLeg
 from gateway.net.agent import AgentDialer, AgentUnreachable
 from gateway.net.agent_advice import Unreachable
 from gateway.provisioning.trial import Report

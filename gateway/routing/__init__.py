@@ -15,7 +15,7 @@ limits.py       How many calls at once, and how many new ones a second: counters
                 gives back
 mending.py      What mends a refusal: beside every reason the page, the request and the command that change
                 it
-near.py         Which numbers and trunks a call could have meant: what is there, and what only almost fits
+near_misses.py  Which numbers and trunks a call could have meant: what is there, and what only almost fits
 network.py      Which values stand behind an address: CIDR look-up whose cost does not grow with the number
                 of networks
 number.py       E.164 numbers: how a trunk writes them, which country they belong to (ITU-T E.164, RFC 3966)

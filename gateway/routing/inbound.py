@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from gateway.routing.assignment import assigned_version, number_is_ready, owner
 from gateway.routing.decision import Decision, Reason, Rejected, Subject, Trail
-from gateway.routing.near import carries, near_numbers, near_sources, readings_in_table
+from gateway.routing.near_misses import carries, near_numbers, near_sources, readings_in_table
 from gateway.routing.number import NumberFormat, Reading, normalise
 from gateway.routing.recording import NOT_RECORDED, RecordingRule, recording_rule
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, RoutingTable, Trunk, Trunks, Workspace

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.sip.authorization import CREDENTIALS, Authorization
-from gateway.sip.calling import MAX_FORKS, Invitation, OutgoingInvite, OutgoingReinvite
-from gateway.sip.calling import Phase as Calling
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.events import (
     AckMissing,
@@ -24,10 +22,12 @@ from gateway.sip.events import (
     InfoReceived,
     ReinviteReceived,
 )
-from gateway.sip.incoming import SETTLED, IncomingInvite, Phase
+from gateway.sip.incoming_invite import SETTLED, IncomingInvite, Phase
 from gateway.sip.inspection import inspect_info
 from gateway.sip.message import Request, Response, make_response
-from gateway.sip.outgoing import OutgoingRequest, add_headers, set_body
+from gateway.sip.outgoing_invite import MAX_FORKS, Invitation, OutgoingInvite, OutgoingReinvite
+from gateway.sip.outgoing_invite import Phase as Calling
+from gateway.sip.outgoing_request import OutgoingRequest, add_headers, set_body
 from gateway.sip.path import Path, same_place, target_of
 from gateway.sip.screening import Deny
 from gateway.sip.uri import SipUri

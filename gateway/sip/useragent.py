@@ -26,7 +26,6 @@ from itertools import count
 
 from gateway.sip.authorization import Authorization
 from gateway.sip.body import unwrap_leniently
-from gateway.sip.calling import Invitation
 from gateway.sip.core import Core
 from gateway.sip.dialog import Dialog
 from gateway.sip.errors import RemoteProtocolError
@@ -43,7 +42,8 @@ from gateway.sip.message import (
     validate_response,
     with_line_ends,
 )
-from gateway.sip.outgoing import OutgoingRequest, add_headers
+from gateway.sip.outgoing_invite import Invitation
+from gateway.sip.outgoing_request import OutgoingRequest, add_headers
 from gateway.sip.path import reply_target, stamp
 from gateway.sip.reasons import REASONS
 from gateway.sip.screening import Admit, Deny, Gatekeeper, Ignore, MessageRefused, Screening

@@ -8,10 +8,10 @@ import pytest
 
 from gateway.agent.notices import Cleared, MarkPlayed, Notice
 from gateway.agent.protocol import Transfer
-from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
-from gateway.call.phone import Speak
-from gateway.call.phone_media import PhoneMedia
+from gateway.call.legs.agent_leg import AgentLeg
+from gateway.call.legs.phone import Speak
+from gateway.call.legs.phone_media import PhoneMedia
 from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, ULAW_8K, AudioFormat, converter
 from gateway.net.clock import MediaClock
 from tests.call.phone import babble

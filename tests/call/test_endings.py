@@ -409,7 +409,7 @@ async def test_a_bug_in_an_event(
     leg = phone.invite(world.at(), NUMBER)
     await leg.answered()
     await agent.talk()
-    monkeypatch.setattr("gateway.call.sip_leg.parse_info", _broken)
+    monkeypatch.setattr("gateway.call.legs.sip_leg.parse_info", _broken)
     world.expected_crashes = ["call.crashed"]
     leg.info("application/dtmf", b"5")
     await leg.next(ByeReceived)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.call.flag import Flag
+from gateway.call.one_shot import Flag
 
 
 async def test_all_who_wait_go_on() -> None:

@@ -9,14 +9,14 @@ from http import HTTPStatus
 
 import pytest
 
-from gateway.call.agent_leg import AgentLeg
 from gateway.call.bridge import Bridge
-from gateway.call.browser_leg import BrowserLeg
 from gateway.call.call import Call
 from gateway.call.conversation import Conversation
-from gateway.call.phone_media import PhoneMedia
-from gateway.call.recording import CallRecording
-from gateway.call.sip_leg import SipLeg
+from gateway.call.legs.agent_leg import AgentLeg
+from gateway.call.legs.browser_leg import BrowserLeg
+from gateway.call.legs.phone_media import PhoneMedia
+from gateway.call.legs.sip_leg import SipLeg
+from gateway.call.recording.call_recording import CallRecording
 from gateway.call.web_calls import WebCallRequest
 from gateway.media.receiver import RtpReceiver
 from gateway.routing.decision import Rejected

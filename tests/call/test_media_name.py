@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.call.media_name import MediaName
+from gateway.call.legs.media_name import MediaName
 
 OURS = "198.51.100.9"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import meter as meter_module
-from gateway.call.meter import LEAD_SECONDS, TICK_SECONDS, Meter
+from gateway.call.money import reservation as meter_module
+from gateway.call.money.reservation import LEAD_SECONDS, TICK_SECONDS, Meter
 from gateway.routing.rating import Quote
 from gateway.routing.table import Increment
 from gateway.store.engine.errors import StoreError

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway.call.custom_headers import check_headers
+from gateway.call.legs.custom_headers import check_headers
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord, EndReason
 from gateway.call.refusal import Refused

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.call.idempotency import Once
 from gateway.call.lookup import Lookup
-from gateway.call.once import Once
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord
 from gateway.call.switchboard import PlacedCall

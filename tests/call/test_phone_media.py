@@ -5,7 +5,7 @@ from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from gateway.call.phone_media import PhoneMedia
+from gateway.call.legs.phone_media import PhoneMedia
 from gateway.config.settings import MediaSettings
 from gateway.media.audio import L16_16K, loudness
 from gateway.media.codecs import PCMU, Codec

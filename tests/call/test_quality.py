@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import gateway.call.media_watch
+import gateway.call.legs.media_watch
 from gateway.media.rtcp import ReceiverReport, ReportBlock
 from tests.call.conftest import Build
 from tests.call.phone import Phone, until
@@ -53,7 +53,7 @@ class Reports:
 @pytest.fixture
 def every_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """A point of quality every second instead of every five."""
-    monkeypatch.setattr(gateway.call.media_watch, "STEP_SECONDS", 1)
+    monkeypatch.setattr(gateway.call.legs.media_watch, "STEP_SECONDS", 1)
 
 
 @pytest.mark.usefixtures("every_second")

@@ -5,9 +5,9 @@ from itertools import count
 
 import pytest
 
+from gateway.call.legs.sip_leg import SipLeg
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import Refused
-from gateway.call.sip_leg import SipLeg
 from gateway.media.session import State
 from gateway.phones.telephone import AnybodyMayCall
 from gateway.sip.dialog import Dialog

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.call.sip_words import asserted_in, caller_in, dialled, is_private
+from gateway.call.legs.sip_words import asserted_in, caller_in, dialled, is_private
 from gateway.sip.message import Request, parse_message
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.call import sounds as module
-from gateway.call.sounds import NoSound, Sounds
+from gateway.call.recording import sounds as module
+from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.media.audio import L16_16K, L16_48K, ULAW_8K, wav_bytes
 from gateway.sip.events import ByeReceived
 from tests.call.phone import Phone

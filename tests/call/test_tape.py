@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gateway.call.tape import Tape
+from gateway.call.recording.stereo_tape import Tape
 from gateway.media.audio import L16_16K, ULAW_8K, AudioFormat
 from gateway.media.codecs import CODECS
 from gateway.media.rtp import RtpReceiver

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.call.meter import LEAD_SECONDS
+from gateway.call.money.reservation import LEAD_SECONDS
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.table import Increment
 from gateway.store.money.wallets import WalletEntry

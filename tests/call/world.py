@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app import Gateway
-from gateway.call.dialling import Headers
+from gateway.call.legs.dialling import Headers
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord
 from gateway.config.loading import load_config

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from gateway.commands.following import line_sink
-from gateway.commands.offers import money
+from gateway.commands.price_quotes import money
 from gateway.events.bus import Event
 
 BEGAN = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)

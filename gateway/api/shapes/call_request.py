@@ -7,7 +7,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.api.keys import Caller
-from gateway.call.custom_headers import check_headers
+from gateway.call.legs.custom_headers import check_headers
 from gateway.call.placing import CallRequest
 from gateway.routing.outbound import MAX_SECONDS, OutboundRequest
 

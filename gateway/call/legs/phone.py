@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from gateway.call.flag import Flag
+from gateway.call.one_shot import Flag
 from gateway.call.record import Ending
 from gateway.media.audio import AudioFormat
 

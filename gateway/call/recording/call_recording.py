@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal, cast, get_args
 
-from gateway.call.announcement import announce
 from gateway.call.bridge import Bridge
 from gateway.call.record import CallRecord
-from gateway.call.sounds import NoSound, Sounds
-from gateway.call.tape import Tape
+from gateway.call.recording.announcement import announce
+from gateway.call.recording.sounds import NoSound, Sounds
+from gateway.call.recording.stereo_tape import Tape
 from gateway.net.clock import MediaClock
 from gateway.recordings.protocol import key_of
 from gateway.recordings.writer import Outcome, RecordingWriter, Reel

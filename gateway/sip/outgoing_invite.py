@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.events import Answered, Refused, ReinviteAnswered, Ringing
-from gateway.sip.outgoing import UNANSWERED, add_headers, cancel_for, set_body
+from gateway.sip.outgoing_request import UNANSWERED, add_headers, cancel_for, set_body
 
 if TYPE_CHECKING:
     from gateway.sip.authorization import Authorization

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from gateway.agent.notices import Quality
-from gateway.call.agent_leg import Tell
 from gateway.call.bridge import Bridge
-from gateway.call.phone import Phone
+from gateway.call.legs.agent_leg import Tell
+from gateway.call.legs.phone import Phone
 from gateway.call.record import Ending, EndReason, Status
 from gateway.config.settings import MediaSettings
 from gateway.media.quality import STEP_SECONDS

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from gateway.call.legs.sip_words import call_id_in, first_line
 from gateway.call.record import CallRecord
-from gateway.call.sip_words import call_id_in, first_line
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import Event
 from gateway.sip.target import Target

@@ -2,8 +2,8 @@
 
 import json
 
-from gateway.call.phone import Sink, Speak
-from gateway.call.phone_media import PTIME_MS, drop
+from gateway.call.legs.phone import Sink, Speak
+from gateway.call.legs.phone_media import PTIME_MS, drop
 from gateway.media.audio import L16_16K, AudioFormat
 from gateway.media.inflow import Inflow
 from gateway.net.connection import Connection

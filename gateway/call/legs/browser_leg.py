@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.call.browser_media import BrowserMedia
-from gateway.call.flag import Flag
-from gateway.call.phone import Party, PhoneUser
-from gateway.call.phone_media import drop
+from gateway.call.legs.browser_media import BrowserMedia
+from gateway.call.legs.phone import Party, PhoneUser
+from gateway.call.legs.phone_media import drop
+from gateway.call.one_shot import Flag
 from gateway.call.record import Ending, EndReason, Status
 from gateway.media.dtmf import DIGITS
 from gateway.net.connection import Connection

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.call.phone import Media
+from gateway.call.legs.phone import Media
 from gateway.net.clock import MediaClock
 
 

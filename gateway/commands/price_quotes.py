@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gateway.commands.session import Session
 
 if TYPE_CHECKING:
-    from gateway.call.offers import Offers
+    from gateway.call.money.price_quotes import Offers
     from gateway.routing.decision import Reason
     from gateway.routing.quoting import Offer
 
@@ -19,7 +19,7 @@ def money(amount: Decimal) -> str:
 
 async def offers_of(session: Session) -> "Offers":
     """What answers price questions, of how things stand now."""
-    from gateway.call.offers import Offers
+    from gateway.call.money.price_quotes import Offers
     from gateway.numbering.files import load_plan
 
     await session.store.refresh()

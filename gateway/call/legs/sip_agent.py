@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from gateway.agent.protocol import CallStart
 from gateway.agent.sip import SipDialect, call_headers
-from gateway.call.dialogs import Receives
-from gateway.call.phone import MediaUser
-from gateway.call.phone_media import PhoneMedia
+from gateway.call.legs.dialogs import Receives
+from gateway.call.legs.phone import MediaUser
+from gateway.call.legs.phone_media import PhoneMedia
+from gateway.call.legs.sip_leg import SipLeg
 from gateway.call.record import Ending, EndReason, Status
-from gateway.call.sip_leg import SipLeg
 from gateway.call.until import Ended, until
 from gateway.media.audio import Converter, converter
 from gateway.media.pace import LOOK_MS, Pace

@@ -4,8 +4,8 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
-from gateway.call.media_name import MediaName, Resolve
-from gateway.call.phone import MediaUser, Sink, Speak
+from gateway.call.legs.media_name import MediaName, Resolve
+from gateway.call.legs.phone import MediaUser, Sink, Speak
 from gateway.config.settings import MediaSettings
 from gateway.media import comfort_noise
 from gateway.media.audio import AudioFormat

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from random import randrange
 
-from gateway.call.flag import Flag
-from gateway.call.outcome import ending_of_refused
-from gateway.call.phone import Party, PhoneUser
-from gateway.call.phone_media import PhoneMedia
+from gateway.call.legs.outcome import ending_of_refused
+from gateway.call.legs.phone import Party, PhoneUser
+from gateway.call.legs.phone_media import PhoneMedia
+from gateway.call.one_shot import Flag
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import (
     Refused,
