@@ -36,12 +36,12 @@ from gateway.api.vendors import vendors
 from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
 from gateway.call.admission import TrunkGate
-from gateway.call.idempotency import Once, sweep
+from gateway.call.idempotency import Idempotency, sweep
 from gateway.call.left_over import tell_of_left_over
 from gateway.call.legs.dialogs import Dialogs
 from gateway.call.lookup import Lookup
-from gateway.call.money.price_quotes import Offers
-from gateway.call.money.reservation import Meter
+from gateway.call.money.price_quotes import PriceQuotes
+from gateway.call.money.reservation import Reservations
 from gateway.call.newcomers import Newcomers
 from gateway.call.parts import CallParts
 from gateway.call.patch import Transferable
@@ -328,7 +328,7 @@ class Gateway:
             ports=RtpPorts(PortRange(media.port_min, media.port_max), media.quarantine_seconds, clock=clock),
             sounds=Sounds(config.sound_folders, media.max_sound_bytes),
             recordings=recordings,
-            meter=Meter(self.store, config.billing.grace_seconds, loop.time, tell),
+            meter=Reservations(self.store, config.billing.grace_seconds, loop.time, tell),
             places=OwnPlaces(),
             dialer=dialer,
             transfer=self._transfer,
@@ -384,7 +384,7 @@ class Gateway:
 
     def _start_provisioning(self) -> None:
         """The counter for numbers, the connection test, and the sweep that looks after rentals."""
-        config, there = self.config, self.store.configuration
+        config, configuration = self.config, self.store.configuration
         ours = families(config.sip.listeners)
         self.trials = Trials(
             self.endpoint,
@@ -393,8 +393,10 @@ class Gateway:
             self._reach,
         )
         testing = config.provisioning.test_before_linking == "yes"
-        self.linking = Linking(there, self.trials, self.bus.tell, testing=testing)
-        self.counter = open_counter(config, there, self.bus.tell, running_calls(self._numbers_in_calls))
+        self.linking = Linking(configuration, self.trials, self.bus.tell, testing=testing)
+        self.counter = open_counter(
+            config, configuration, self.bus.tell, running_calls(self._numbers_in_calls)
+        )
         self._open.push_async_callback(self.counter.close)
         sweeping = asyncio.create_task(self.counter.rentals.run(), name="rentals")
         self._open.push_async_callback(_cancelled, sweeping)
@@ -404,7 +406,7 @@ class Gateway:
 
     def _start_webhooks(self) -> None:
         """Who is told of calls over HTTP, and the desk that tells them."""
-        settings, there = self.config.webhooks, self.store.configuration
+        settings, configuration = self.config.webhooks, self.store.configuration
         sender = WebhookSender(
             allow_private=settings.allow_private == "yes",
             timeout_seconds=settings.timeout_ms / 1000,
@@ -412,7 +414,7 @@ class Gateway:
         )
         self._open.push_async_callback(sender.close)
         parts = HookParts(
-            webhooks=there.webhooks,
+            webhooks=configuration.webhooks,
             calls=self._lookup(),
             texts=self.store.texts,
             sender=sender,
@@ -442,8 +444,8 @@ class Gateway:
 
     def _routers(self, token: str) -> list[APIRouter]:
         """The HTTP routes, a noun each."""
-        there = self.store.configuration
-        gate = KeyGate(there, token, self.config.http.requests_per_minute)
+        configuration = self.store.configuration
+        gate = KeyGate(configuration, token, self.config.http.requests_per_minute)
         parts = self._call_parts()
         return [
             operations(
@@ -451,12 +453,12 @@ class Gateway:
             ),
             calls(gate, parts),
             web_calls(gate, self.web_calls, self.config.web.public_url),
-            rates(gate, Offers(self.store, self.placing.plan, self.parts.meter.balance)),
+            rates(gate, PriceQuotes(self.store, self.placing.plan, self.parts.meter.balance)),
             recordings(gate, self._recording_parts()),
             call_texts(gate, self._lookup(), self.store.texts, self.bus),
             user_webhooks(gate, self._subscribing()),
             numbers(gate, self._number_parts()),
-            agents(gate, there),
+            agents(gate, configuration),
             vendors(self._vendor_gate()),
             self._countries(gate),
         ]
@@ -513,7 +515,7 @@ class Gateway:
         most, of_workspace = self.config.http.max_followers, self.config.http.max_followers_per_workspace
         self._streams = CallStreams(self.bus, self._recall, lookup, most, of_workspace)
         return CallRoutes(
-            once=Once(self.placing, self.store.requests, lookup),
+            once=Idempotency(self.placing, self.store.requests, lookup),
             lookup=lookup,
             board=self.switchboard,
             streams=self._streams,

@@ -61,7 +61,7 @@ NOT_LIVE = (
 )
 
 
-def agents(gate: KeyGate, there: Configuration) -> APIRouter:
+def agents(gate: KeyGate, configuration: Configuration) -> APIRouter:
     """The routes about agents."""
     router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
@@ -72,47 +72,47 @@ def agents(gate: KeyGate, there: Configuration) -> APIRouter:
         page: Page = 1,
     ) -> Response:
         """The workspace's agents."""
-        own = await there.agents.list_all(caller.workspace_id)
+        own = await configuration.agents.list_all(caller.workspace_id)
         chosen = own[(page - 1) * limit : page * limit]
-        items = [await _item(there, agent) for agent in chosen]
+        items = [await _item(configuration, agent) for agent in chosen]
         return paged(items, len(own), page, limit)
 
     @router.post("", status_code=201, response_model=AgentItem, responses=answers(400, 404, 409))
     async def add_agent(body: AgentBody, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Add an agent with its first version, a draft unless `is_published` is true."""
-        async with there.together(caller.by) as together:
+        async with configuration.together(caller.by) as together:
             agent = Agent(new_id("agent"), caller.workspace_id, body.name)
             await together.agents.add(agent, caller.by)
             warnings = await _change(together, agent, {**body.given(), "name": None}, caller)
-        return json(await _item(there, agent, warnings), 201)
+        return json(await _item(configuration, agent, warnings), 201)
 
     @router.get("/{agent_id}", response_model=AgentItem, responses=answers(400, 404))
     async def get_agent(agent_id: AgentId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """One agent."""
-        return json(await _item(there, await _own(there, agent_id, caller)))
+        return json(await _item(configuration, await _own(configuration, agent_id, caller)))
 
     @router.patch("/{agent_id}", response_model=AgentItem, responses=answers(400, 404, 409))
     async def change_agent(
         agent_id: AgentId, body: AgentChange, caller: Annotated[Caller, Depends(gate)]
     ) -> Response:
         """Change an agent: its name, its draft (made where there is none), what is published, its numbers."""
-        async with there.together(caller.by) as together:
+        async with configuration.together(caller.by) as together:
             agent = await _own(together, agent_id, caller)
             warnings = await _change(together, agent, body.given(), caller)
-        return json(await _item(there, await there.agents.get(agent_id), warnings))
+        return json(await _item(configuration, await configuration.agents.get(agent_id), warnings))
 
     @router.delete("/{agent_id}", status_code=204, responses=answers(400, 404, 409))
     async def remove_agent(agent_id: AgentId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Remove an agent with all its versions, where no number is assigned to one."""
-        agent = await _own(there, agent_id, caller)
-        await there.agents.remove(agent.id, caller.by)
+        agent = await _own(configuration, agent_id, caller)
+        await configuration.agents.remove(agent.id, caller.by)
         return Response(status_code=204)
 
     @router.get("/{agent_id}/versions", response_model=list[VersionItem], responses=answers(400, 404))
     async def list_versions(agent_id: AgentId, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """All versions of an agent, oldest first."""
-        agent = await _own(there, agent_id, caller)
-        return json([_version(version) for version in await there.agents.versions(agent.id)])
+        agent = await _own(configuration, agent_id, caller)
+        return json([_version(version) for version in await configuration.agents.versions(agent.id)])
 
     @router.post(
         "/{agent_id}/versions/{version_number}/publish",
@@ -125,22 +125,22 @@ def agents(gate: KeyGate, there: Configuration) -> APIRouter:
         caller: Annotated[Caller, Depends(gate)],
     ) -> Response:
         """Publish a draft: it takes calls from now on, and never changes again."""
-        agent = await _own(there, agent_id, caller)
-        found = await there.agents.versions(agent.id)
+        agent = await _own(configuration, agent_id, caller)
+        found = await configuration.agents.versions(agent.id)
         version = next((each for each in found if each.number == version_number), None)
         if version is None:
             raise not_found("Version")
-        return json(_version(await there.agents.publish(version.id, caller.by)))
+        return json(_version(await configuration.agents.publish(version.id, caller.by)))
 
     return router
 
 
-async def _own(there: Configuration, agent_id: str, caller: Caller) -> Agent:
+async def _own(configuration: Configuration, agent_id: str, caller: Caller) -> Agent:
     if AGENT_ID.fullmatch(agent_id) is None:
         problem = Problem("agent_id", agent_id[:200], "should be agent_ and 26 characters")
         raise invalid(problem, message="Invalid agent ID format")
     try:
-        agent = await there.agents.get(agent_id)
+        agent = await configuration.agents.get(agent_id)
     except NotFound:
         raise not_found("Agent") from None
     if agent.workspace_id != caller.workspace_id:
@@ -148,39 +148,41 @@ async def _own(there: Configuration, agent_id: str, caller: Caller) -> Agent:
     return agent
 
 
-async def _change(there: Configuration, agent: Agent, given: Mapping[str, Any], caller: Caller) -> list[str]:
+async def _change(
+    configuration: Configuration, agent: Agent, given: Mapping[str, Any], caller: Caller
+) -> list[str]:
     """Do what a request asks for, in the transaction that is under way; what was not done, in words."""
     if given.get("name") is not None:
-        await there.agents.rename(agent.id, str(given["name"]), caller.by)
+        await configuration.agents.rename(agent.id, str(given["name"]), caller.by)
     elsewhere = sorted(OF_RUNTIMES & given.keys())
     own = {name: value for name, value in given.items() if name not in (*OWN_FIELDS, *elsewhere)}
     fields = parse_fields(VERSION, own)
-    versions = await there.agents.versions(agent.id)
+    versions = await configuration.agents.versions(agent.id)
     draft = versions[-1] if versions and versions[-1].state is VersionState.DRAFT else None
     if fields or not versions:
         draft = (
-            await there.agents.draft(agent.id, fields, caller.by)
+            await configuration.agents.draft(agent.id, fields, caller.by)
             if draft is None
-            else await there.agents.change_draft(draft.id, fields, caller.by)
+            else await configuration.agents.change_draft(draft.id, fields, caller.by)
         )
     published = None
     if given.get("is_published") is True:
-        published = await _published(there, versions, draft, caller)
+        published = await _published(configuration, versions, draft, caller)
     told = [NOT_HERE.format(field=field) for field in elsewhere]
-    return told + await _bind(there, given, published, caller)
+    return told + await _bind(configuration, given, published, caller)
 
 
 async def _published(
-    there: Configuration, versions: Sequence[AgentVersion], draft: AgentVersion | None, caller: Caller
+    configuration: Configuration, versions: Sequence[AgentVersion], draft: AgentVersion | None, caller: Caller
 ) -> AgentVersion | None:
     """The draft, published; without a draft the newest version is published already."""
     if draft is not None:
-        return await there.agents.publish(draft.id, caller.by)
+        return await configuration.agents.publish(draft.id, caller.by)
     return versions[-1] if versions else None
 
 
 async def _bind(
-    there: Configuration, given: Mapping[str, Any], published: AgentVersion | None, caller: Caller
+    configuration: Configuration, given: Mapping[str, Any], published: AgentVersion | None, caller: Caller
 ) -> list[str]:
     warnings = []
     for field, direction in BINDINGS.items():
@@ -190,28 +192,31 @@ async def _bind(
         if published is None:
             warnings.append(NOT_LIVE.format(field=field))
         elif wanted == "":
-            await _detach(there, published, direction, caller)
+            await _detach(configuration, published, direction, caller)
         else:
-            number = await _number(there, field, str(wanted), caller)
-            await there.numbers.assign(number.id, direction, published.id, caller.by)
+            number = await _number(configuration, field, str(wanted), caller)
+            await configuration.numbers.assign(number.id, direction, published.id, caller.by)
     return warnings
 
 
 async def _detach(
-    there: Configuration, version: AgentVersion, direction: Literal["inbound", "outbound"], caller: Caller
+    configuration: Configuration,
+    version: AgentVersion,
+    direction: Literal["inbound", "outbound"],
+    caller: Caller,
 ) -> None:
     """Take all numbers off an agent, in one direction."""
-    own = {each.id for each in await there.agents.versions(version.agent_id)}
-    for number in await there.numbers.speaking(list(own)):
+    own = {each.id for each in await configuration.agents.versions(version.agent_id)}
+    for number in await configuration.numbers.speaking(list(own)):
         if getattr(number, f"{direction}_version_id") in own:
-            await there.numbers.unassign(number.id, direction, caller.by)
+            await configuration.numbers.unassign(number.id, direction, caller.by)
 
 
-async def _number(there: Configuration, field: str, number_id: str, caller: Caller) -> PhoneNumber:
+async def _number(configuration: Configuration, field: str, number_id: str, caller: Caller) -> PhoneNumber:
     if NUMBER_ID.fullmatch(number_id) is None:
         raise invalid(Problem(field, number_id[:200], "should be phn_ and 26 characters"))
     try:
-        number = await there.numbers.get(number_id)
+        number = await configuration.numbers.get(number_id)
     except NotFound:
         raise not_found("Phone number") from None
     if number.workspace_id != caller.workspace_id:
@@ -219,13 +224,13 @@ async def _number(there: Configuration, field: str, number_id: str, caller: Call
     return number
 
 
-async def _item(there: Configuration, agent: Agent, warnings: Sequence[str] = ()) -> dict[str, Any]:
-    versions = await there.agents.versions(agent.id)
+async def _item(configuration: Configuration, agent: Agent, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    versions = await configuration.agents.versions(agent.id)
     ids = [version.id for version in versions]
     published = [version.number for version in versions if version.state is VersionState.PUBLISHED]
     newest = versions[-1] if versions else None
     is_draft = newest is not None and newest.state is VersionState.DRAFT
-    inbound, outbound = await there.numbers.spoken_for(ids)
+    inbound, outbound = await configuration.numbers.spoken_for(ids)
     return {
         "id": agent.id,
         "name": agent.name,

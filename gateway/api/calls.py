@@ -28,7 +28,7 @@ from gateway.api.shapes.call import (
 from gateway.api.shapes.call_export import chosen_columns, exported
 from gateway.api.shapes.call_query import CallQuery, call_filter, finds_nothing
 from gateway.api.shapes.call_request import CallBody, call_request
-from gateway.call.idempotency import Once
+from gateway.call.idempotency import Idempotency
 from gateway.call.lookup import Lookup
 from gateway.call.switchboard import Switchboard
 from gateway.events.legible import legible_json
@@ -83,7 +83,7 @@ ENDED: dict[int | str, dict[str, Any]] = {
 class CallParts:
     """What the routes about calls are made of."""
 
-    once: Once
+    once: Idempotency
     lookup: Lookup
     board: Switchboard
     streams: CallStreams

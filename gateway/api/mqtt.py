@@ -8,7 +8,7 @@ from gateway.api.mqtt_request import Asked, Sender, answer, asked, sender_of
 from gateway.api.refusal import Answer, answer_to, unauthorised
 from gateway.api.shapes.call import call_created
 from gateway.api.shapes.call_request import call_request
-from gateway.call.idempotency import Once, Placed
+from gateway.call.idempotency import Idempotency, Placed
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused
 from gateway.config.settings import Config
@@ -38,7 +38,9 @@ class Outcome:
 class MqttRequests:
     """Takes this gateway's share of the requests."""
 
-    def __init__(self, config: Config, link: BrokerLink, once: Once, keys: Keys, bus: EventBus) -> None:
+    def __init__(
+        self, config: Config, link: BrokerLink, once: Idempotency, keys: Keys, bus: EventBus
+    ) -> None:
         self._settings = config.mqtt
         self._allowed_headers = config.outbound.headers
         self._link = link

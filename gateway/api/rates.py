@@ -10,7 +10,7 @@ from gateway.api.calls import json
 from gateway.api.description import Decision, answers
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Answer, Declined, Problem, answer_to, invalid
-from gateway.call.money.price_quotes import Offers
+from gateway.call.money.price_quotes import PriceQuotes
 from gateway.routing.number import normalise
 from gateway.routing.quoting import is_no_number
 from gateway.routing.typed import cleaned
@@ -75,7 +75,7 @@ class RateQuote(BaseModel):
     "Every check that was made."
 
 
-def rates(gate: KeyGate, offers: Offers) -> APIRouter:
+def rates(gate: KeyGate, offers: PriceQuotes) -> APIRouter:
     """The routes about prices."""
     router = APIRouter(prefix="/v1/rates", tags=["rates"])
 

@@ -44,7 +44,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class Idempotency:
     """Places each request for a call once."""
 
     placing: Placing

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Flag:
+class OneShot:
     """As `asyncio.Event`, without `clear`; it costs 100 bytes, not 700, and each call has several."""
 
     __slots__ = ("_is_set", "_waiting")

@@ -20,7 +20,7 @@ from gateway.call.legs.phone import MediaUser, Phone, PhoneUser
 from gateway.call.legs.phone_media import PhoneMedia
 from gateway.call.legs.sip_agent import SipAgentDialer, SipParts
 from gateway.call.legs.sip_words import asserted_in, caller_in, dialled, is_private
-from gateway.call.money.reservation import Meter
+from gateway.call.money.reservation import Reservations
 from gateway.call.newcomers import Newcomers
 from gateway.call.patch import Patch, Transferable
 from gateway.call.places import Places
@@ -84,7 +84,7 @@ class CallParts:
     ports: RtpPorts
     sounds: Sounds
     recordings: RecordingWriter
-    meter: Meter
+    meter: Reservations
     places: Places
     dialer: Dialer
     "Of agents' runtimes that are reached by a WebSocket or bare TCP."

@@ -28,7 +28,7 @@ def list_all(
 
     async def work(session: Session) -> None:
         within = await session.workspace_id(workspace)
-        names = {each.id: each.name for each in await session.there.workspaces.list_all()}
+        names = {each.id: each.name for each in await session.configuration.workspaces.list_all()}
         found = await session.store.accounts.list_all(within)
         rows = [{**_row(account), "workspace": names[account.workspace_id]} for account in found]
         columns = ("name", "workspace", "last_login", "id")

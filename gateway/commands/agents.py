@@ -28,7 +28,9 @@ def list_all(
 
     async def work(session: Session) -> None:
         within = await session.workspace_id(workspace)
-        rows = [await _summary(session, agent) for agent in await session.there.agents.list_all(within)]
+        rows = [
+            await _summary(session, agent) for agent in await session.configuration.agents.list_all(within)
+        ]
         columns = ("name", "published", "drafts", "id")
         session.output.rows(rows, columns, "No agent yet: gateway agents add NAME runtime_url=wss://…")
 
@@ -38,7 +40,7 @@ def list_all(
 async def _summary(session: Session, agent: "Agent") -> Row:
     from gateway.routing.table import VersionState
 
-    versions = await session.there.agents.versions(agent.id)
+    versions = await session.configuration.agents.versions(agent.id)
     numbers = {
         state: [version.number for version in versions if version.state is state] for state in VersionState
     }
@@ -54,8 +56,8 @@ def show(version: VersionArgument, config: ConfigOption = None, as_json: JsonOpt
     """Show a version; with an agent's name alone, its newest published one."""
 
     async def work(session: Session) -> None:
-        found = await session.there.agents.find_version(version)
-        agent = await session.there.agents.get(found.agent_id)
+        found = await session.configuration.agents.find_version(version)
+        agent = await session.configuration.agents.get(found.agent_id)
         session.output.one({"agent": agent.name, **shown(found)})
 
     run(config, as_json, work)
@@ -66,8 +68,8 @@ def versions(agent: AgentArgument, config: ConfigOption = None, as_json: JsonOpt
     """List all versions of an agent."""
 
     async def work(session: Session) -> None:
-        found = await session.there.agents.find(agent)
-        rows = [shown(version) for version in await session.there.agents.versions(found.id)]
+        found = await session.configuration.agents.find(agent)
+        rows = [shown(version) for version in await session.configuration.agents.versions(found.id)]
         empty = f"No version yet: gateway agents draft {found.name!r} runtime_url=wss://…"
         session.output.rows(rows, VERSION_COLUMNS, empty)
 
@@ -90,11 +92,11 @@ def add(
 
         given = assigned(VERSION, fields)
         owner = await session.owner(workspace)
-        async with session.there.together(session.by) as there:
-            agent = await there.agents.add(Agent(new_id("agent"), owner.id, name), session.by)
-            version = await there.agents.draft(agent.id, given, session.by)
+        async with session.configuration.together(session.by) as configuration:
+            agent = await configuration.agents.add(Agent(new_id("agent"), owner.id, name), session.by)
+            version = await configuration.agents.draft(agent.id, given, session.by)
             if publish_it:
-                version = await there.agents.publish(version.id, session.by)
+                version = await configuration.agents.publish(version.id, session.by)
         sentence = f"agent {agent.name} is there, its version 1 a {version.state}"
         session.output.done({**shown(agent), "version": shown(version)}, sentence)
 
@@ -111,8 +113,8 @@ def rename(
     """Give an agent another name."""
 
     async def work(session: Session) -> None:
-        found = await session.there.agents.find(agent)
-        renamed = await session.there.agents.rename(found.id, name, session.by)
+        found = await session.configuration.agents.find(agent)
+        renamed = await session.configuration.agents.rename(found.id, name, session.by)
         session.output.done(shown(renamed), f"agent {found.name} is now {renamed.name}")
 
     run(config, as_json, work)
@@ -137,16 +139,16 @@ def remove(
 
 
 async def _remove_agent(session: Session, given: str, yes: bool) -> None:
-    found = await session.there.agents.find(given)
+    found = await session.configuration.agents.find(given)
     confirmed(f"Remove agent {found.name} with all its versions?", yes=yes)
-    await session.there.agents.remove(found.id, session.by)
+    await session.configuration.agents.remove(found.id, session.by)
     session.output.done(shown(found), f"agent {found.name} is removed")
 
 
 async def _remove_draft(session: Session, given: str, yes: bool) -> None:
-    found = await session.there.agents.find_version(given)
+    found = await session.configuration.agents.find_version(given)
     confirmed(f"Throw draft {found.number} away?", yes=yes)
-    await session.there.agents.remove_draft(found.id, session.by)
+    await session.configuration.agents.remove_draft(found.id, session.by)
     session.output.done(shown(found), f"draft {found.number} is removed")
 
 
@@ -161,8 +163,8 @@ def draft(
 
     async def work(session: Session) -> None:
         given = assigned(VERSION, fields)
-        found = await session.there.agents.find(agent)
-        made = await session.there.agents.draft(found.id, given, session.by)
+        found = await session.configuration.agents.find(agent)
+        made = await session.configuration.agents.draft(found.id, given, session.by)
         hint = f"publish it: gateway agents publish '{found.name}/{made.number}'"
         session.output.done(shown(made), f"version {made.number} of {found.name} is a draft; {hint}")
 
@@ -180,8 +182,8 @@ def change(
 
     async def work(session: Session) -> None:
         given = assigned(VERSION, fields)
-        found = await session.there.agents.find_version(version)
-        changed = await session.there.agents.change_draft(found.id, given, session.by)
+        found = await session.configuration.agents.find_version(version)
+        changed = await session.configuration.agents.change_draft(found.id, given, session.by)
         session.output.done(shown(changed), f"draft {changed.number} is changed")
 
     run(config, as_json, work)
@@ -199,8 +201,8 @@ def publish(
 
     async def work(session: Session) -> None:
         found = await _draft_meant(session, version)
-        published = await session.there.agents.publish(found.id, session.by)
-        agent = await session.there.agents.get(published.agent_id)
+        published = await session.configuration.agents.publish(found.id, session.by)
+        agent = await session.configuration.agents.get(published.agent_id)
         label = f"{agent.name}/{published.number}"
         hint = f"gateway numbers assign +… inbound '{label}'"
         session.output.done(shown(published), f"{label} is published; have it answer a number: {hint}")
@@ -212,10 +214,12 @@ async def _draft_meant(session: Session, given: str) -> "AgentVersion":
     from gateway.routing.table import VersionState
 
     if given.startswith("ver_") or "/" in given:
-        return await session.there.agents.find_version(given)
-    agent = await session.there.agents.find(given)
+        return await session.configuration.agents.find_version(given)
+    agent = await session.configuration.agents.find(given)
     drafts = [
-        each for each in await session.there.agents.versions(agent.id) if each.state is VersionState.DRAFT
+        each
+        for each in await session.configuration.agents.versions(agent.id)
+        if each.state is VersionState.DRAFT
     ]
     if not drafts:
         raise NotFound("version", given, "has no draft; make one: gateway agents draft")

@@ -86,12 +86,12 @@ class Names:
 
 async def names_of(session: Session, row: CallRow) -> Names:
     """The names, where what they name is still there, and what the agent posted of the call."""
-    there = session.there
-    workspaces = {each.id: each.name for each in await there.workspaces.list_all()}
-    trunks = {each.id: each.name for each in await there.trunks.list_all()}
-    agents = {each.id: each.name for each in await there.agents.list_all()}
+    configuration = session.configuration
+    workspaces = {each.id: each.name for each in await configuration.workspaces.list_all()}
+    trunks = {each.id: each.name for each in await configuration.trunks.list_all()}
+    agents = {each.id: each.name for each in await configuration.agents.list_all()}
     try:
-        version = None if row.version_id is None else await there.agents.version(row.version_id)
+        version = None if row.version_id is None else await configuration.agents.version(row.version_id)
     except InvalidInput:
         version = None
     number = row.version_number if version is None else version.number
@@ -119,10 +119,10 @@ def page_of(row: CallRow, names: Names, caller: str | None) -> RenderableType:
     )
     blocks: list[RenderableType] = []
     for title, lines in sections:
-        there = [(name, value) for name, value in lines if value not in (None, "")]
-        if there:
+        configuration = [(name, value) for name, value in lines if value not in (None, "")]
+        if configuration:
             blocks += [Text(), Text(title, style="bold underline")] if title else []
-            blocks.append(_block(there))
+            blocks.append(_block(configuration))
     return Group(*blocks)
 
 

@@ -60,7 +60,7 @@ def list_all(
             end_reasons=reasons_meant(end_reason),
             from_numbers=numbers_meant(from_),
             to_numbers=numbers_meant(to),
-            trunk_ids=[] if trunk is None else [(await session.there.trunks.find(trunk)).id],
+            trunk_ids=[] if trunk is None else [(await session.configuration.trunks.find(trunk)).id],
             direction=direction,
             open=open_,
             created_from=times.get("since"),

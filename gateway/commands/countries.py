@@ -44,7 +44,7 @@ def list_all(
     async def work(session: Session) -> None:
         from gateway.routing.groups import searched
 
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         found = searched(_book(session).of(owner), search)
         shown = [each for each in found if each.group.enabled or everything or search]
         columns = ("country_iso", "country", "name", "prefixes", "enabled")
@@ -101,12 +101,12 @@ def import_file(
 
         plan = load_plan(session.config.outbound)
         groups = read_sheet(file, (SHIPPED, NETWORK_GROUPS), lambda text: read_network_groups(text, plan))
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
 
         def replaced(before: "Workspace") -> "Sequence[NetworkGroup]":
             return merged(before.network_groups if keep else (), groups)
 
-        changed = await session.there.workspaces.change_groups(owner.id, replaced, session.by)
+        changed = await session.configuration.workspaces.change_groups(owner.id, replaced, session.by)
         enabled = sum(each.enabled for each in changed.network_groups)
         counts = {"groups": len(changed.network_groups), "enabled": enabled}
         sentence = f"{changed.name} has {counts['groups']} network groups, {enabled} of them enabled"
@@ -126,7 +126,7 @@ def export(
     async def work(session: Session) -> None:
         from gateway.routing.importer import LIST_SEPARATOR
 
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         rows = [
             (each.country_iso, each.name, LIST_SEPARATOR.join(each.prefixes), str(each.enabled).lower())
             for each in owner.network_groups
@@ -152,15 +152,15 @@ def _switch(
     async def work(session: Session) -> None:
         from gateway.routing.groups import switched
 
-        book = _book(session)
-        owner = await session.there.workspaces.find(workspace)
-        wanted = [each.key for country in countries for each in _find(book.of(owner), country, group)]
+        groups = _book(session)
+        owner = await session.configuration.workspaces.find(workspace)
+        wanted = [each.key for country in countries for each in _find(groups.of(owner), country, group)]
 
         def chosen(before: "Workspace") -> "Sequence[NetworkGroup]":
-            return switched(before, book.of(before), wanted, enabled)
+            return switched(before, groups.of(before), wanted, enabled)
 
-        changed = await session.there.workspaces.change_groups(owner.id, chosen, session.by)
-        rows = [_row(each) for each in book.of(changed) if each.key in wanted]
+        changed = await session.configuration.workspaces.change_groups(owner.id, chosen, session.by)
+        rows = [_row(each) for each in groups.of(changed) if each.key in wanted]
         done = "enabled" if enabled else "disabled"
         sentence = f"{changed.name}: {len(rows)} network groups are {done}"
         session.output.done({"workspace_id": changed.id, "groups": rows}, sentence)

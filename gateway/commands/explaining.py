@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from gateway.commands.price_quotes import offers_of
+from gateway.commands.price_quotes import price_quotes_of
 from gateway.commands.session import Session
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.decision import Decision, Rejected
@@ -24,7 +24,7 @@ async def source_of(session: Session, source: str | None, trunk: str | None) -> 
             return str(ip_address(source.strip("[]")))
         except ValueError:
             raise InvalidInput("--source", source, "should be an IP address, such as 192.0.2.7") from None
-    found = await session.there.trunks.find(trunk or "")
+    found = await session.configuration.trunks.find(trunk or "")
     if not found.sources:
         raise InvalidInput("--trunk", found.name, "has no sources: nobody can call in by it")
     network = parse_network(found.sources[0])
@@ -59,10 +59,10 @@ async def offer_of(
     workspace: str | None,
 ) -> Offer:
     """The decision about a call that is asked for, and its price."""
-    owner = await session.there.workspaces.find(workspace)
-    speaker = None if agent is None else (await session.there.agents.find(agent, owner.id)).id
+    owner = await session.configuration.workspaces.find(workspace)
+    speaker = None if agent is None else (await session.configuration.agents.find(agent, owner.id)).id
     asked = OutboundRequest(owner.id, to, speaker, version_number=version, from_number=from_)
-    return await (await offers_of(session)).of(asked)
+    return await (await price_quotes_of(session)).of(asked)
 
 
 def facts(offer: Offer) -> dict[str, object]:

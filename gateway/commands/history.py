@@ -44,20 +44,20 @@ async def _changes(session: Session, given: str, limit: int) -> "list[Change]":
     from gateway.routing.number import parse_e164
     from gateway.routing.typed import cleaned
 
-    by_id = await session.there.history(given, limit)
+    by_id = await session.configuration.history(given, limit)
     if by_id:
         return by_id
     number = parse_e164("+" + "".join(filter(str.isdigit, cleaned(given))))
     written_as_number = not any(map(str.isalpha, given))
     name = number.e164 if number is not None and written_as_number else given
-    named = await session.there.history_of_name(name, limit)
+    named = await session.configuration.history_of_name(name, limit)
     if named or "/" not in given:
         return named
     try:
-        version = await session.there.agents.find_version(given)
+        version = await session.configuration.agents.find_version(given)
     except InvalidInput:
         return []
-    return await session.there.history(version.id, limit)
+    return await session.configuration.history(version.id, limit)
 
 
 def _row(change: "Change") -> Row:

@@ -24,7 +24,7 @@ def list_all(
     """List the keys, of one workspace or of all; never their secrets."""
 
     async def work(session: Session) -> None:
-        keys = await session.there.keys.list_all(await session.workspace_id(workspace))
+        keys = await session.configuration.keys.list_all(await session.workspace_id(workspace))
         session.output.rows([_row(key) for key in keys], COLUMNS, "No key yet: gateway keys add NAME")
 
     run(config, as_json, work)
@@ -41,7 +41,7 @@ def add(
 
     async def work(session: Session) -> None:
         owner = await session.owner(workspace)
-        key, secret = await session.there.keys.add(owner.id, name, session.by)
+        key, secret = await session.configuration.keys.add(owner.id, name, session.by)
         session.output.one({**_row(key), "key": f"{key.id}:{secret}"})
 
     run(config, as_json, work)
@@ -58,7 +58,7 @@ def remove(
 
     async def work(session: Session) -> None:
         confirmed(f"Remove {key}?", yes=yes)
-        revoked = await session.there.keys.revoke(key, session.by)
+        revoked = await session.configuration.keys.revoke(key, session.by)
         session.output.done(_row(revoked), f"key {revoked.name} opens nothing any more")
 
     run(config, as_json, work)

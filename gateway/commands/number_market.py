@@ -31,7 +31,7 @@ async def counter_of(session: Session) -> "AsyncIterator[Counter]":
         """The gateway's log is the gateway's."""
 
     instance = f"{session.config.gateway.name}/{session.by}"
-    counter = open_counter(session.config, session.there, tell, instance=instance)
+    counter = open_counter(session.config, session.configuration, tell, instance=instance)
     try:
         yield counter
     finally:
@@ -99,7 +99,7 @@ def remove(
     """
 
     async def work(session: Session) -> None:
-        found = await session.there.numbers.find(number)
+        found = await session.configuration.numbers.find(number)
         confirmed(f"Remove {found.e164}, and give it back where it was bought?", yes=yes)
         (row,) = await described(session, [found])
         async with counter_of(session) as counter:
@@ -123,7 +123,7 @@ def check(number: NumberArgument, config: ConfigOption = None, as_json: JsonOpti
     """The steps before a number is used in production: done, or what mends it."""
 
     async def work(session: Session) -> None:
-        found = await session.there.numbers.find(number)
+        found = await session.configuration.numbers.find(number)
         from gateway.provisioning.checklist import checklist, lines
         from gateway.provisioning.purchase import utc_now
 

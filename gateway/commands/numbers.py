@@ -51,7 +51,7 @@ def list_all(
 
     async def work(session: Session) -> None:
         within = await session.workspace_id(workspace)
-        rows = await described(session, await session.there.numbers.list_all(within))
+        rows = await described(session, await session.configuration.numbers.list_all(within))
         session.output.rows(
             rows, COLUMNS, "No number yet: gateway numbers add +… --trunk NAME --inbound AGENT"
         )
@@ -64,7 +64,7 @@ def show(number: NumberArgument, config: ConfigOption = None, as_json: JsonOptio
     """Show a number."""
 
     async def work(session: Session) -> None:
-        (row,) = await described(session, [await session.there.numbers.find(number)])
+        (row,) = await described(session, [await session.configuration.numbers.find(number)])
         session.output.one(row)
 
     run(config, as_json, work)
@@ -72,10 +72,10 @@ def show(number: NumberArgument, config: ConfigOption = None, as_json: JsonOptio
 
 async def described(session: Session, numbers: "Iterable[PhoneNumber]") -> list[Row]:
     """The numbers with names where they refer to others by id."""
-    trunks = {trunk.id: trunk.name for trunk in await session.there.trunks.list_all()}
+    trunks = {trunk.id: trunk.name for trunk in await session.configuration.trunks.list_all()}
     labels: dict[str | None, str | None] = {None: None}
-    for agent in await session.there.agents.list_all():
-        for version in await session.there.agents.versions(agent.id):
+    for agent in await session.configuration.agents.list_all():
+        for version in await session.configuration.agents.versions(agent.id):
             labels[version.id] = f"{agent.name}/{version.number}"
     return [_row(number, trunks, labels) for number in numbers]
 
@@ -133,10 +133,10 @@ def add(
         given |= await _trunk_field(session, trunk, owner.id)
         for direction, version in (("inbound", inbound), ("outbound", outbound)):
             if version is not None:
-                found = await session.there.agents.find_version(version, owner.id)
+                found = await session.configuration.agents.find_version(version, owner.id)
                 given[f"{direction}_version_id"] = found.id
         added = PhoneNumber(new_id("phn"), owner.id, number, **given)
-        await _say(session, await session.there.numbers.add(added, session.by), "is there")
+        await _say(session, await session.configuration.numbers.add(added, session.by), "is there")
 
     run(config, as_json, work)
 
@@ -153,9 +153,11 @@ def change(
 
     async def work(session: Session) -> None:
         given = assigned(NUMBER, fields)
-        found = await session.there.numbers.find(number)
+        found = await session.configuration.numbers.find(number)
         given |= await _trunk_field(session, trunk, found.workspace_id)
-        await _say(session, await session.there.numbers.change(found.id, given, session.by), "is changed")
+        await _say(
+            session, await session.configuration.numbers.change(found.id, given, session.by), "is changed"
+        )
 
     run(config, as_json, work)
 
@@ -166,9 +168,12 @@ async def _trunk_field(session: Session, trunk: str | None, workspace_id: str) -
         return {}
     if not trunk:
         return {"trunk_id": None, "sip_trunk_enabled": False}
-    own = await session.there.trunks.list_all(workspace_id)
+    own = await session.configuration.trunks.list_all(workspace_id)
     within = workspace_id if any(trunk.lower() == each.name.lower() for each in own) else None
-    return {"trunk_id": (await session.there.trunks.find(trunk, within)).id, "sip_trunk_enabled": True}
+    return {
+        "trunk_id": (await session.configuration.trunks.find(trunk, within)).id,
+        "sip_trunk_enabled": True,
+    }
 
 
 async def _say(session: Session, number: "PhoneNumber", what: str) -> None:
@@ -197,7 +202,7 @@ def assign(
     """Have a published version answer, or dial by, a number; the other direction stays as it is."""
 
     async def work(session: Session) -> None:
-        found = await session.there.numbers.find(number)
+        found = await session.configuration.numbers.find(number)
         changed = await _assign(session, found, direction, version)
         await _say_assigned(session, changed, direction)
 
@@ -205,7 +210,7 @@ def assign(
 
 
 async def _assign(session: Session, number: "PhoneNumber", direction: Direction, given: str) -> "PhoneNumber":
-    agents, numbers, within = session.there.agents, session.there.numbers, number.workspace_id
+    agents, numbers, within = session.configuration.agents, session.configuration.numbers, number.workspace_id
     shares = [SHARE.fullmatch(part.strip()) for part in given.split(",")]
     if all(shares):
         split = [(await agents.find_version(one[1], within), float(one[2])) for one in shares if one]
@@ -227,8 +232,8 @@ def unassign(
     """Have no agent answer, or dial by, a number."""
 
     async def work(session: Session) -> None:
-        found = await session.there.numbers.find(number)
-        changed = await session.there.numbers.unassign(found.id, direction.value, session.by)
+        found = await session.configuration.numbers.find(number)
+        changed = await session.configuration.numbers.unassign(found.id, direction.value, session.by)
         await _say_assigned(session, changed, direction)
 
     run(config, as_json, work)

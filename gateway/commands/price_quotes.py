@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gateway.commands.session import Session
 
 if TYPE_CHECKING:
-    from gateway.call.money.price_quotes import Offers
+    from gateway.call.money.price_quotes import PriceQuotes
     from gateway.routing.decision import Reason
     from gateway.routing.quoting import Offer
 
@@ -17,13 +17,13 @@ def money(amount: Decimal) -> str:
     return f"{whole}.{places.rstrip('0'):0<2}"
 
 
-async def offers_of(session: Session) -> "Offers":
+async def price_quotes_of(session: Session) -> "PriceQuotes":
     """What answers price questions, of how things stand now."""
-    from gateway.call.money.price_quotes import Offers
+    from gateway.call.money.price_quotes import PriceQuotes
     from gateway.numbering.files import load_plan
 
     await session.store.refresh()
-    return Offers(session.store, load_plan(session.config.outbound), session.store.wallets.available)
+    return PriceQuotes(session.store, load_plan(session.config.outbound), session.store.wallets.available)
 
 
 def offer_lines(offer: "Offer") -> list[str]:

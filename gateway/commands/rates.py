@@ -10,7 +10,7 @@ import typer
 
 from gateway.commands.noun import noun
 from gateway.commands.output import FAILED
-from gateway.commands.price_quotes import offer_lines, offers_of
+from gateway.commands.price_quotes import offer_lines, price_quotes_of
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 from gateway.commands.sheets import read_sheet
 from gateway.store.engine.errors import InvalidInput
@@ -49,7 +49,7 @@ def import_file(
     deck = read_sheet(file, (SAMPLE, SAMPLE_RATES), lambda text: read_rates(text, currency.upper()))
 
     async def work(session: Session) -> None:
-        imported = await session.there.decks.put(provider, deck, session.by, default=default)
+        imported = await session.configuration.decks.put(provider, deck, session.by, default=default)
         session.output.done(_imported(imported), _sentence(imported))
 
     run(config, as_json, work)
@@ -60,7 +60,7 @@ def list_all(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the rate decks."""
 
     async def work(session: Session) -> None:
-        rows = [_row(deck) for deck in await session.there.decks.list_all()]
+        rows = [_row(deck) for deck in await session.configuration.decks.list_all()]
         columns = ("provider", "currency", "is_default", "prefixes", "imported_at", "id")
         session.output.rows(
             rows, columns, "No rate deck yet, so calls are free: gateway rates import FILE.csv"
@@ -78,7 +78,7 @@ def export(
     """Write a rate deck as CSV, as import reads it."""
 
     async def work(session: Session) -> None:
-        deck = await session.there.decks.rates(provider)
+        deck = await session.configuration.decks.rates(provider)
         if out is None:
             _write(sys.stdout, deck)
         else:
@@ -95,7 +95,7 @@ def make_default(
     """Have a deck price the calls of providers without one."""
 
     async def work(session: Session) -> None:
-        deck = await session.there.decks.make_default(provider, session.by)
+        deck = await session.configuration.decks.make_default(provider, session.by)
         session.output.done(_row(deck), f"the deck of {provider} is the default one")
 
     run(config, as_json, work)
@@ -111,10 +111,10 @@ def remove(
     """Remove a rate deck: calls by that provider then have the default one's prices, or none."""
 
     async def work(session: Session) -> None:
-        deck = await session.there.decks.find(provider)
+        deck = await session.configuration.decks.find(provider)
         if not yes:
             typer.confirm(f"Remove the {deck.prefixes} prices of {provider}?", abort=True, err=True)
-        await session.there.decks.remove(provider, session.by)
+        await session.configuration.decks.remove(provider, session.by)
         session.output.done(_row(deck), f"the deck of {provider} is removed")
 
     run(config, as_json, work)
@@ -133,14 +133,14 @@ def quote(
     """Say what a call would cost and why; exit 1 where it would be refused."""
 
     async def work(session: Session) -> None:
-        owner = await session.there.workspaces.find(workspace)
-        offers = await offers_of(session)
+        owner = await session.configuration.workspaces.find(workspace)
+        offers = await price_quotes_of(session)
         if web:
             offer = await offers.web(owner.id)
         elif not to:
             raise InvalidInput("TO", None, "should be the number to call, such as +919812345678")
         else:
-            speaker = None if agent is None else (await session.there.agents.find(agent, owner.id)).id
+            speaker = None if agent is None else (await session.configuration.agents.find(agent, owner.id)).id
             offer = await offers.call(owner.id, to, from_, speaker)
         session.output.lines(offer.as_dict(), offer_lines(offer))
         if offer.refusal is not None:

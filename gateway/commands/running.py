@@ -27,7 +27,7 @@ async def standing(session: Session, call_id: str) -> Call:
         names = ("id", "workspace_id", "status", "end_reason", "ended_at", "instance")
         return {name: getattr(row, name) for name in names}
     asks = has_token(session.config)
-    for workspace in await session.there.workspaces.list_all() if asks else ():
+    for workspace in await session.configuration.workspaces.list_all() if asks else ():
         found = _asked(session.config, "GET", call_id, workspace.id)
         if found is not None and found.is_success:
             said = found.json()

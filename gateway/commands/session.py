@@ -42,13 +42,13 @@ class Session:
     "Who is asking, for the history: `cli:` and the user's name."
 
     @property
-    def there(self) -> "Configuration":
+    def configuration(self) -> "Configuration":
         """What is configured."""
         return self.store.configuration
 
     async def workspace_id(self, given: str | None) -> str | None:
         """The workspace that a list is about; None: all of them."""
-        return None if given is None else (await self.there.workspaces.find(given)).id
+        return None if given is None else (await self.configuration.workspaces.find(given)).id
 
     async def owner(self, given: str | None) -> "Workspace":
         """The workspace that something new belongs to; the first thing of all makes one."""
@@ -56,9 +56,9 @@ class Session:
         from gateway.store.configuration.workspaces import DEFAULT_NAME
         from gateway.store.engine.ids import new_id
 
-        if given is None and not await self.there.workspaces.list_all():
-            return await self.there.workspaces.add(Workspace(new_id("org"), DEFAULT_NAME), self.by)
-        return await self.there.workspaces.find(given)
+        if given is None and not await self.configuration.workspaces.list_all():
+            return await self.configuration.workspaces.add(Workspace(new_id("org"), DEFAULT_NAME), self.by)
+        return await self.configuration.workspaces.find(given)
 
 
 Work = Callable[[Session], Coroutine[Any, Any, None]]

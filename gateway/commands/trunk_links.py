@@ -25,7 +25,7 @@ def try_trunk(trunk: TrunkArgument, config: ConfigOption = None, as_json: JsonOp
     async def work(session: Session) -> None:
         from gateway.commands.trials import trials_of
 
-        found = await session.there.trunks.find(trunk)
+        found = await session.configuration.trunks.find(trunk)
         async with trials_of(session.config) as trials:
             report = await trials.try_trunk(found)
         session.output.lines(report.as_dict(), report.lines())
@@ -85,7 +85,7 @@ async def _link(session: Session, wanted: "Link", trials: "Trials") -> None:
     def tell(_name: str, /, *, level: str = "info", **_fields: object) -> None:
         """The gateway's log is the gateway's."""
 
-    linking = Linking(session.there, trials, tell, testing=False)
+    linking = Linking(session.configuration, trials, tell, testing=False)
     if session.config.provisioning.test_before_linking == "yes":
         report = await linking.try_link(wanted)
         if not report.passed:

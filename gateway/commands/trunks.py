@@ -31,7 +31,7 @@ def list_all(
 
     async def work(session: Session) -> None:
         within = await session.workspace_id(workspace)
-        rows = [shown(trunk) for trunk in await session.there.trunks.list_all(within)]
+        rows = [shown(trunk) for trunk in await session.configuration.trunks.list_all(within)]
         empty = "No trunk yet, so nobody can call in: gateway trunks add NAME sources=192.0.2.0/24"
         session.output.rows(rows, COLUMNS, empty)
 
@@ -43,7 +43,7 @@ def show(trunk: TrunkArgument, config: ConfigOption = None, as_json: JsonOption 
     """Show a trunk; of its passwords only whether they are set."""
 
     async def work(session: Session) -> None:
-        session.output.one(shown(await session.there.trunks.find(trunk)))
+        session.output.one(shown(await session.configuration.trunks.find(trunk)))
 
     run(config, as_json, work)
 
@@ -66,7 +66,7 @@ def add(
 
         given = {"name": name, **assigned(TRUNK, fields)}
         owner = None if shared else (await session.owner(workspace)).id
-        added = await session.there.trunks.add(Trunk(new_id("trunk"), owner, **given), session.by)
+        added = await session.configuration.trunks.add(Trunk(new_id("trunk"), owner, **given), session.by)
         sources = ", ".join(added.sources) or "nowhere, until it has sources"
         session.output.done(shown(added), f"trunk {added.name} is there; calls may come from {sources}")
 
@@ -84,8 +84,8 @@ def change(
 
     async def work(session: Session) -> None:
         given = assigned(TRUNK, fields)
-        found = await session.there.trunks.find(trunk)
-        changed = await session.there.trunks.change(found.id, given, session.by)
+        found = await session.configuration.trunks.find(trunk)
+        changed = await session.configuration.trunks.change(found.id, given, session.by)
         session.output.done(shown(changed), f"trunk {changed.name} is changed, from the next call on")
 
     run(config, as_json, work)
@@ -98,9 +98,9 @@ def remove(
     """Remove a trunk that no number uses."""
 
     async def work(session: Session) -> None:
-        found = await session.there.trunks.find(trunk)
+        found = await session.configuration.trunks.find(trunk)
         confirmed(f"Remove trunk {found.name}?", yes=yes)
-        removed = await session.there.trunks.remove(found.id, session.by)
+        removed = await session.configuration.trunks.remove(found.id, session.by)
         session.output.done(shown(removed), f"trunk {removed.name} is removed")
 
     run(config, as_json, work)

@@ -25,7 +25,7 @@ def list_all(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List all wallets."""
 
     async def work(session: Session) -> None:
-        names = {each.id: each.name for each in await session.there.workspaces.list_all()}
+        names = {each.id: each.name for each in await session.configuration.workspaces.list_all()}
         found = await session.store.wallets.list_all()
         rows = [{"workspace": names.get(each.workspace_id), **_row(each)} for each in found]
         columns = ("workspace", "balance", "held", "available", "currency", "is_open")
@@ -44,7 +44,7 @@ def show(
     """Show a wallet and its newest entries."""
 
     async def work(session: Session) -> None:
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         wallet = await session.store.wallets.get(owner.id)
         entries = [_entry(each) for each in await session.store.wallets.entries(owner.id, last)]
         if session.output.is_json:
@@ -67,7 +67,7 @@ def open_wallet(
     """Open a wallet: from now on the workspace's calls out are paid in advance."""
 
     async def work(session: Session) -> None:
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         wallet = await session.store.wallets.open(owner, _amount(amount), session.by)
         _done(session, wallet, f"{owner.name} has a wallet")
 
@@ -85,7 +85,7 @@ def top_up(
     """Pay something in; calls that were about to end for want of money go on."""
 
     async def work(session: Session) -> None:
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         wallet = await session.store.wallets.top_up(owner.id, _amount(amount), session.by, note)
         _done(session, wallet, f"{owner.name} has {amount} more")
 
@@ -103,7 +103,7 @@ def adjust(
     """Correct a balance, up or down (-50); the note says why."""
 
     async def work(session: Session) -> None:
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         wallet = await session.store.wallets.adjust(owner.id, _amount(amount), session.by, note)
         _done(session, wallet, f"the wallet of {owner.name} is corrected")
 
@@ -120,7 +120,7 @@ def close(
     """Close a wallet: calls go on without, and nothing limits them; what is in it stays in it."""
 
     async def work(session: Session) -> None:
-        owner = await session.there.workspaces.find(workspace)
+        owner = await session.configuration.workspaces.find(workspace)
         wallet = await session.store.wallets.get(owner.id)
         if not wallet.is_open:
             fail(f"the wallet of {owner.name} is closed already", 2)

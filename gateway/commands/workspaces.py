@@ -20,7 +20,7 @@ def list_all(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List all workspaces."""
 
     async def work(session: Session) -> None:
-        rows = [shown(each) for each in await session.there.workspaces.list_all()]
+        rows = [shown(each) for each in await session.configuration.workspaces.list_all()]
         columns = ("name", "kyc_verified", "sip_byoc_enabled", "concurrency_limit", "currency", "id")
         session.output.rows(rows, columns, "No workspace yet: gateway workspaces add NAME")
 
@@ -32,7 +32,7 @@ def show(workspace: NameArgument, config: ConfigOption = None, as_json: JsonOpti
     """Show a workspace."""
 
     async def work(session: Session) -> None:
-        session.output.one(shown(await session.there.workspaces.find(workspace)))
+        session.output.one(shown(await session.configuration.workspaces.find(workspace)))
 
     run(config, as_json, work)
 
@@ -50,7 +50,7 @@ def add(
         from gateway.routing.table import Workspace
 
         given = {"name": name, **assigned(WORKSPACE, fields)}
-        added = await session.there.workspaces.add(Workspace(new_id("org"), **given), session.by)
+        added = await session.configuration.workspaces.add(Workspace(new_id("org"), **given), session.by)
         session.output.done(shown(added), f"workspace {added.name} is there ({added.id})")
 
     run(config, as_json, work)
@@ -67,8 +67,8 @@ def change(
 
     async def work(session: Session) -> None:
         given = assigned(WORKSPACE, fields)
-        found = await session.there.workspaces.find(workspace)
-        changed = await session.there.workspaces.change(found.id, given, session.by)
+        found = await session.configuration.workspaces.find(workspace)
+        changed = await session.configuration.workspaces.change(found.id, given, session.by)
         session.output.done(shown(changed), f"workspace {changed.name} is changed")
 
     run(config, as_json, work)

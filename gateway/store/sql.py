@@ -13,7 +13,7 @@ from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
 from gateway.store.configuration.accounts import Accounts, WebSessions
 from gateway.store.configuration.caps import Caps
-from gateway.store.configuration.editing import Book
+from gateway.store.configuration.editing import Editing
 from gateway.store.configuration.key_ring import KeyRing
 from gateway.store.configuration.nouns import Configuration
 from gateway.store.configuration.number_list import NumberList
@@ -65,10 +65,10 @@ class SqlStore:
             fence=fence,
         )
         self._writing: asyncio.Task[None] | None = None
-        book = Book(database, box, self._snapshots.changed)
+        editing = Editing(database, box, self._snapshots.changed)
         ring = KeyRing(database, self._snapshots.fresh_revision)
-        self.configuration = Configuration(book, Caps(config.tenants), ring)
-        self.wallets = Wallets(book)
+        self.configuration = Configuration(editing, Caps(config.tenants), ring)
+        self.wallets = Wallets(editing)
         self.requests = Requests(database, config.gateway.name)
         self.texts = TextStore(database)
         self.refusals = Refusals(database)

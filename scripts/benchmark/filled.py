@@ -102,7 +102,7 @@ async def fill(config: Config, rows: int) -> str:
         await store.close()
     database = Database(config.store_url)
     try:
-        await _fill_configuration(database, book.numbers.book.box)
+        await _fill_configuration(database, book.numbers.editing.box)
         await _fill_calls(database, rows)
     finally:
         await database.close()

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from gateway.call.one_shot import Flag
+from gateway.call.one_shot import OneShot
 
 
 async def test_all_who_wait_go_on() -> None:
     """Whoever waits goes on when it happens, whoever comes later at once."""
-    flag = Flag()
+    flag = OneShot()
     waiting = [asyncio.create_task(flag.wait()) for _ in range(3)]
     await asyncio.sleep(0)
     assert not flag.is_set()
@@ -20,7 +20,7 @@ async def test_all_who_wait_go_on() -> None:
 
 async def test_who_gave_up_is_forgotten() -> None:
     """A wait that is cancelled leaves the others alone, at the very moment of happening too."""
-    flag = Flag()
+    flag = OneShot()
     first, second = (asyncio.create_task(flag.wait()) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()

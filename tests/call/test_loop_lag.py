@@ -76,7 +76,7 @@ def deck(cents: int) -> RateDeck:
 async def pour(gateway: Gateway, made: list[Value]) -> None:
     """Many at once, past the rules and the history."""
     table = trunks if isinstance(made[0], Trunk) else numbers
-    box, now = gateway.store.configuration.numbers.book.box, datetime.now(UTC)
+    box, now = gateway.store.configuration.numbers.editing.box, datetime.now(UTC)
     async with gateway.store._database.writing() as connection:
         for at in range(0, len(made), 500):
             rows = [{**columns_of(value, box), "created_at": now} for value in made[at : at + 500]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.money import reservation as meter_module
-from gateway.call.money.reservation import LEAD_SECONDS, TICK_SECONDS, Meter
+from gateway.call.money.reservation import LEAD_SECONDS, TICK_SECONDS, Reservations
 from gateway.routing.rating import Quote
 from gateway.routing.table import Increment
 from gateway.store.engine.errors import StoreError
@@ -74,7 +74,7 @@ class Bench:
         self.database = Database(balance)
         self.happened: list[tuple[float, str, str]] = []
         self.told: list[str] = []
-        self.meter = Meter(
+        self.meter = Reservations(
             self.database, GRACE, lambda: self.now, lambda name, /, **_: self.told.append(name)
         )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.call.idempotency import Once
+from gateway.call.idempotency import Idempotency
 from gateway.call.lookup import Lookup
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord
@@ -130,7 +130,7 @@ async def test_nobody_waits_for_the_record_any_more(
         waiting.set()
         await asyncio.Event().wait()
 
-    once = Once(
+    once = Idempotency(
         shop.gateway.placing, store.requests, Lookup(shop.gateway.switchboard.running, store, "trunkline")
     )
     monkeypatch.setattr(store, "flush", hang)

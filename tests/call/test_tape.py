@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gateway.call.recording.stereo_tape import Tape
+from gateway.call.recording.stereo_tape import StereoTape
 from gateway.media.audio import L16_16K, ULAW_8K, AudioFormat
 from gateway.media.codecs import CODECS
 from gateway.media.rtp import RtpReceiver
@@ -42,7 +42,7 @@ class Desk:
         self.clock = MediaClock(_raise)
         self.clock.start(self.timers)
         self.reel = Reel()
-        self.tape = Tape(audio_format, 20, self.clock, self.reel.give)
+        self.tape = StereoTape(audio_format, 20, self.clock, self.reel.give)
         self.sent: list[bytes | None] = []
         self.said = bytearray()
         self.clock.join(self._tick, 20)
@@ -229,7 +229,7 @@ def test_loss_and_reordering_move_nothing(lost: float) -> None:
 def test_the_bridge_tapes_what_leaves_and_not_what_waits() -> None:
     """Of speech that the agent takes back, only what the caller heard is recorded; hold is silence."""
     stage, reel = Stage(), Reel()
-    tape = Tape(ULAW_8K, 20, stage.clock, reel.give)
+    tape = StereoTape(ULAW_8K, 20, stage.clock, reel.give)
     stage.bridge.tap(tape)
     speech = babble(3000)
     stage.bridge.play(speech)

@@ -34,7 +34,7 @@ MANY = 10_000
 
 async def pour(store: SqlStore, made: list[PhoneNumber]) -> None:
     """Many numbers at once, past the rules and the history."""
-    box = store.configuration.numbers.book.box
+    box = store.configuration.numbers.editing.box
     rows = [{**columns_of(number, box), "created_at": datetime.now(UTC)} for number in made]
     async with store._database.writing() as connection:
         for at in range(0, len(rows), 500):

@@ -261,7 +261,7 @@ async def test_a_killed_gateways_calls_are_charged_what_they_had_come_to(
         rupees("0.70"),
         60,
     )
-    async with store.configuration._book.database.reading() as connection:
+    async with store.configuration._editing.database.reading() as connection:
         left = sa.select(sa.func.count()).select_from(wallet_holds)
         assert (await connection.execute(left)).scalar_one() == 0
 
@@ -292,7 +292,7 @@ async def test_the_database_itself_refuses_a_second_debit(
     store.save_call(final)
     await store.flush()
     with pytest.raises(StoreError):
-        async with store.configuration._book.database.writing() as connection:
+        async with store.configuration._editing.database.writing() as connection:
             await connection.execute(
                 wallet_entries.insert().values(
                     id=new_id("txn"),

@@ -8,7 +8,7 @@ import msgspec
 from gateway.call.legs.browser_media import BrowserMedia
 from gateway.call.legs.phone import Party, PhoneUser
 from gateway.call.legs.phone_media import drop
-from gateway.call.one_shot import Flag
+from gateway.call.one_shot import OneShot
 from gateway.call.record import Ending, EndReason, Status
 from gateway.media.dtmf import DIGITS
 from gateway.net.connection import Connection
@@ -44,9 +44,9 @@ class BrowserLeg:
     party: Party = "caller"
 
     def __init__(self, user: PhoneUser, now: Callable[[], float]) -> None:
-        self.here = Flag()
+        self.here = OneShot()
         "Set when the browser has connected."
-        self.connected = Flag()
+        self.connected = OneShot()
         "Set with the answer: what is sent over TCP arrives."
         self.media = BrowserMedia(now())
         self._user: PhoneUser | None = user

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from gateway.call.one_shot import Flag
+from gateway.call.one_shot import OneShot
 from gateway.call.record import Ending
 from gateway.media.audio import AudioFormat
 
@@ -137,7 +137,7 @@ class Phone(Protocol):
     """The phone's side of a call, whatever carries it."""
 
     party: Party
-    connected: Flag
+    connected: OneShot
     "Set when the peer surely hears us."
 
     @property

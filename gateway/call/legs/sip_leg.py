@@ -6,7 +6,7 @@ from random import randrange
 from gateway.call.legs.outcome import ending_of_refused
 from gateway.call.legs.phone import Party, PhoneUser
 from gateway.call.legs.phone_media import PhoneMedia
-from gateway.call.one_shot import Flag
+from gateway.call.one_shot import OneShot
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.refusal import (
     Refused,
@@ -54,11 +54,11 @@ class SipLeg:
     def __init__(self, party: Party, endpoint: SipEndpoint, user: PhoneUser) -> None:
         self.party = party
         "Who the phone is in this call."
-        self.ringing = Flag()
+        self.ringing = OneShot()
         "Set when the callee rings, or has picked up at once."
-        self.picked_up = Flag()
+        self.picked_up = OneShot()
         "Set when the callee has answered our INVITE, and we have acknowledged that."
-        self.connected = Flag()
+        self.connected = OneShot()
         "Set when the peer surely hears us: by its ACK or ours, or by its first audio."
         self.username: str | None = None
         "Whom the trunk's challenges are answered as."

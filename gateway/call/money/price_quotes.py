@@ -13,7 +13,7 @@ from gateway.store.tables import Calling
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class PriceQuotes:
     """Answers what calls would cost; places none."""
 
     store: SqlStore

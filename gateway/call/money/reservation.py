@@ -82,7 +82,7 @@ class Metered:
         return Hold(self.call_id, self.workspace_id, self.held, charge.price, charge.billed_seconds)
 
 
-class Meter:
+class Reservations:
     """The prepaid calls of this gateway. `start` it; `begin`, `answered` and `ended` for each call."""
 
     def __init__(self, purses: Purses, grace_seconds: float, now: Callable[[], float], tell: Tell) -> None:

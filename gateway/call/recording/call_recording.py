@@ -8,7 +8,7 @@ from gateway.call.bridge import Bridge
 from gateway.call.record import CallRecord
 from gateway.call.recording.announcement import announce
 from gateway.call.recording.sounds import NoSound, Sounds
-from gateway.call.recording.stereo_tape import Tape
+from gateway.call.recording.stereo_tape import StereoTape
 from gateway.net.clock import MediaClock
 from gateway.recordings.protocol import key_of
 from gateway.recordings.writer import Outcome, RecordingWriter, Reel
@@ -63,7 +63,7 @@ class CallRecording:
         self._sounds = sounds
         self._save = save
         self._tell = tell
-        self._tape: Tape | None = None
+        self._tape: StereoTape | None = None
         self._reel: Reel | None = None
         self._facts: dict[str, object] = {}
         self._pauses: list[dict[str, int | None]] = []
@@ -129,7 +129,7 @@ class CallRecording:
             "channels": 2,
             "sample_rate": reel.rate,
         }
-        self._tape = Tape(phone.format, phone.ptime_ms, self._clock, reel.give)
+        self._tape = StereoTape(phone.format, phone.ptime_ms, self._clock, reel.give)
         self._bridge.tap(self._tape)
 
     def _pause(self, paused: bool) -> None:

@@ -19,7 +19,7 @@ Give = Callable[[AudioFormat, bytes, bytes], None]
 "Takes the next piece of both channels, heard and said, of the same length."
 
 
-class Tape:
+class StereoTape:
     """Two channels of one call: `hear` and `said` once a packet, `cut` at the end."""
 
     __slots__ = (

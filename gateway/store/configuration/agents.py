@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gateway.routing.table import Agent, AgentVersion, PhoneNumber, VersionState, Workspace
 from gateway.store.configuration.caps import Caps
-from gateway.store.configuration.editing import Book, Changing, pick_named
+from gateway.store.configuration.editing import Changing, Editing, pick_named
 from gateway.store.configuration.rules import checked_name, checked_version
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
 from gateway.store.engine.ids import new_id
@@ -23,17 +23,17 @@ FIXED_FIELDS = frozenset({"id", "agent_id", "number", "state", "published_at"})
 class Agents:
     """The agents in the store, with their versions."""
 
-    book: Book
+    editing: Editing
     caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[Agent]:
         """Those of a workspace, or all; oldest first."""
         conditions = [] if workspace_id is None else [agents.c.workspace_id == workspace_id]
-        return await self.book.read(Agent, *conditions)
+        return await self.editing.read(Agent, *conditions)
 
     async def get(self, agent_id: str) -> Agent:
         """One by its id."""
-        return await self.book.get(Agent, agent_id)
+        return await self.editing.get(Agent, agent_id)
 
     async def find(self, given: str, workspace_id: str | None = None) -> Agent:
         """The one that a person means by id or name."""
@@ -42,7 +42,7 @@ class Agents:
     async def add(self, agent: Agent, by: str) -> Agent:
         """Add an agent under a name that is free in its workspace."""
         checked_name(agent.name)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             await changing.get(Workspace, agent.workspace_id)
             await changing.refuse_taken(agent)
             await self.caps.one_more_agent(changing, agent.workspace_id)
@@ -52,7 +52,7 @@ class Agents:
     async def rename(self, agent_id: str, name: str, by: str) -> Agent:
         """Give an agent another name."""
         checked_name(name)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = await changing.get(Agent, agent_id)
             after = replace(before, name=name)
             await changing.refuse_taken(after)
@@ -61,7 +61,7 @@ class Agents:
 
     async def remove(self, agent_id: str, by: str) -> Agent:
         """Remove an agent with all its versions, where no number uses one."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             agent = await changing.get(Agent, agent_id)
             own = await changing.read(AgentVersion, versions.c.agent_id == agent_id)
             for version in own:
@@ -72,7 +72,7 @@ class Agents:
 
     async def versions(self, agent_id: str) -> list[AgentVersion]:
         """All versions of an agent, oldest first."""
-        return await self.book.read(AgentVersion, versions.c.agent_id == agent_id)
+        return await self.editing.read(AgentVersion, versions.c.agent_id == agent_id)
 
     async def versions_named(self, text: str, workspace_id: str) -> tuple[str, ...]:
         """The ids of a workspace's versions with this text in their name: `Front desk/3`, in any case."""
@@ -80,13 +80,13 @@ class Agents:
         within = versions.c.agent_id.in_(
             agents.select().with_only_columns(agents.c.id).where(agents.c.workspace_id == workspace_id)
         )
-        found = await self.book.read(AgentVersion, within)
+        found = await self.editing.read(AgentVersion, within)
         wanted = text.lower()
         return tuple(v.id for v in found if wanted in f"{names.get(v.agent_id)}/{v.number}".lower())
 
     async def version(self, version_id: str) -> AgentVersion:
         """One version by its id."""
-        return await self.book.get(AgentVersion, version_id)
+        return await self.editing.get(AgentVersion, version_id)
 
     async def find_version(self, given: str, workspace_id: str | None = None) -> AgentVersion:
         """The one that a person means: `ver_…`, `agent/3`, or `agent` for its newest published version."""
@@ -103,7 +103,7 @@ class Agents:
     async def draft(self, agent_id: str, fields: Mapping[str, Any], by: str) -> AgentVersion:
         """Make a new draft: the newest version with some fields changed, or defaults where there is none."""
         _refuse_fixed(fields)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             agent = await changing.get(Agent, agent_id)
             await self.caps.one_more_version(changing, agent_id)
             own = await changing.read(
@@ -124,7 +124,7 @@ class Agents:
     async def change_draft(self, version_id: str, fields: Mapping[str, Any], by: str) -> AgentVersion:
         """Change some fields of a draft; a published version is refused."""
         _refuse_fixed(fields)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = await changing.get(AgentVersion, version_id)
             await _refuse_published(changing, before)
             after = checked_version(replace(before, **fields))
@@ -133,7 +133,7 @@ class Agents:
 
     async def publish(self, version_id: str, by: str) -> AgentVersion:
         """Make a draft a version that takes calls and never changes again."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = await changing.get(AgentVersion, version_id)
             await _refuse_published(changing, before)
             after = replace(before, state=VersionState.PUBLISHED, published_at=datetime.now(UTC))
@@ -144,7 +144,7 @@ class Agents:
 
     async def remove_draft(self, version_id: str, by: str) -> AgentVersion:
         """Throw a draft away; a published version stays, since records refer to it."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             version = await changing.get(AgentVersion, version_id)
             await _refuse_published(changing, version)
             await changing.remove(version)

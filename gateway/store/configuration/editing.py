@@ -34,7 +34,7 @@ NOUNS: dict[type[Value], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class Editing:
     """The configuration in the database."""
 
     database: Database

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gateway.routing.table import Workspace
 from gateway.store.configuration.caps import Caps
-from gateway.store.configuration.editing import Book
+from gateway.store.configuration.editing import Editing
 from gateway.store.configuration.history import Entry, record
 from gateway.store.configuration.key_ring import ApiKey, KeyRing, hashed, key_of
 from gateway.store.engine.errors import InvalidInput, NotFound
@@ -23,7 +23,7 @@ MAX_NAME = 80
 class Keys:
     """The API keys in the store."""
 
-    book: Book
+    editing: Editing
     caps: Caps
     ring: KeyRing
 
@@ -31,7 +31,7 @@ class Keys:
         """All keys, of one workspace or of all, oldest first; revoked ones too."""
         which = sa.true() if workspace_id is None else api_keys.c.workspace_id == workspace_id
         query = api_keys.select().where(which).order_by(api_keys.c.created_at, api_keys.c.id)
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             return [key_of(row) for row in (await connection.execute(query)).mappings()]
 
     async def add(self, workspace_id: str, name: str, by: str) -> tuple[ApiKey, str]:
@@ -40,7 +40,7 @@ class Keys:
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise InvalidInput("name", name, f"should be 1 to {MAX_NAME} printable characters")
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             await changing.get(Workspace, workspace_id)
             await self.caps.one_more_key(changing, workspace_id)
             key = ApiKey(new_id("key"), workspace_id, name, by, datetime.now(UTC))
@@ -55,7 +55,7 @@ class Keys:
 
         `NotFound` where there is none, or none in `workspace_id`.
         """
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             found = await changing.connection.execute(api_keys.select().where(api_keys.c.id == key_id))
             row = found.mappings().first()
             if row is None or workspace_id not in (None, row["workspace_id"]):

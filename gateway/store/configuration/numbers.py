@@ -20,7 +20,7 @@ from gateway.routing.table import (
 )
 from gateway.routing.typed import cleaned
 from gateway.store.configuration.caps import Caps
-from gateway.store.configuration.editing import Book, Changing, pick_named
+from gateway.store.configuration.editing import Changing, Editing, pick_named
 from gateway.store.configuration.rules import checked_number
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
 from gateway.store.engine.schema import calls, numbers, purchases
@@ -40,29 +40,29 @@ ASSIGNED_FIELDS = frozenset({"id", "workspace_id", "e164", "country_code", "loca
 class Numbers:
     """The phone numbers in the store."""
 
-    book: Book
+    editing: Editing
     caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[PhoneNumber]:
         """Those of a workspace, or all; oldest first."""
         conditions = [] if workspace_id is None else [numbers.c.workspace_id == workspace_id]
-        return await self.book.read(PhoneNumber, *conditions)
+        return await self.editing.read(PhoneNumber, *conditions)
 
     async def is_registered(self, e164: str) -> bool:
         """Whether any workspace has this number."""
-        return bool(await self.book.read(PhoneNumber, numbers.c.e164 == e164))
+        return bool(await self.editing.read(PhoneNumber, numbers.c.e164 == e164))
 
     async def default_of(self, workspace_id: str) -> PhoneNumber | None:
         """A workspace's default number; where none is, its oldest one that is assigned for calls out."""
         own = numbers.c.workspace_id == workspace_id
-        found = await self.book.read(PhoneNumber, own, numbers.c.is_default, limit=1)
+        found = await self.editing.read(PhoneNumber, own, numbers.c.is_default, limit=1)
         assigned = numbers.c.outbound_version_id.is_not(None)
-        found = found or await self.book.read(PhoneNumber, own, assigned, limit=1)
+        found = found or await self.editing.read(PhoneNumber, own, assigned, limit=1)
         return found[0] if found else None
 
     async def of_provider(self, provider: str) -> list[PhoneNumber]:
         """Those that were bought from a provider, of all workspaces."""
-        return await self.book.read(PhoneNumber, numbers.c.provider == provider)
+        return await self.editing.read(PhoneNumber, numbers.c.provider == provider)
 
     async def speaking(self, version_ids: Sequence[str]) -> list[PhoneNumber]:
         """Those that one of these versions answers or dials by."""
@@ -70,7 +70,7 @@ class Numbers:
             return []
         inbound, outbound = numbers.c.inbound_version_id, numbers.c.outbound_version_id
         either = sa.or_(inbound.in_(version_ids), outbound.in_(version_ids))
-        return await self.book.read(PhoneNumber, either)
+        return await self.editing.read(PhoneNumber, either)
 
     async def spoken_for(self, version_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """The ids of the numbers that one of these versions answers, and of those it calls from."""
@@ -80,25 +80,25 @@ class Numbers:
 
     async def on_trunk(self, trunk_id: str, limit: int | None = None) -> list[PhoneNumber]:
         """Those that name a trunk as their own; all of them, or the first so many."""
-        return await self.book.read(PhoneNumber, numbers.c.trunk_id == trunk_id, limit=limit)
+        return await self.editing.read(PhoneNumber, numbers.c.trunk_id == trunk_id, limit=limit)
 
     async def by_trunk(self, workspace_id: str) -> dict[str, int]:
         """How many numbers name each trunk as their own."""
         query = sa.select(numbers.c.trunk_id, sa.func.count()).where(
             numbers.c.workspace_id == workspace_id, numbers.c.trunk_id.is_not(None)
         )
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             rows = (await connection.execute(query.group_by(numbers.c.trunk_id))).all()
         return {row[0]: row[1] for row in rows}
 
     async def ended_by(self, now: datetime, rental_status: RentalStatus) -> list[PhoneNumber]:
         """Those whose rental ended before a moment, and whose status still says otherwise."""
         conditions = (numbers.c.rental_expires_at <= now, numbers.c.rental_status == rental_status)
-        return await self.book.read(PhoneNumber, *conditions)
+        return await self.editing.read(PhoneNumber, *conditions)
 
     async def get(self, number_id: str) -> PhoneNumber:
         """One by its id."""
-        return await self.book.get(PhoneNumber, number_id)
+        return await self.editing.get(PhoneNumber, number_id)
 
     async def find(self, given: str, workspace_id: str | None = None) -> PhoneNumber:
         """The one that a person means: by id, or by the number however it is written."""
@@ -113,7 +113,7 @@ class Numbers:
 
     async def refuse_full(self, workspace_id: str, by: str) -> None:
         """`Conflict` where the workspace has all the numbers that it may have: before one is bought."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             await self.caps.one_more_number(changing, workspace_id)
 
     async def add(self, number: PhoneNumber, by: str, *, bought: bool = False) -> PhoneNumber:
@@ -122,7 +122,7 @@ class Numbers:
         One that is `bought` already is taken in, however many there are.
         """
         number = checked_number(number)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             await changing.get(Workspace, number.workspace_id)
             if await changing.exists(numbers, numbers.c.e164 == number.e164):
                 raise Conflict("phone_number", number.e164, REGISTERED)
@@ -166,7 +166,7 @@ class Numbers:
 
         One that was bought goes back to its provider: `given_back` says that this is seen to.
         """
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             number = await changing.get(PhoneNumber, number_id)
             if number.is_default:
                 right = "is the workspace's default number: make another one the default first"
@@ -178,7 +178,7 @@ class Numbers:
         return number
 
     async def _change(self, number_id: str, fields: Mapping[str, Any], by: str, action: str) -> PhoneNumber:
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = await changing.get(PhoneNumber, number_id)
             after = checked_number(replace(before, **_whole_assignments(fields)))
             await _check_references(changing, after)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.table import Secret, Workspace
 from gateway.store.configuration.caps import Caps
-from gateway.store.configuration.editing import Book
+from gateway.store.configuration.editing import Editing
 from gateway.store.configuration.history import Entry, record
 from gateway.store.engine.errors import NotFound
 from gateway.store.engine.ids import new_id
@@ -84,16 +84,16 @@ class Delivery:
 class Webhooks:
     """The webhooks in the store, and their deliveries."""
 
-    book: Book
+    editing: Editing
     caps: Caps
 
     async def list_all(self, workspace_id: str | None = None) -> list[Webhook]:
         """All webhooks, of one workspace or of all, oldest first."""
         which = sa.true() if workspace_id is None else webhooks.c.workspace_id == workspace_id
         query = webhooks.select().where(which).order_by(webhooks.c.created_at, webhooks.c.id)
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        return [_webhook_of(row, self.book.box) for row in rows]
+        return [_webhook_of(row, self.editing.box) for row in rows]
 
     async def get(self, webhook_id: str, workspace_id: str) -> Webhook:
         """One webhook of a workspace; `NotFound` where it has none such."""
@@ -104,10 +104,10 @@ class Webhooks:
 
     async def add(self, webhook: Webhook) -> Webhook:
         """Add one that has been checked and verified."""
-        async with self.book.changing(webhook.created_by) as changing:
+        async with self.editing.changing(webhook.created_by) as changing:
             await changing.get(Workspace, webhook.workspace_id)
             await self.caps.one_more_webhook(changing, webhook.workspace_id)
-            columns = _columns(webhook, self.book.box)
+            columns = _columns(webhook, self.editing.box)
             await changing.connection.execute(webhooks.insert().values(**columns))
             entry = Entry(
                 webhook.created_by, webhook.workspace_id, "webhook", webhook.id, "add", {}, _shown(webhook)
@@ -117,8 +117,8 @@ class Webhooks:
 
     async def change(self, before: Webhook, after: Webhook, by: str) -> Webhook:
         """Write a changed one; a new secret acts at once."""
-        async with self.book.changing(by) as changing:
-            columns = _columns(after, self.book.box)
+        async with self.editing.changing(by) as changing:
+            columns = _columns(after, self.editing.box)
             same = webhooks.c.id == before.id
             await changing.connection.execute(webhooks.update().where(same).values(**columns))
             entry = Entry(
@@ -129,7 +129,7 @@ class Webhooks:
 
     async def remove(self, webhook: Webhook, by: str) -> None:
         """Remove it; what is under way to it is dropped, its log goes with it."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             await changing.connection.execute(
                 deliveries.delete().where(deliveries.c.webhook_id == webhook.id)
             )
@@ -144,7 +144,7 @@ class Webhooks:
         """
         if not new:
             return
-        async with self.book.database.writing() as connection:
+        async with self.editing.database.writing() as connection:
             known = await _known(connection, {one.call_id for one in new if one.event in once})
             rows = [
                 {**{name: getattr(one, name) for name in Delivery.__slots__}, "claimed_at": None}
@@ -171,7 +171,7 @@ class Webhooks:
         ]
         due = deliveries.c.state == DeliveryState.PENDING.value, sa.or_(*ripe), free
         pick = sa.select(deliveries.c.id).where(*due).order_by(deliveries.c.next_at).limit(limit)
-        async with self.book.database.writing() as connection:
+        async with self.editing.database.writing() as connection:
             ids = list((await connection.execute(pick.with_for_update(skip_locked=True))).scalars())
             if not ids:
                 return []
@@ -184,7 +184,7 @@ class Webhooks:
         """Keep what came of an attempt."""
         fields = ("state", "attempts", "next_at", "response_status", "error_message", "finished_at")
         values = {name: getattr(delivery, name) for name in fields}
-        async with self.book.database.writing() as connection:
+        async with self.editing.database.writing() as connection:
             same = deliveries.c.id == delivery.id
             await connection.execute(deliveries.update().where(same).values(**values, claimed_at=None))
 
@@ -192,7 +192,7 @@ class Webhooks:
         """The deliveries of a webhook, newest first, and how many there are."""
         mine = deliveries.c.webhook_id == webhook_id
         page = deliveries.select().where(mine).order_by(deliveries.c.id.desc())
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             rows = await connection.execute(page.limit(min(limit, MAX_PAGE)).offset(offset))
             total = await connection.execute(sa.select(sa.func.count()).where(mine))
             return [_delivery_of(row) for row in rows.mappings()], total.scalar_one()
@@ -200,7 +200,7 @@ class Webhooks:
     async def again(self, webhook: Webhook, delivery_id: str, now: datetime) -> Delivery:
         """Deliver something once more, by hand; the new delivery."""
         mine = (deliveries.c.id == delivery_id) & (deliveries.c.webhook_id == webhook.id)
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             row = (await connection.execute(deliveries.select().where(mine))).mappings().first()
         if row is None:
             raise NotFound("delivery", delivery_id, "there is no such delivery")
@@ -223,7 +223,7 @@ class Webhooks:
     async def forget(self, before: datetime) -> int:
         """Drop what was finished before a moment; how many."""
         old = deliveries.c.finished_at < before
-        async with self.book.database.writing() as connection:
+        async with self.editing.database.writing() as connection:
             return (await connection.execute(deliveries.delete().where(old))).rowcount
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.routing.table import NetworkGroup, Workspace
-from gateway.store.configuration.editing import Book, Changing, pick_named
+from gateway.store.configuration.editing import Changing, Editing, pick_named
 from gateway.store.configuration.rules import checked_workspace
 from gateway.store.engine.errors import Conflict, InvalidInput
 from gateway.store.engine.schema import wallets
@@ -19,15 +19,15 @@ DEFAULT_NAME = "Default"
 class Workspaces:
     """The workspaces in the store."""
 
-    book: Book
+    editing: Editing
 
     async def list_all(self) -> list[Workspace]:
         """All of them, oldest first."""
-        return await self.book.read(Workspace)
+        return await self.editing.read(Workspace)
 
     async def get(self, workspace_id: str) -> Workspace:
         """One by its id."""
-        return await self.book.get(Workspace, workspace_id)
+        return await self.editing.get(Workspace, workspace_id)
 
     async def find(self, given: str | None) -> Workspace:
         """The one that a person means by id or name; None is the only one there is."""
@@ -42,14 +42,14 @@ class Workspaces:
     async def add(self, workspace: Workspace, by: str) -> Workspace:
         """Add a workspace under a name that is free."""
         workspace = checked_workspace(workspace)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             await changing.refuse_taken(workspace)
             await changing.add(workspace)
         return workspace
 
     async def change(self, workspace_id: str, fields: Mapping[str, Any], by: str) -> Workspace:
         """Change some fields."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = await changing.get(Workspace, workspace_id)
             after = checked_workspace(replace(before, **fields))
             await changing.refuse_taken(after)
@@ -62,7 +62,7 @@ class Workspaces:
         self, workspace_id: str, decide: Callable[[Workspace], Sequence[NetworkGroup]], by: str
     ) -> Workspace:
         """Change its network groups; `decide` is asked in the transaction, so no other change is undone."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = await changing.get(Workspace, workspace_id)
             after = checked_workspace(replace(before, network_groups=tuple(decide(before))))
             await changing.change(before, after)

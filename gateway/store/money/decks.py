@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.rating import Rate, RateDeck
 from gateway.routing.table import Increment
-from gateway.store.configuration.editing import Book, Changing
+from gateway.store.configuration.editing import Changing, Editing
 from gateway.store.configuration.history import Entry, record
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
 from gateway.store.engine.ids import new_id
@@ -69,13 +69,13 @@ class Imported:
 class Decks:
     """The rate decks in the store."""
 
-    book: Book
+    editing: Editing
 
     async def list_all(self) -> list[Deck]:
         """All of them, by provider."""
-        if self.book.joined is not None:
-            return await read_decks(self.book.joined.connection)
-        async with self.book.database.reading() as connection:
+        if self.editing.joined is not None:
+            return await read_decks(self.editing.joined.connection)
+        async with self.editing.database.reading() as connection:
             return await read_decks(connection)
 
     async def find(self, provider: str) -> Deck:
@@ -84,7 +84,7 @@ class Decks:
 
     async def rates(self, provider: str) -> RateDeck:
         """A provider's deck with its rates; `NotFound` where it has none."""
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             deck = _pick(provider, await read_decks(connection))
             return await load_deck(connection, deck)
 
@@ -94,7 +94,7 @@ class Decks:
         The first deck of all becomes the default one.
         """
         _check(provider, given)
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             existing = await read_decks(changing.connection)
             before = next((deck for deck in existing if deck.provider == provider), None)
             added, changed, removed = await _differences(changing.connection, before, given)
@@ -117,7 +117,7 @@ class Decks:
 
     async def make_default(self, provider: str, by: str) -> Deck:
         """Have a deck price the calls of providers without one."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             before = _pick(provider, await read_decks(changing.connection))
             if not before.is_default:
                 await _only_default(changing.connection, before.id)
@@ -126,7 +126,7 @@ class Decks:
 
     async def remove(self, provider: str, by: str) -> Deck:
         """Remove a deck; `Conflict` for the default one while there are others."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             existing = await read_decks(changing.connection)
             deck = _pick(provider, existing)
             if deck.is_default and len(existing) > 1:

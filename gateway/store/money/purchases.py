@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.routing.table import Workspace
-from gateway.store.configuration.editing import Book, Changing
+from gateway.store.configuration.editing import Changing, Editing
 from gateway.store.configuration.numbers import REGISTERED
 from gateway.store.engine.errors import Conflict, NotFound
 from gateway.store.engine.ids import new_id
@@ -70,12 +70,12 @@ CLOSED = (PurchaseState.RELEASED, PurchaseState.FAILED)
 class Purchases:
     """The purchases in the store."""
 
-    book: Book
+    editing: Editing
 
     async def begin(self, purchase: Purchase) -> Purchase:
         """Write an intent down; `Conflict` where the number is ours already, or being bought."""
         purchase = replace(purchase, id=new_id("pur"), created_at=purchase.asked_at)
-        async with self.book.changing(purchase.by) as changing:
+        async with self.editing.changing(purchase.by) as changing:
             await changing.get(Workspace, purchase.workspace_id)
             await _refuse_taken(changing, purchase.number)
             await changing.connection.execute(purchases.insert().values(**_columns(purchase)))
@@ -83,7 +83,7 @@ class Purchases:
 
     async def reopen(self, failed: Purchase, intent: Purchase) -> Purchase:
         """Begin again what failed, in the same row; `Conflict` where somebody else has the number."""
-        async with self.book.changing(intent.by) as changing:
+        async with self.editing.changing(intent.by) as changing:
             await _refuse_taken(changing, failed.number)
             again = replace(intent, id=failed.id, created_at=failed.created_at)
             update = purchases.update().where(purchases.c.id == failed.id).values(**_columns(again))
@@ -125,7 +125,7 @@ class Purchases:
         """Take a due purchase for oneself until a moment; None where another gateway was faster."""
         seen = purchases.c.due_at.is_not_distinct_from(purchase.due_at)
         update = purchases.update().where(purchases.c.id == purchase.id, seen).values(due_at=until)
-        async with self.book.database.writing() as connection:
+        async with self.editing.database.writing() as connection:
             taken = (await connection.execute(update)).rowcount == 1
         return replace(purchase, due_at=until) if taken else None
 
@@ -133,18 +133,18 @@ class Purchases:
         """Write a purchase with some fields changed."""
         purchase = replace(purchase, **changed)
         update = purchases.update().where(purchases.c.id == purchase.id).values(**_columns(purchase))
-        if self.book.joined is not None:
-            await self.book.joined.connection.execute(update)
+        if self.editing.joined is not None:
+            await self.editing.joined.connection.execute(update)
         else:
-            async with self.book.database.writing() as connection:
+            async with self.editing.database.writing() as connection:
                 await connection.execute(update)
         return purchase
 
     async def add(self, purchase: Purchase) -> Purchase:
         """Write a purchase down as it is, in the transaction that is under way."""
-        assert self.book.joined is not None, "beside the change that it belongs to"
+        assert self.editing.joined is not None, "beside the change that it belongs to"
         purchase = replace(purchase, id=new_id("pur"), created_at=purchase.asked_at)
-        await self.book.joined.connection.execute(purchases.insert().values(**_columns(purchase)))
+        await self.editing.joined.connection.execute(purchases.insert().values(**_columns(purchase)))
         return purchase
 
     async def _read(
@@ -152,10 +152,10 @@ class Purchases:
     ) -> list[Purchase]:
         oldest_first = purchases.c.id if order is None else order
         query = purchases.select().where(*conditions).order_by(oldest_first)
-        if self.book.joined is not None:
-            rows = (await self.book.joined.connection.execute(query)).mappings().all()
+        if self.editing.joined is not None:
+            rows = (await self.editing.joined.connection.execute(query)).mappings().all()
         else:
-            async with self.book.database.reading() as connection:
+            async with self.editing.database.reading() as connection:
                 rows = (await connection.execute(query)).mappings().all()
         return [Purchase(**{**row, "state": PurchaseState(row["state"])}) for row in rows]
 

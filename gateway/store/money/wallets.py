@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.routing.rating import MINOR_UNIT
 from gateway.routing.table import Workspace
-from gateway.store.configuration.editing import Book, Changing
+from gateway.store.configuration.editing import Changing, Editing
 from gateway.store.configuration.history import Entry, record
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
 from gateway.store.engine.ids import new_id
@@ -72,28 +72,28 @@ class WalletEntry:
 class Wallets:
     """The wallets in the store. A workspace has one at most, and only where somebody opened it."""
 
-    book: Book
+    editing: Editing
 
     async def list_all(self) -> list[Wallet]:
         """All wallets, closed ones too, in the order of their workspaces' ids."""
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             return await _read(connection)
 
     async def get(self, workspace_id: str) -> Wallet:
         """A workspace's wallet; `NotFound` where it never had one."""
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             return await _one(connection, workspace_id)
 
     async def available(self, workspace_id: str) -> Decimal | None:
         """What new calls of a workspace may cost; None: it has no open wallet, so anything."""
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             found = await _read(connection, wallets.c.workspace_id == workspace_id, wallets.c.is_open)
         return found[0].available if found else None
 
     async def open(self, workspace: Workspace, amount: Decimal, by: str) -> Wallet:
         """Open a wallet with a first amount, or open a closed one again; its balance is still there."""
         amount = _checked(amount, Decimal(0))
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             connection = changing.connection
             before = await lock(connection, workspace.id)
             if before is not None and before["is_open"]:
@@ -124,7 +124,7 @@ class Wallets:
 
     async def close(self, workspace_id: str, by: str) -> Wallet:
         """Let calls go on without a wallet; what is in it stays in it."""
-        async with self.book.changing(by) as changing:
+        async with self.editing.changing(by) as changing:
             connection = changing.connection
             before = await _open_one(connection, workspace_id)
             await connection.execute(_of(workspace_id).values(is_open=False))
@@ -136,14 +136,14 @@ class Wallets:
         """The newest changes of the balance, newest first."""
         newest = wallet_entries.select().where(wallet_entries.c.workspace_id == workspace_id)
         newest = newest.order_by(wallet_entries.c.id.desc()).limit(min(limit, MAX_ENTRIES))
-        async with self.book.database.reading() as connection:
+        async with self.editing.database.reading() as connection:
             rows = (await connection.execute(newest)).mappings().all()
         return [WalletEntry(**row) for row in rows]
 
     async def _change(
         self, workspace_id: str, amount: Decimal, kind: EntryKind, by: str, note: str
     ) -> Wallet:
-        async with self.book.database.writing() as connection:
+        async with self.editing.database.writing() as connection:
             before = await _open_one(connection, workspace_id)
             await enter(connection, workspace_id, before["balance"], amount, kind, by, note=note)
             return await _one(connection, workspace_id)

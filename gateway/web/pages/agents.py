@@ -63,9 +63,9 @@ async def create(visit: Visit) -> Response:
     name = visit.form.text("name")
     agent = Agent(new_id("agent"), visit.workspace.id, name)
     try:
-        async with visit.site.parts.store.configuration.together(visit.by) as there:
-            await there.agents.add(agent, visit.by)
-            draft = await there.agents.draft(agent.id, {}, visit.by)
+        async with visit.site.parts.store.configuration.together(visit.by) as configuration:
+            await configuration.agents.add(agent, visit.by)
+            draft = await configuration.agents.draft(agent.id, {}, visit.by)
     except InvalidInput as error:
         return await table(visit, complaint(error), name)
     return await visit.go(
@@ -176,14 +176,14 @@ def _given(version: AgentVersion) -> dict[str, Any]:
 async def save(visit: Visit) -> Response:
     """Keep what the form says; with “publish” pressed, publish it as well."""
     found, agent = await _own_version(visit)
-    book = visit.site.parts.store.configuration
+    configuration = visit.site.parts.store.configuration
     is_published = visit.form.on("publish")
     try:
         fields = _fields(visit)
-        async with book.together(visit.by) as there:
-            await there.agents.change_draft(found.id, fields, visit.by)
+        async with configuration.together(visit.by) as configuration:
+            await configuration.agents.change_draft(found.id, fields, visit.by)
             if is_published:
-                await there.agents.publish(found.id, visit.by)
+                await configuration.agents.publish(found.id, visit.by)
     except InvalidInput as error:
         form = visit.form
         typed = {name: form.text(name) for name in (*PLAIN, "options", "parameters", "headers")}
@@ -239,9 +239,9 @@ async def _own_agent(visit: Visit) -> Agent:
 
 
 async def _own_version(visit: Visit) -> tuple[AgentVersion, Agent]:
-    book = visit.site.parts.store.configuration.agents
-    found = await book.version(visit.path["id"])
-    agent = await book.get(found.agent_id)
+    agents = visit.site.parts.store.configuration.agents
+    found = await agents.version(visit.path["id"])
+    agent = await agents.get(found.agent_id)
     visit.own("version", found.id, agent.workspace_id)
     return found, agent
 

@@ -147,16 +147,16 @@ async def assign(visit: Visit) -> Response:
     number = await own_number(visit)
     store = visit.site.parts.store
     made = choice(visit.form, await store.number_list.labels(visit.workspace.id))
-    book, back = store.configuration.numbers, f"/numbers/{number.id}"
+    numbers, back = store.configuration.numbers, f"/numbers/{number.id}"
     if made.shares:
-        await book.split(number.id, made.direction, made.shares, visit.by)
+        await numbers.split(number.id, made.direction, made.shares, visit.by)
         return await visit.go(
             back, "Callers are shared out from the next call on; each stays with one version."
         )
     if not made.version_id:
-        await book.unassign(number.id, made.direction, visit.by)
+        await numbers.unassign(number.id, made.direction, visit.by)
         return await visit.go(back, f"Disabled for {made.direction} calls from the next call on.")
-    await book.assign(number.id, made.direction, made.version_id, visit.by, latest=made.latest)
+    await numbers.assign(number.id, made.direction, made.version_id, visit.by, latest=made.latest)
     does = "answers" if made.direction == "inbound" else "speaks in calls from"
     what = "The latest version" if made.latest else "The version"
     return await visit.go(back, f"{what} {does} this number from the next call on.")

@@ -30,9 +30,9 @@ async def _versions(visit: Visit) -> list[tuple[str, str]]:
 
 async def begin(visit: Visit) -> Response:
     """A ticket for the page's script, or why there is none."""
-    book = visit.site.parts.store.configuration.agents
+    agents = visit.site.parts.store.configuration.agents
     try:
-        version = await book.version(visit.form.text("version")[:64])
+        version = await agents.version(visit.form.text("version")[:64])
         route = WebRequest(visit.workspace.id, version.agent_id, version.number)
         ticket = await visit.site.parts.web_calls.place(WebCallRequest(route, visit.by))
     except Rejected as refusal:
