@@ -152,3 +152,16 @@ def test_there_is_one_version() -> None:
     assert heading is not None
     assert stands is not None
     assert heading[1] == stands[1] == __version__
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/extending.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/architecture.md"]
+)
+def test_files_that_are_named_are_there(page: str) -> None:
+    """Paths from the root, and those below `gateway/` as comments write them."""
+    text = (ROOT / page).read_text("utf-8")
+    named = set(re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.(?:py|md|toml|html))?)`", text))
+    gone = [
+        name for name in sorted(named) if not any((ROOT / where / name).exists() for where in ("", "gateway"))
+    ]
+    assert not gone, gone
