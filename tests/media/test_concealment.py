@@ -90,6 +90,7 @@ def test_too_little_is_left_as_it_is() -> None:
     assert joined(b"", crumb, RATE) == crumb
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts_per_million", [-200, 200])
 def test_two_hours_of_drift_under_a_voice_that_never_pauses(parts_per_million: int) -> None:
     """No growing delay, no hole, no click: where time was changed no step is steeper than a voice's."""

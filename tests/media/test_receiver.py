@@ -271,6 +271,7 @@ class TestRealTime:
         assert listener.audio.startswith(spoken(*range(50)))
         assert listener.audio.endswith(spoken(*range(50, 100))[40:])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("parts_per_million", [-200, 200])
     @pytest.mark.parametrize("pauses", [True, False])
     def test_two_hours_of_a_drifting_clock(self, parts_per_million: int, pauses: bool) -> None:

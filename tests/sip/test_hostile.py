@@ -54,6 +54,7 @@ mutations = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations, st.binary(max_size=40))
 def test_no_message_makes_it_fail(

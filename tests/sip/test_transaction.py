@@ -474,6 +474,7 @@ def test_what_is_over_does_not_stay_in_the_schedule() -> None:
     assert len(schedule) == 1
 
 
+@pytest.mark.slow
 def test_the_next_timeout_of_20_000_transactions_costs_next_to_nothing() -> None:
     """Asking for the next timeout after each change stays under 50 µs with 20 000 live transactions."""
     stage = Stage("BYE")

@@ -367,6 +367,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_kill_while_the_database_is_away_loses_nothing(tmp_path: Path) -> None:
     """A gateway that is killed -9 while another program holds the database has lost no record."""
     command = [sys.executable, "-c", textwrap.dedent(SAVE_WHILE_LOCKED), str(tmp_path)]
