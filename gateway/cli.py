@@ -76,9 +76,9 @@ def version(
 def serve(config: ConfigOption = None) -> None:
     """Take calls until SIGTERM, then drain and stop."""
     with mistakes_told():
+        from gateway.app.process import run
         from gateway.config.loading import load_config
         from gateway.net.tls import BadCertificate
-        from gateway.process import run
 
         try:
             run(load_config(config, os.environ))
@@ -103,9 +103,9 @@ def demo(
         environ = {"TRUNKLINE_DEMO__SEED": str(DEMO_SEED), **selling, **os.environ}
         import asyncio
 
+        from gateway.app.process import new_event_loop
         from gateway.config.loading import load_config
         from gateway.demo.run import run_demo
-        from gateway.process import new_event_loop
 
         read = load_config(config, environ)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -13,7 +13,7 @@ from fastapi import Request
 
 from gateway.api.keys import KeyGate
 from gateway.api.refusal import Declined
-from gateway.app import operator_token
+from gateway.app.http import operator_token
 from gateway.sip.events import ByeReceived
 from gateway.store.configuration.nouns import Configuration
 from tests.call.conftest import Build, agent, build, make_phone, phone, world  # noqa: F401  fixtures
@@ -268,7 +268,7 @@ async def test_no_token_is_no_key() -> None:
 
 LOADED = """
 import asyncio, sys
-from gateway.app import Gateway
+from gateway.app.gateway import Gateway
 from gateway.config.loading import load_config
 from gateway.media.audio import L16_16K, ULAW_8K, converter
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gateway"
 ROWS = (
     ("__main__", "cli"),
     ("commands", "demo"),
-    ("app", "process", "listening", "phones"),
+    ("app", "phones"),
     ("api", "web", "batch"),
     ("call", "events", "provisioning"),
     ("net", "store", "recordings", "providers", "numbering"),

@@ -82,8 +82,8 @@ def metrics_kept() -> set[str]:
     """Every metric name: those of the counters and histograms, and the gauges that the app reads."""
     written = "".join(path.read_text() for path in (ROOT / "gateway/events").glob("*.py"))
     names = set(re.findall(r'"(trunkline_\w+)"', written))
-    for node in ast.walk(ast.parse((ROOT / "gateway/app.py").read_text())):
-        if isinstance(node, ast.FunctionDef) and node.name == "_gauges":
+    for node in ast.walk(ast.parse((ROOT / "gateway/app/figures.py").read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name == "figures_of":
             names |= {
                 f"trunkline_{text}"
                 for part in ast.walk(node)

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
+from gateway.app.listening import reach
 from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.commands.check_drafts import check_drafts
 from gateway.commands.check_recordings import check_recordings
 from gateway.commands.check_trunks import shared_sources
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config.loading import Config
-from gateway.listening import reach
 from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trunk

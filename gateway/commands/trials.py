@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from socket import AF_INET, AF_INET6
 
+from gateway.app.listening import reach
 from gateway.config.loading import Config
 from gateway.config.settings import ListenerSettings
-from gateway.listening import reach
 from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.net.tls import client_context, server_context

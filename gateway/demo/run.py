@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from gateway.app import Gateway
+from gateway.app.gateway import Gateway
+from gateway.app.process import stop_on_signals
 from gateway.call.placing import CallRequest
 from gateway.call.refusal import Refused
 from gateway.config.settings import Config
@@ -25,7 +26,6 @@ from gateway.phones.answering import AnsweringTelephone
 from gateway.phones.echo import Echo, compare
 from gateway.phones.speech import speech
 from gateway.phones.telephone import CallReport, Telephone
-from gateway.process import stop_on_signals
 from gateway.routing.calling import OutboundRequest
 from gateway.routing.decision import Rejected
 from gateway.store.records.calls import CallFilter, CallRow

@@ -260,7 +260,7 @@ async def test_events_from_the_beginning_to_the_end(out: Api, carrier: Carrier) 
     assert await events(out.client, made["id"]) == heard, "the ending comes at once"
     assert await events(out.client, made["id"], **{"Last-Event-ID": str(len(heard) - 1)}) == heard[-1:]
     await out.world.store.flush()
-    out.world.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
+    out.world.gateway.recall.forget(datetime.now(UTC) + KEPT_AFTER)
     late = [event for _, event in await events(out.client, made["id"])]
     assert [late[0]["event"], late[-1]["event"]] == ["call.created", "call.ended"]
     assert late[-1]["reason"] == heard[-1][1]["reason"] == "user_disconnected"
@@ -283,7 +283,7 @@ async def test_the_operators_stream_of_a_call_ends_with_it(out: Api, carrier: Ca
             await ended(out, made["id"])
             again = (await operator.get(path)).text
         await out.world.store.flush()
-        out.world.gateway._recall.forget(datetime.now(UTC) + KEPT_AFTER)
+        out.world.gateway.recall.forget(datetime.now(UTC) + KEPT_AFTER)
         late = (await operator.get(path)).text
         for text in (live, again, late):
             names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
@@ -321,7 +321,7 @@ async def test_streams_are_bounded(build: Build, carrier: Carrier) -> None:
             assert (await api.client.get(path)).status_code == 429
         await carrier.until_called()
         async with asyncio.timeout(10):
-            while world.gateway._streams.open:  # noqa: ASYNC110
+            while world.gateway.calls.streams.open:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         carrier.hang_up()
         await ended(api, path.split("/")[3])

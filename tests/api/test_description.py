@@ -5,6 +5,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
 
+from gateway.app.http import routers
 from tests.api.conftest import Api, client_of
 from tests.call.conftest import Build
 
@@ -108,7 +109,7 @@ async def test_every_route_is_described(api: Api) -> None:
     gateway = api.world.gateway
     served = {
         f"{method} {route.path}"
-        for router in gateway._routers("token")
+        for router in routers(gateway, "token")
         for route in router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import operator_token
+from gateway.app.http import operator_token
 from tests.api.conftest import Api, client_of, furnished, opened
 from tests.call.conftest import Build
 

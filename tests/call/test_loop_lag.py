@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import Gateway
+from gateway.app.gateway import Gateway
 from gateway.config.loading import load_config
 from gateway.net.clock import MediaClock
 from gateway.routing.rating import Rate, RateDeck

@@ -39,7 +39,7 @@ async def test_new_calls_are_refused_while_it_is_late(
     assert (refused.status, refused.reason_phrase) == (503, "Gateway Overloaded")
     assert dict(refused.headers)["Retry-After"] == "5"
     overload.level = 1.0  # however long the lines before took
-    assert await world.gateway._ready() == "overloaded"
+    assert await world.gateway.ready() == "overloaded"
     overload.shedding = True
     with pytest.raises(Refused) as outbound:
         await world.place()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.app import Gateway
+from gateway.app.gateway import Gateway
 from gateway.call.legs.dialling import Headers
 from gateway.call.placing import CallRequest
 from gateway.call.record import CallRecord

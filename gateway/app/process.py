@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from gateway.app import Gateway
+from gateway.app.gateway import Gateway
 from gateway.config.settings import Config
 from gateway.events.log import log_sink
 from gateway.net.open_files import needed, raise_limit

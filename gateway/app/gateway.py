@@ -1,46 +1,33 @@
 """The gateway: builds its parts, starts, drains and stops. Alone here the concrete classes meet."""
 
 import asyncio
-import os
 import secrets
 import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import RedirectResponse
 from prometheus_client import CollectorRegistry
 
 from gateway import __version__
 from gateway.agent.protocol import Transfer
-from gateway.api.agents import agents
-from gateway.api.call_events import CallStreams
-from gateway.api.call_texts import call_texts
 from gateway.api.calls import CallParts as CallRoutes
-from gateway.api.calls import calls
-from gateway.api.countries import countries
-from gateway.api.description import application
-from gateway.api.front import front, http_server
-from gateway.api.keys import KeyGate
 from gateway.api.mqtt import MqttRequests
-from gateway.api.numbers import NumberParts, numbers
-from gateway.api.operations import OperationParts, operations
-from gateway.api.rates import rates
-from gateway.api.recording_link import RecordingLinks
-from gateway.api.recordings import RecordingParts, recordings
 from gateway.api.server import HttpServer
-from gateway.api.vendor_gate import VendorGate
-from gateway.api.vendors import vendors
-from gateway.api.web_calls import web_calls
-from gateway.api.webhooks import user_webhooks
+from gateway.app.http import build_http, call_routes, links_of, lookup_of
+from gateway.app.listening import (
+    authenticator,
+    binding,
+    client_tls,
+    families,
+    reach,
+    sip_settings,
+    stream_limits,
+)
 from gateway.call.admission import TrunkGate
-from gateway.call.idempotency import Idempotency, sweep
+from gateway.call.idempotency import sweep
 from gateway.call.left_over import tell_of_left_over
 from gateway.call.legs.dialogs import Dialogs
-from gateway.call.lookup import Lookup
-from gateway.call.money.price_quotes import PriceQuotes
 from gateway.call.money.reservation import Reservations
 from gateway.call.newcomers import Newcomers
 from gateway.call.parts import CallParts
@@ -56,16 +43,13 @@ from gateway.config.settings import Config
 from gateway.events.bus import Event, EventBus, Sink
 from gateway.events.link import BrokerLink
 from gateway.events.loop_lag import LoopLag
-from gateway.events.metrics import LiveFigures, Metrics
+from gateway.events.metrics import Metrics
 from gateway.events.recall import Recall
 from gateway.events.refusals import RefusalDesk
-from gateway.events.subscribing import Subscribing
 from gateway.events.webhooks import Parts as HookParts
 from gateway.events.webhooks import WebhookDesk
-from gateway.listening import authenticator, binding, client_tls, families, reach, sip_settings, stream_limits
 from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
-from gateway.net.browser import upgrades
 from gateway.net.clock import MediaClock
 from gateway.net.dns import Resolver
 from gateway.net.overload import Overload
@@ -74,8 +58,6 @@ from gateway.net.sip import SipEndpoint
 from gateway.net.throttle import Throttle
 from gateway.net.webhook import WebhookSender
 from gateway.numbering.files import load_plan
-from gateway.phones.house_phone import HousePhone
-from gateway.provisioning.carrier_side import carrier_side
 from gateway.provisioning.counter import Counter, open_counter, running_calls
 from gateway.provisioning.linking import Linking
 from gateway.provisioning.runtime_trial import RuntimeTrials
@@ -91,17 +73,11 @@ from gateway.store.engine.tenure import NameFile, NameLost, Tenure
 from gateway.store.records.calls import CallRow
 from gateway.store.records.closing import Left
 from gateway.store.sql import open_store
-from gateway.web.dashboard import dashboard
-from gateway.web.parts import Parts
 
-TOKEN_FILE = "operator.token"  # noqa: S105 - the name of a file
-"In the data directory: what `gateway tail` shows to be let in."
 FILE_SECONDS = 5.0
 "How long a gateway that stops waits for the webhooks of its last calls to be filed."
 HURRY_SECONDS = 1.0
 "How long one part may take over its closing after a second SIGTERM."
-TOKEN_LENGTH = 32
-"Characters below which a token is no secret."
 
 
 class Gateway:
@@ -121,10 +97,12 @@ class Gateway:
         self.counter: Counter
         self.linking: Linking
         self.trials: Trials
+        self.calls: CallRoutes
         self.http: HttpServer
-        self._recall = Recall()
+        self.recall = Recall()
         self.link: BrokerLink | None = None
-        self._open = AsyncExitStack()
+        self.closing = AsyncExitStack()
+        "What `close` does, the last first."
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
         self.tenure: Tenure
@@ -138,25 +116,26 @@ class Gateway:
         config = self.config
         private_folder(config.gateway.data_dir)
         self.bus.add(Metrics(self.registry).hear)
-        self.bus.add(self._recall.hear)
+        self.bus.add(self.recall.hear)
         await self._take_name()
         self.store = await open_store(config, self.bus.tell, fence=self.tenure.fence)
-        self._open.push_async_callback(self.store.close)
+        self.closing.push_async_callback(self.store.close)
         await self._start_link()
         left = await self._close_left_over()
         self.throttle = Throttle(config.agents.flood_seconds)
         self._reach = reach(config)
         dialer = AgentDialer(config.agents, self.throttle, self._reach)
-        self._open.push_async_callback(dialer.close)
+        self.closing.push_async_callback(dialer.close)
         self.runtime_trials = RuntimeTrials(dialer)
         await self._start_calls(dialer, await self._start_recordings())
         self.loop_lag.start()
-        self._open.callback(self.loop_lag.stop)
+        self.closing.callback(self.loop_lag.stop)
         self._start_provisioning()
         self._start_webhooks()
         self._tell_of(left)
         self._keep_refusals()
-        await self._start_http()
+        self.calls = call_routes(self)
+        self.http = await build_http(self)
         self._start_sweeping()
         await self._take_requests()
         prepare_resampling()
@@ -195,7 +174,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Close every part, in the reverse order of its start; in a hurry none may take long over it."""
-        closing = asyncio.create_task(self._open.aclose())
+        closing = asyncio.create_task(self.closing.aclose())
         hurry = asyncio.create_task(self._at_once.wait())
         await asyncio.wait([closing, hurry], return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
@@ -210,9 +189,9 @@ class Gateway:
         name, file = self.config.gateway.name, NameFile(self.config.name_file)
         self.tenure = Tenure(name, Database(self.config.store_url), file, self.bus.tell, self._name_lost)
         await self.tenure.take()
-        self._open.push_async_callback(self.tenure.give_up)
+        self.closing.push_async_callback(self.tenure.give_up)
         living = asyncio.create_task(self.tenure.run(), name="tenure")
-        self._open.push_async_callback(self.tenure.leave, living)
+        self.closing.push_async_callback(self.tenure.leave, living)
 
     def _name_lost(self) -> None:
         """Another process has the calls of this one in its books: hang up, tell nobody, and end."""
@@ -232,22 +211,22 @@ class Gateway:
         if self.config.mqtt.url:
             self.link = BrokerLink(self.config, self.bus)
             await self.link.open()
-            self._open.push_async_callback(self.link.close)
+            self.closing.push_async_callback(self.link.close)
 
     def _start_sweeping(self) -> None:
         age = timedelta(hours=self.config.http.request_hours)
         sweeping = asyncio.create_task(sweep(self.store.requests, age), name="requests-sweep")
-        self._open.push_async_callback(_cancelled, sweeping)
-        forgetting = asyncio.create_task(self._recall.run(), name="recall-sweep")
-        self._open.push_async_callback(_cancelled, forgetting)
+        self.closing.push_async_callback(_cancelled, sweeping)
+        forgetting = asyncio.create_task(self.recall.run(), name="recall-sweep")
+        self.closing.push_async_callback(_cancelled, forgetting)
 
     async def _take_requests(self) -> None:
         """Last, since from here on the broker may give us a call to place."""
         if self.link is None or not self.config.mqtt.requests_at_once:
             return
-        once, keys = self._call_parts().once, self.store.configuration.keys
+        once, keys = self.calls.once, self.store.configuration.keys
         requests = MqttRequests(self.config, self.link, once, keys, self.bus)
-        self._open.push_async_callback(requests.close)
+        self.closing.push_async_callback(requests.close)
         await self.link.listen(requests.take)
 
     async def _close_left_over(self) -> Left:
@@ -263,7 +242,7 @@ class Gateway:
         for call_id in left.ended:  # webhooks that were filed by then are not filed twice
             self.desk.hear(Event("call.ended", {"call_id": call_id}))
         telling = tell_of_left_over(self.store, self.bus, self._told)
-        self._open.push_async_callback(_cancelled, asyncio.create_task(telling, name="left-over"))
+        self.closing.push_async_callback(_cancelled, asyncio.create_task(telling, name="left-over"))
 
     def _keep_refusals(self) -> None:
         refusals = RefusalDesk(self.store.refusals)
@@ -274,7 +253,7 @@ class Gateway:
             await _cancelled(keeping)
             await refusals.finish()
 
-        self._open.push_async_callback(close)
+        self.closing.push_async_callback(close)
 
     async def _told(self) -> None:
         """All who are told of calls have on disk what they were told."""
@@ -292,7 +271,7 @@ class Gateway:
             folder, most_ahead=settings.buffer_seconds, min_free_bytes=settings.min_free_mb << 20
         )
         writer.start()
-        self._open.push_async_callback(writer.close)
+        self.closing.push_async_callback(writer.close)
         began, at = datetime.now(UTC), time.monotonic()
 
         def now() -> datetime:
@@ -301,7 +280,7 @@ class Gateway:
 
         retention = Retention(self.store, self.keeping, self.config.store.keep_calls_days, self.bus.tell)
         for work, name in ((self.keeping.run(now), "recordings-sweep"), (retention.run(now), "calls-sweep")):
-            self._open.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
+            self.closing.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
         return writer
 
     async def _start_calls(self, dialer: AgentDialer, recordings: RecordingWriter) -> None:
@@ -337,14 +316,14 @@ class Gateway:
         self.placing = Placing(config.outbound, self.parts, self.switchboard, load_plan(config.outbound))
         self.transfers = Transfers(self.placing)
         self.web_calls = WebCalls(config, self.parts, self.switchboard)
-        self._open.push_async_callback(self.endpoint.stop)
+        self.closing.push_async_callback(self.endpoint.stop)
         await self.endpoint.start()
-        self._open.push_async_callback(self.switchboard.close)
-        self._open.push_async_callback(self.transfers.close)
+        self.closing.push_async_callback(self.switchboard.close)
+        self.closing.push_async_callback(self.transfers.close)
         self.parts.meter.start()
-        self._open.push_async_callback(self.parts.meter.stop)
+        self.closing.push_async_callback(self.parts.meter.stop)
         clock.start()
-        self._open.callback(clock.stop)
+        self.closing.callback(clock.stop)
 
     def _hear(self, event: SipEvent) -> None:
         self.switchboard.on_event(event)
@@ -397,9 +376,9 @@ class Gateway:
         self.counter = open_counter(
             config, configuration, self.bus.tell, running_calls(self._numbers_in_calls)
         )
-        self._open.push_async_callback(self.counter.close)
+        self.closing.push_async_callback(self.counter.close)
         sweeping = asyncio.create_task(self.counter.rentals.run(), name="rentals")
-        self._open.push_async_callback(_cancelled, sweeping)
+        self.closing.push_async_callback(_cancelled, sweeping)
 
     def _numbers_in_calls(self) -> list[tuple[str, str | None]]:
         return [(record.id, record.number_id) for record in self.switchboard.running()]
@@ -412,10 +391,10 @@ class Gateway:
             timeout_seconds=settings.timeout_ms / 1000,
             reach=self._reach,
         )
-        self._open.push_async_callback(sender.close)
+        self.closing.push_async_callback(sender.close)
         parts = HookParts(
             webhooks=configuration.webhooks,
-            calls=self._lookup(),
+            calls=lookup_of(self),
             texts=self.store.texts,
             sender=sender,
             recording_url=self._public_recording_url,
@@ -424,167 +403,17 @@ class Gateway:
         self.desk = WebhookDesk(settings, parts)
         self.bus.add(self.desk.hear)
         telling = asyncio.create_task(self.desk.run(), name="webhooks")
-        self._open.push_async_callback(_cancelled, telling)
+        self.closing.push_async_callback(_cancelled, telling)
 
     def _public_recording_url(self, row: CallRow) -> str | None:
         """A recording's link for receivers elsewhere; None where nobody said how we are reached."""
         base = self.config.web.public_url
-        return self._links().link(f"{base}/", row, datetime.now(UTC)) if base else None
+        return links_of(self).link(f"{base}/", row, datetime.now(UTC)) if base else None
 
-    async def _start_http(self) -> None:
-        http = self.config.http
-        token = operator_token(self.config.gateway.data_dir)
-        self.registry.register(LiveFigures(self._gauges, lambda: self.endpoint.user_agent.counters))
-        app = application(self._routers(token), self.config.web.public_url)
-        self._mount_dashboard(app)
-        doors = upgrades(self.web_calls, self.throttle)
-        self.http = http_server(front(app, http, self.bus.tell), http, doors)
-        await self.http.start()
-        self._open.push_async_callback(self.http.stop)
-
-    def _routers(self, token: str) -> list[APIRouter]:
-        """The HTTP routes, a noun each."""
-        configuration = self.store.configuration
-        gate = KeyGate(configuration, token, self.config.http.requests_per_minute)
-        parts = self._call_parts()
-        return [
-            operations(
-                OperationParts(self.bus, self.registry, self._ready, parts.lookup, parts.streams, token)
-            ),
-            calls(gate, parts),
-            web_calls(gate, self.web_calls, self.config.web.public_url),
-            rates(gate, PriceQuotes(self.store, self.placing.plan, self.parts.meter.balance)),
-            recordings(gate, self._recording_parts()),
-            call_texts(gate, self._lookup(), self.store.texts, self.bus),
-            user_webhooks(gate, self._subscribing()),
-            numbers(gate, self._number_parts()),
-            agents(gate, configuration),
-            vendors(self._vendor_gate()),
-            self._countries(gate),
-        ]
-
-    def _vendor_gate(self) -> VendorGate:
-        per_minute = self.config.http.requests_per_minute
-        return VendorGate(self.store.configuration.keys, self.switchboard, self.transfers, per_minute)
-
-    def _mount_dashboard(self, app: FastAPI) -> None:
-        if self.config.web.dashboard == "off":
-            return
-        phone = HousePhone(self.endpoint.listeners, self.bus.tell)
-        self._open.push_async_callback(phone.close)
-        parts = Parts(
-            config=self.config,
-            store=self.store,
-            switchboard=self.switchboard,
-            placing=self.placing,
-            web_calls=self.web_calls,
-            keeping=self.keeping,
-            counter=self.counter,
-            linking=self.linking,
-            subscribing=self._subscribing(),
-            house_phone=phone,
-            runtime_trials=self.runtime_trials,
-            tell=self.bus.tell,
-        )
-        site = dashboard(parts)
-        app.mount(site.root, site.app)
-        app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
-
-    def _subscribing(self) -> Subscribing:
-        return Subscribing(self.store.configuration.webhooks, self.desk, self.config.webhooks)
-
-    def _recording_parts(self) -> RecordingParts:
-        return RecordingParts(self._lookup(), self.switchboard, self.keeping, self._links())
-
-    def _links(self) -> RecordingLinks:
-        return RecordingLinks(self.store.key_for("recording links"), self.config.recordings.link_days)
-
-    def _lookup(self) -> Lookup:
-        return Lookup(self.switchboard.running, self.store, self.config.gateway.name)
-
-    def _number_parts(self) -> NumberParts:
-        side = carrier_side(self.config)
-        return NumberParts(self.store, self.counter, self.linking, self.placing.plan, side)
-
-    def _countries(self, gate: KeyGate) -> APIRouter:
-        provisioning, workspaces = self.config.provisioning, self.store.configuration.workspaces
-        return countries(gate, self.placing.plan, workspaces, provisioning.provider, provisioning.prices)
-
-    def _call_parts(self) -> CallRoutes:
-        lookup = self._lookup()
-        most, of_workspace = self.config.http.max_followers, self.config.http.max_followers_per_workspace
-        self._streams = CallStreams(self.bus, self._recall, lookup, most, of_workspace)
-        return CallRoutes(
-            once=Idempotency(self.placing, self.store.requests, lookup),
-            lookup=lookup,
-            board=self.switchboard,
-            streams=self._streams,
-            agents=self.store.configuration.agents,
-            allowed_headers=self.config.outbound.headers,
-            links=self._links(),
-        )
-
-    async def _ready(self) -> str | None:
+    async def ready(self) -> str | None:
+        """Why no new calls are taken; None while they are."""
         busy = "overloaded" if self.switchboard.overload.shedding else None
         return self._not_ready or self.tenure.unwritable or busy or await self.store.healthy()
-
-    def _gauges(self) -> dict[str, float]:
-        board, parts = self.switchboard, self.parts
-        agent, records = self.endpoint.user_agent, self.store.counters
-        return {
-            "calls_active": board.active,
-            "recordings_active": parts.recordings.active,
-            "rtp_ports_in_use": parts.ports.in_use,
-            "sip_dialogs": agent.dialog_count,
-            "sip_transactions": agent.transaction_count,
-            "calls_shed": board.overload.shed,
-            "overloaded": board.overload.shedding,
-            "media_clock_late_milliseconds": round(board.overload.level * 1000, 2),
-            "media_clock_skipped_beats": parts.clock.skipped_beats,
-            "agents_held": self.throttle.held,
-            "agents_cut_off": self.throttle.cut_off,
-            "sip_connections_refused": self.endpoint.sockets.streams.refused,
-            "sip_messages_not_allowed": self.endpoint.sockets.not_allowed,
-            "http_connections_refused": self.http.connections.refused,
-            "http_connections_overdue": self.http.connections.overdue_closed,
-            "webhooks_waiting": self.desk.waiting,
-            "webhooks_delivered": self.desk.counters["delivered"],
-            "webhooks_failed": self.desk.counters["failed"],
-            "webhooks_dropped": self.desk.counters["dropped"],
-            "store_records_saved": records["saved"],
-            "store_records_journalled": records["journalled"],
-            "store_records_replayed": records["replayed"],
-            "store_records_rejected": records["rejected"],
-            "store_records_lost": records["lost"],
-            "store_records_fenced": records["fenced"],
-            "store_records_unsaved": records["unsaved"],
-            "store_stalls": records["stalls"],
-            "store_stalled": records["stalled"],
-            "store_journal_bytes": self.store.journal_bytes,
-            "store_journal_refusing": records["journal_refusing"],
-            "store_writable": self.tenure.unwritable is None,
-            "mqtt_connected": self.link is not None and self.link.broker.is_connected,
-            "mqtt_waiting": 0 if self.link is None else self.link.outbox.waiting,
-            "mqtt_published": 0 if self.link is None else self.link.outbox.counters["published"],
-            "mqtt_dropped": 0 if self.link is None else self.link.outbox.counters["dropped"],
-        }
-
-
-def operator_token(data_dir: Path) -> str:
-    """The token of the event stream, made at the first start, readable by its owner only."""
-    path = data_dir / TOKEN_FILE
-    kept = path.read_text("ascii").strip() if path.exists() else ""
-    if len(kept) >= TOKEN_LENGTH:
-        return kept
-    # There is none, or it was never written, by a start that was killed: an empty one opens nothing.
-    token = secrets.token_urlsafe(32)
-    fresh = path.with_suffix(".fresh")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token)
-    fresh.replace(path)
-    return token
 
 
 async def _within(seconds: float, work: Awaitable[None]) -> None:

@@ -1,0 +1,8 @@
+"""The gateway: its parts, built, started, drained and stopped. Alone here the concrete classes meet.
+
+figures.py    What `/metrics` reads from the parts of a gateway when it is asked
+gateway.py    The gateway: builds its parts, starts, drains and stops. Alone here the concrete classes meet
+http.py       The HTTP port of a gateway: the API's routes and the dashboard, given the parts that they ask
+listening.py  What the configuration's listeners and timers are to the sockets and the user agent
+process.py    The process that `gateway serve` is: its event loop, its signals, its end
+"""
