@@ -134,5 +134,6 @@ class Placing:
         try:
             self._parts.target_of(route)
         except LocalProtocolError as error:
-            detail = f"trunk “{route.trunk.name}” goes by {route.trunk.transport}: {error} (sip.listeners)"
+            name, transport = route.trunk.name, route.trunk.transport
+            detail = f"trunk “{name}” goes by {transport}, which this gateway does not speak"
             raise Refused(EndReason.SIP_TRUNK_UNREACHABLE, detail) from error

@@ -42,8 +42,8 @@ GONE = re.compile(r"not available|unavailable|already|not found|does not exist|n
 
 NOT_ON_OFFER = "{number} is not on offer at Plivo any more ({words}): search again and choose another"
 NO_ADDRESS = (
-    "Plivo needs an address of this gateway that it can send calls to: set advertised_host of the first"
-    " [[sip.listeners]], or origination of [providers.plivo]"
+    "Plivo needs an address of this gateway that it can send calls to, and there is none: whoever runs the"
+    " gateway has to set one"
 )
 
 

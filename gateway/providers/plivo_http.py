@@ -30,7 +30,7 @@ AWAY = "Plivo cannot be reached ({why}): try again later, and see https://status
 SLOW = "Plivo gave no answer within {seconds:g} s: try again later, and see https://status.plivo.com"
 BROKEN = "Plivo answered {status} ({words}): try again later, and see https://status.plivo.com"
 THROTTLED = "Plivo asks for fewer requests (429): try again in {seconds:g} s"
-NOT_US = "Plivo does not accept our credentials: check auth_id and auth_token of [providers.plivo]"
+NOT_US = "Plivo does not accept this gateway’s credentials: whoever runs it has to check them"
 
 Sleep = Callable[[float], Awaitable[None]]
 

@@ -7,6 +7,9 @@ from gateway.config.settings import Config, ListenerSettings
 from gateway.media.codecs import CODECS
 from gateway.sip.grammar import format_host_port
 
+SETTINGS = "(bind and advertised_host of [[sip.listeners]])"
+"Where whoever runs the gateway gives it an address; customers have no such settings."
+
 
 @dataclass(frozen=True, slots=True)
 class Signalling:
@@ -58,7 +61,7 @@ class CarrierSide:
             f"Codecs:           {', '.join(self.codecs)}, 20 ms",
             f"DTMF:             {self.dtmf}",
             "Number format:    E.164 with its plus, in the Request-URI, From and P-Asserted-Identity",
-            *(f"! {warning}" for warning in self.warnings),
+            *(f"! {warning} {SETTINGS}" for warning in self.warnings),
         ]
 
 
@@ -91,4 +94,4 @@ def _signalling(listener: ListenerSettings) -> Signalling:
 
 
 def _warning(host: str) -> str:
-    return f"{host} is this machine only: set bind and advertised_host of the listeners and of [media]"
+    return f"{host} is this machine only, so no carrier can reach it: the gateway needs another address"

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.routing.assignment import is_ready
-from gateway.routing.outbound import trunks_for, way_out
+from gateway.routing.outbound import NO_TRUNK, trunks_for, way_out
 from gateway.routing.table import NumberStatus, PhoneNumber, Trunk, Workspace
 from gateway.store.records.calls import CallFilter, CallRow
 from gateway.store.sql import SqlStore
 
 Ends = tuple[str, str]
+
+OF_THE_PROVIDER = (
+    "no trunk of the number's provider takes calls out yet; whoever runs the gateway sets one up"
+)
+"Nothing that a customer can mend."
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +180,11 @@ def _way_out(facts: Facts) -> Item:
     if trunk is not None:
         return Item("trunk", title, True, f"trunk “{trunk.name}”, to {trunk.termination_uri}")
     if not number.sip_trunk_enabled:
-        found = f"no trunk of the provider {number.provider} takes calls out: {facts.trouble}"
+        found = OF_THE_PROVIDER if facts.trouble == NO_TRUNK else f"{OF_THE_PROVIDER}: {facts.trouble}"
         mend = f"gateway trunks add NAME provider={number.provider} termination_uri=HOST"
         return Item("trunk", title, False, found, mend)
     mend = "gateway trunks set TRUNK termination_uri=HOST enabled=true"
-    found = "no trunk is linked to the number" if facts.trouble == "there is none" else facts.trouble
+    found = "no trunk is linked to the number" if facts.trouble == NO_TRUNK else facts.trouble
     return Item("trunk", title, False, found, mend)
 
 

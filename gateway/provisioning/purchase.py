@@ -246,7 +246,7 @@ class Purchasing:
         """
         provider = self.market.provider
         if provider is None or provider.name != purchase.provider:
-            return await self.leave(purchase, f"{purchase.provider} is not set up: [provisioning] provider")
+            return await self.leave(purchase, f"the provider {purchase.provider} is not set up any more")
         try:
             match purchase.state:
                 case PurchaseState.REQUESTED:

@@ -17,7 +17,7 @@ from gateway.store.money.purchases import Purchase, PurchaseState
 Uses = Callable[[PhoneNumber], Awaitable[Sequence[str]]]
 "What uses a number and keeps it from being given back, each in words: `batch call batch_… (running)`."
 
-NOT_SET_UP = "was bought from {provider}, which is not set up: [provisioning] provider has to name it"
+NOT_SET_UP = "was bought from {provider}, which is not set up any more; whoever runs the gateway can do so"
 USED = "is used by {users}: end that first"
 MAX_NAMED = 5
 

@@ -163,9 +163,13 @@ def trunks_for(trunks: Trunks, number: PhoneNumber) -> tuple[Trunk, ...]:
     return trunks.by_provider.get(number.provider, ())
 
 
+NO_TRUNK = "there is none"
+"Why calls cannot go out: no trunk of theirs is there at all."
+
+
 def way_out(candidates: Sequence[Trunk], number: PhoneNumber) -> tuple[Trunk | None, str]:
     """The first trunk that calls of a number can go out by; or None, and why not by the last one."""
-    trouble = "there is none"
+    trouble = NO_TRUNK
     for trunk in candidates:
         trouble = _trunk_trouble(trunk, number)
         if not trouble:

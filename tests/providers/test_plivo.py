@@ -113,9 +113,9 @@ async def test_uses_the_trunk_of_the_configuration(server: PlivoServer) -> None:
 
 
 async def test_without_an_address_nothing_is_bought(server: PlivoServer) -> None:
-    """A gateway that Plivo could not send calls to buys nothing, and says what to set."""
+    """A gateway that Plivo could not send calls to buys nothing, and says who can set that right."""
     plivo = Plivo(_settings(server.url), "")
-    with pytest.raises(ProviderRefused, match="advertised_host"):
+    with pytest.raises(ProviderRefused, match="whoever runs the gateway has to set one"):
         await plivo.buy(NUMBER)
     await plivo.close()
     assert not server.rented
@@ -194,9 +194,9 @@ async def test_refusals_in_words(
 
 
 async def test_wrong_credentials(server: PlivoServer) -> None:
-    """A 401 names the configuration's keys, and is not repeated; the token is in no message."""
+    """A 401 says who can mend it, and is not repeated; the token is in no message."""
     plivo = Plivo(_settings(server.url, "wrong-token"), HERE)
-    with pytest.raises(ProviderRefused, match="auth_token") as told:
+    with pytest.raises(ProviderRefused, match="whoever runs it has to check them") as told:
         await plivo.search(Wanted("US"))
     await plivo.close()
     assert len(server.asked) == 1

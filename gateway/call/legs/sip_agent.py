@@ -166,7 +166,8 @@ class SipAgent:
         try:
             listener = self._parts.endpoint.user_agent.listener_for(target)
         except LocalProtocolError as error:
-            raise AgentUnreachable(Unreachable.INVALID, f"{error} (sip.listeners)") from error
+            detail = f"this gateway does not speak SIP over {transport}"
+            raise AgentUnreachable(Unreachable.INVALID, detail) from error
         return Target(transport, uri.host, uri.port, listener.name)
 
     def _invite(

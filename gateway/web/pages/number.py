@@ -110,6 +110,8 @@ def _steps(number: PhoneNumber, items: Sequence[Item]) -> list[Step]:
             steps.append(Step(told, (f"/calls/{test[0]}", "See the call")))
             continue
         path, label = MENDS.get(item.key, ("", ""))
+        if item.key == "trunk" and not number.sip_trunk_enabled:
+            path = ""  # a trunk of the provider is none of the workspace's
         is_of_use = bool(path) and (not item.done or item.key in DONE_MENDS)
         steps.append(Step(item, (path.format(id=number.id), label) if is_of_use else None))
     return steps
