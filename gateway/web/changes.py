@@ -1,8 +1,9 @@
 """The history of a thing as its page tells it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.store.configuration.history import Change
@@ -23,6 +24,8 @@ MOST_NAMED = 8
 "Network groups that a line names: one click can switch hundreds."
 MOST_SHOWN = 60
 "Characters of a value that a line shows."
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)$")
+"As the history has the times that a thing was published, or expires."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,15 @@ def _shown(value: object, labels: Mapping[str, VersionLabel]) -> str:
         return str(labels[value])
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = str(value)
+    text = _moment(value) if isinstance(value, str) else str(value)
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
+
+
+def _moment(text: str) -> str:
+    """A time as everywhere on the pages; any other text as it is."""
+    if not _TIME.match(text):
+        return text
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _enabled(groups: object) -> list[str]:

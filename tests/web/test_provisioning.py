@@ -58,6 +58,44 @@ async def test_buying(world: World, anna: Visitor) -> None:
     assert await book.numbers.list_all() == []
 
 
+@pytest.mark.parametrize(
+    ("prices", "currency", "said", "asked"),
+    [
+        (
+            {},
+            "INR",
+            "These are the provider’s own rates, charged in USD, not in INR, the currency of this workspace.",
+            r"for \$\d+\.\d\d \(USD\) a month\?",
+        ),
+        ({}, "USD", "All amounts are in USD, the currency of this workspace.", r"\(USD\) a month\?"),
+        (
+            {"PROVISIONING__PRICES": '{"US": "300"}'},
+            "INR",
+            "A month is charged in INR, the currency of this workspace;"
+            " setting up is the provider’s own rate, in USD.",
+            r"for ₹300\.00 \(INR\) a month\?",
+        ),
+    ],
+)
+async def test_what_buying_costs(
+    build: Build, prices: dict[str, str], currency: str, said: str, asked: str
+) -> None:
+    """The page and the question before buying say each amount's currency, and whose it is."""
+    world = await build(PROVISIONING__PROVIDER="simulated", **prices)
+    store = world.gateway.store
+    fields = {"kyc_verified": True, "currency": currency}
+    await store.configuration.workspaces.change(world.workspace.id, fields, "test")
+    await store.accounts.add(world.workspace.id, "anna", PASSWORD, "test")
+    visitor = Visitor(world.gateway.http.port)
+    await visitor.log_in("anna")
+    page = await visitor.get("/numbers/buy?country=US")
+    await visitor.http.aclose()
+    assert said in text_of(page.text)
+    question = re.search(r'data-confirm="Buy (.*?)"', page.text)
+    assert question is not None
+    assert re.search(asked, question[1]), question[1]
+
+
 async def test_searches_that_make_no_sense(anna: Visitor) -> None:
     """An unknown country is told on the page, and nothing breaks."""
     answer = await anna.get("/numbers/buy?country=XX")

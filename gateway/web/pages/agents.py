@@ -226,10 +226,10 @@ def _pairs(field: str, text: str) -> tuple[tuple[str, str], ...]:
 
 
 async def remove_draft(visit: Visit) -> Response:
-    """Throw a draft away."""
+    """Remove a draft."""
     found, agent = await _own_version(visit)
     await visit.site.parts.store.configuration.agents.remove_draft(found.id, visit.by)
-    return await visit.go(f"/agents/{agent.id}", f"Draft {found.number} is thrown away.")
+    return await visit.go(f"/agents/{agent.id}", f"Draft {found.number} is removed.")
 
 
 async def _own_agent(visit: Visit) -> Agent:

@@ -46,8 +46,8 @@ FIGURES = (
     ("late", "Late", ""),
     ("reordered", "Reordered", ""),
     ("duplicate", "Duplicate", ""),
-    ("concealed_ms", "Made up", "ms"),
-    ("discarded_ms", "Left out", "ms"),
+    ("concealed_ms", "Concealed", "ms"),
+    ("discarded_ms", "Discarded", "ms"),
     ("send_errors", "Not sent", ""),
 )
 
