@@ -116,7 +116,7 @@ def _shown(value: object, labels: Mapping[str, VersionLabel]) -> str:
         return str(labels[value])
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = _moment(value) if isinstance(value, str) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else _moment(str(value))
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
 
 

@@ -106,6 +106,8 @@ WEB = {
     "calls of an agent": "/calls?agent=agent_007",
     "calls, busy": "/calls?status=busy",
     "calls, a day": f"/calls?start={NOW.year}-02-01&end={NOW.year}-02-01",
+    "calls, from a part": "/calls?from=5559",
+    "calls, a part of nobody": "/calls?from=1234567",
     "calls, running": "/calls/live",
     "a call": f"/calls/call_{500_003:026}",
     "agents": "/agents",

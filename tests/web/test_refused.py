@@ -36,7 +36,7 @@ async def test_refused_requests_are_listed(world: World, anna: Visitor) -> None:
             await asyncio.sleep(0.05)
     page = await anna.get("/calls/refused")
     text = text_of(page.text)
-    assert "api:key_1" in text
+    assert "API key key_1" in text
     assert "+1<b>2" in text
     assert "112" in text
     assert "9198" not in text

@@ -255,7 +255,8 @@ async def numbers_with(
 ) -> list[str]:
     """The different numbers of a workspace's calls that have one of the parts in them, up to `most`.
 
-    Read off the index of that side alone, whatever the calls are: a tenth of a second for a million of them.
+    Read off the index of that side alone, whatever the calls are, and up to `most`: a part that nobody has is
+    looked for in all of it, two tenths of a second among a million calls.
     """
     column = calls.c.from_number if side == "from" else calls.c.to_number
     which = sa.select(column).where(calls.c.workspace_id == workspace_id, _has_any(column, parts))

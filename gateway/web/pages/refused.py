@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from gateway.call.refusal import mend_for
 from gateway.web.page import Page, Visit, get
+from gateway.web.who import who_of
 
 SIZE = 50
 
@@ -18,6 +19,7 @@ async def table(visit: Visit) -> Response:
         "refused.html",
         "calls",
         refused=[(one, mend_for(one.reason)) for one in shown],
+        who=await who_of(visit),
         before=before,
         next=shown[-1].id if len(found) > SIZE else "",
     )

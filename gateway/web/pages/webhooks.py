@@ -87,6 +87,7 @@ async def _one(
     given: Mapping[str, Any] | None = None,
 ) -> Response:
     history = await visit.site.parts.store.configuration.history(hook.id, 20)
+    who = await who_of(visit)
     return visit.page(
         "webhook.html",
         "webhooks",
@@ -97,7 +98,8 @@ async def _one(
         groups=GROUPS,
         meanings=MEANINGS,
         schemes=_schemes(visit),
-        changes=told(history, {}, await who_of(visit)),
+        changes=told(history, {}, who),
+        made_by=who.name(hook.created_by),
         **await _log(visit, hook),
     )
 
