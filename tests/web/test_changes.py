@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.store.ledger import Change
+from gateway.store.configuration.history import Change
 from gateway.web.changes import told
 from gateway.web.who import Who
 
