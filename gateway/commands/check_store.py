@@ -20,7 +20,6 @@ from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trunk
 from gateway.store.configuration.nouns import Configuration
-from gateway.store.configuration.rules import checked_host_port
 from gateway.store.engine.database import HEAD, Database
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.tenure import BEAT_SECONDS, Holder, NameFile, row_of
@@ -139,9 +138,9 @@ async def _check_contents(there: Configuration, config: Config, connect: bool) -
 
 def _check_way_out(trunk: Trunk, config: Config) -> Iterator[Finding]:
     """An address that a trunk names; a name is looked up with each call, and by `gateway trunks test`."""
-    if trunk.termination_uri is None:
+    if trunk.termination is None:
         return
-    host, _ = checked_host_port("termination_uri", trunk.termination_uri)
+    host = trunk.termination.host
     is_address = host[-1:].isdigit() or ":" in host
     if is_address and not reach(config).allows(host):
         found = f"{host} is no public address: no call goes out by it"

@@ -183,25 +183,27 @@ class Trials:
     async def _resolve(self, report: Report, peer: Peer) -> list[Target]:
         uri = peer.termination_uri
         try:
-            host, port = checked_host_port("terminationUri", uri)
+            at = checked_host_port("terminationUri", uri)
         except InvalidInput as error:
             report.add("address", "fail", uri, error.right, "write it as host or host:port")
             return []
-        report.add("address", "pass", uri, f"host {host}, port {port or 'by DNS'}, over {peer.transport}")
+        report.add(
+            "address", "pass", uri, f"host {at.host}, port {at.port or 'by DNS'}, over {peer.transport}"
+        )
         questions: list[str] = []
         try:
-            found = await self._resolver(questions.append).resolve(Target(peer.transport, host, port))
+            found = await self._resolver(questions.append).resolve(Target(peer.transport, at.host, at.port))
         except Unresolvable as error:
             asked = "; ".join([*questions, str(error)])
-            report.add("resolve", "fail", host, asked, "check the name; the carrier's documents have it")
+            report.add("resolve", "fail", at.host, asked, "check the name; the carrier's documents have it")
             return []
         allowed = [one for one in found if self._reach_of.allows(one.host)]
         if not allowed:
-            report.add("resolve", "fail", host, NOT_PUBLIC, BEYOND)
+            report.add("resolve", "fail", at.host, NOT_PUBLIC, BEYOND)
             return []
         places = ", ".join(format_host_port(one.host, one.port) for one in allowed)
         told = questions if len(allowed) == len(found) else []
-        report.add("resolve", "pass", host, "; ".join([*told, f"so {places}"]))
+        report.add("resolve", "pass", at.host, "; ".join([*told, f"so {places}"]))
         report.addresses = tuple(dict.fromkeys(one.host for one in allowed))
         return allowed[:MAX_ADDRESSES]
 
@@ -297,6 +299,6 @@ def _uri(peer: Peer) -> str:
 
 def _address(peer: Peer) -> str:
     """Who asks: the user at the carrier's host, as registrars know their own."""
-    host, _ = checked_host_port("terminationUri", peer.termination_uri)
+    host = checked_host_port("terminationUri", peer.termination_uri).host
     user = "trunkline" if peer.login is None else peer.login.username.partition("@")[0]
     return f"<sip:{quote(user, safe=UNRESERVED)}@{format_host_port(host, None)}>"

@@ -184,6 +184,8 @@ def _trunk_trouble(trunk: Trunk, number: PhoneNumber) -> str:
         return f"trunk “{trunk.name}” is disabled"
     if trunk.termination_uri is None:
         return f"trunk “{trunk.name}” has no termination URI, so it only takes calls in"
+    if trunk.termination is None:
+        return f"the termination URI of trunk “{trunk.name}” is no host or host:port"
     return ""
 
 

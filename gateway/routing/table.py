@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
+from gateway.routing.host_port import HostPort
 from gateway.routing.network import Location, NetworkMap, around, located, parse_address
 from gateway.routing.number import PLUS, NumberFormat
 from gateway.routing.prefixes import PrefixMap
@@ -202,6 +203,19 @@ class Trunk:
     "Of calls whose number and version say nothing; None: not recorded."
     linked: bool = False
     "Made by linking a number, and removed with it."
+    termination: HostPort | None = field(init=False, repr=False, compare=False)
+    "`termination_uri` taken apart; None: there is none, or it is written wrongly, and no calls go out."
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "termination", _termination(self.termination_uri))
+
+
+def _termination(uri: str | None) -> HostPort | None:
+    """No error: the rules tell people what is wrong, and a row that passed others must not stop the rest."""
+    try:
+        return None if uri is None else HostPort.parse(uri)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from gateway.sip.grammar import format_host_port
 from gateway.sip.settings import Login
 from gateway.sip.target import Target
 from gateway.sip.useragent import UserAgent
-from gateway.store.configuration.rules import checked_host_port
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -20,9 +19,8 @@ def target_of(trunk: Trunk, agent: UserAgent) -> Target:
 
     LocalProtocolError where no listener speaks the trunk's transport.
     """
-    assert trunk.termination_uri is not None, "no route leads to a trunk without one"
-    host, port = checked_host_port("termination_uri", trunk.termination_uri)
-    target = Target(trunk.transport, host, port)
+    assert trunk.termination is not None, "no route leads to a trunk without one"
+    target = Target(trunk.transport, trunk.termination.host, trunk.termination.port)
     return replace(target, listener=agent.listener_for(target).name)
 
 

@@ -6,12 +6,12 @@ These functions look at one value alone; whether names are free and references h
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from gateway.agent.dialects import DIALECTS, SIP, SUBPROTOCOL, WEBSOCKET
 from gateway.agent.placeholders import OF_EVERY_CALL, unknown_placeholders
 from gateway.media.codecs import CODECS
+from gateway.routing.host_port import HostPort
 from gateway.routing.network import parse_network
 from gateway.routing.number import SEPARATORS, parse_e164
 from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMode, VersionState, Workspace
@@ -33,7 +33,6 @@ RESERVED_HEADERS = frozenset({"host", "connection", "upgrade", "content-length",
 "Headers of the WebSocket upgrade itself, and any Sec-WebSocket-…"
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -126,20 +125,18 @@ def _check_outbound_login(trunk: Trunk) -> None:
         raise InvalidInput(given, None, right, whole=True)
 
 
-def checked_host_port(field: str, given: str) -> tuple[str, int | None]:
+def checked_host_port(field: str, given: str) -> HostPort:
     """`host[:port]` taken apart; an IPv6 address stands in brackets."""
     right = "should be host or host:port, such as sip.example.com:5060"
     if given.lower().startswith(("sip:", "sips:")):
         raise InvalidInput(field, given, f"{right}, without sip: before it")
     try:
-        parts = urlsplit(f"//{given}")
-        host, port = parts.hostname or "", parts.port
+        parsed = HostPort.parse(given)
     except ValueError:
         raise InvalidInput(field, given, right) from None
-    clean = parts.netloc == given and "@" not in given and (port is None or 1 <= port <= 65535)
-    if not clean or not (_is_address(host) or _is_name(host)) or len(given) > 255 or not _is_of_sip(given):
+    if not _is_of_sip(given):
         raise InvalidInput(field, given, right)
-    return host, port
+    return parsed
 
 
 def checked_version(version: AgentVersion) -> AgentVersion:
@@ -310,21 +307,9 @@ def _check_range(field: str, given: int, least: int, most: int) -> None:
         raise InvalidInput(field, given, f"should be from {least} to {most} seconds")
 
 
-def _is_name(text: str) -> bool:
-    return all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
-
-
 def _is_of_sip(host_port: str) -> bool:
     """Whether it can stand in a SIP URI: `127.1` is an address to some resolvers, and nothing to RFC 3261."""
     try:
         return isinstance(parse_uri(f"sip:{host_port}"), SipUri)
     except RemoteProtocolError:
         return False
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
