@@ -4,7 +4,7 @@ One audio stream is carried; every other stream of an offer is refused with port
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from gateway.media import comfort_noise
@@ -109,15 +109,6 @@ class Negotiated:
         return None if self.remote_rtcp is None else (self.remote_host, self.remote_port)
 
 
-def offered_family(description: SessionDescription) -> str:
-    """`IP4` or `IP6`: what the first live audio stream speaks, and our address in the answer has to."""
-    for media in description.media:
-        connection = description.connection_of(media)
-        if media.kind == "audio" and media.port and connection is not None:
-            return family_of(connection.host)
-    return "IP4"
-
-
 def make_offer(
     capabilities: Capabilities,
     address: str,
@@ -197,19 +188,6 @@ def apply_answer(
         rtcp_mux=ours.flag("rtcp-mux") and stream.media.flag("rtcp-mux"),
         noise=_has_noise(ours.encodings()) and _has_noise(stream.encodings),
     )
-
-
-def revise(previous: SessionDescription, description: SessionDescription) -> SessionDescription:
-    """Our next description as the successor of our previous one in the same call.
-
-    It keeps the session id; its version is one more if anything differs, else the same (RFC 3264 section 8).
-    """
-    same = replace(description, origin=previous.origin)
-    if same == previous:
-        return previous
-    version = str(int(previous.origin.version) + 1)
-    origin = replace(description.origin, session_id=previous.origin.session_id, version=version)
-    return replace(description, origin=origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from gateway.media.offer_answer import (
     check_host,
     make_answer,
     make_offer,
-    offered_family,
-    revise,
 )
 from gateway.media.session_description import Direction, MalformedSdp, SessionDescription
 
@@ -24,6 +22,4 @@ __all__ = [
     "check_host",
     "make_answer",
     "make_offer",
-    "offered_family",
-    "revise",
 ]

@@ -258,7 +258,7 @@ class Via:
     def has_cookie(self) -> bool:
         """Whether the branch identifies the transaction: it begins with the RFC 3261 cookie and goes on."""
         branch = self.branch
-        return branch is not None and len(branch) > len(MAGIC_COOKIE) and branch.startswith(MAGIC_COOKIE)
+        return branch is not None and len(branch) > len(MAGIC_COOKIE) and _COOKIE(branch) is not None
 
     @property
     def received(self) -> str | None:
@@ -273,6 +273,7 @@ class Via:
 
 MAGIC_COOKIE = "z9hG4bK"
 "Begins every branch that is unique over space and time (RFC 3261 section 8.1.1.7)."
+_COOKIE = re.compile(MAGIC_COOKIE, re.IGNORECASE).match  # tokens: section 7.3.1
 
 _WITHOUT_VALUE = re.compile(r"(;[ \t]*+[A-Za-z]++)[ \t]*+=[ \t]*+(?=;|$)").sub
 
@@ -425,8 +426,3 @@ class MediaType:
 
     def __str__(self) -> str:
         return f"{self.essence}{format_params(self.params)}"
-
-
-def parse_name_addrs(text: str) -> list[NameAddr]:
-    """Parse a comma-separated list of addresses; raises RemoteProtocolError."""
-    return [NameAddr.parse(element) for element in split_outside(text, ",")]

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from gateway.sip.settings import Settings
     from gateway.sip.target import Target
 
-MAGIC_COOKIE = "z9hg4bk"
-"In lower case: parameter values are compared without regard to case (section 7.3.1)."
-
 Key: TypeAlias = tuple[object, ...]
 
 
@@ -118,7 +115,7 @@ def server_key(request: Request, method: str | None = None) -> Key:
     via = request.via
     method = method or ("INVITE" if request.method == "ACK" else request.method)
     branch = (via.branch or "").lower()
-    if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
+    if via.has_cookie:
         return (branch, via.host.lower(), via.port, method)
     # RFC 2543 knows no branch that identifies. The To tag, which the ACK has and the INVITE has not, is
     # left out: all else being equal, it could only tell a request from its own repetition.

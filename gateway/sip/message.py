@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.grammar import is_token, parse_number, set_param, split_lists
-from gateway.sip.headers import CSeq, Headers, MediaType, NameAddr, Via, checked_name, checked_text
+from gateway.sip.headers import CSeq, Headers, MediaType, NameAddr, Via, checked_text
 from gateway.sip.reasons import REASONS
 from gateway.sip.uri import SipUri, Uri, parse_uri
 
@@ -115,10 +115,6 @@ class _Message:
     def accept(self) -> list[MediaType] | None:
         """The bodies that the sender takes; None when it does not say."""
         return self.headers.typed("Accept", _media_types) if "Accept" in self.headers else None
-
-    def name_addrs(self, name: str) -> list[NameAddr]:
-        """The addresses of any other field that holds some, such as P-Asserted-Identity."""
-        return self.headers.typed(checked_name(name), _name_addrs)
 
     def _serialise(self, start_line: str) -> bytes:
         lines = [checked_text(start_line)]

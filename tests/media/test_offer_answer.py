@@ -17,8 +17,6 @@ from gateway.media.sdp import (
     apply_answer,
     make_answer,
     make_offer,
-    offered_family,
-    revise,
 )
 from tests.cost import cost
 
@@ -358,20 +356,6 @@ def test_a_refusal_of_many_streams_stays_short() -> None:
     assert len(str(refusal(describe(streams)))) < 120
 
 
-@pytest.mark.parametrize(
-    ("media", "family"),
-    [
-        (PLAIN, "IP4"),
-        (PLAIN + "c=IN IP6 2001:db8::1\n", "IP6"),
-        ("m=audio 0 RTP/AVP 0\n" + PLAIN + "c=IN IP6 2001:db8::1\n", "IP6"),
-        ("m=video 4000 RTP/AVP 0\nc=IN IP6 2001:db8::1\n", "IP4"),
-    ],
-)
-def test_the_family_of_the_offer_is_known_before_the_answer(media: str, family: str) -> None:
-    """The address that the answer needs is that of the first live audio stream's family."""
-    assert offered_family(describe(media)) == family
-
-
 def test_ipv6_is_answered_with_ipv6() -> None:
     """Both o= and c= of the answer name our IPv6 address, without brackets."""
     described, negotiated = answer(describe(PLAIN, connection="IN IP6 2001:db8::1"), address=OURS_IPV6)
@@ -518,16 +502,6 @@ def test_events_give_way_to_a_codec_under_their_number() -> None:
     """Where a codec has taken the number that events would get, they take the next free one."""
     first, _ = answer(describe("m=audio 4000 RTP/AVP 101\na=rtpmap:101 PCMU/8000\n"))
     assert offer_of_ours(previous=first).media[0].formats == ("101", "8", "96")
-
-
-def test_a_revision_counts_only_changes() -> None:
-    """One session id in a call; the version goes up by one exactly when something differs (section 8)."""
-    first, _ = answer(describe(PLAIN))
-    again, _ = make_answer(describe(PLAIN), BOTH, OURS, PORT, 1, 99)
-    held, _ = make_answer(describe(PLAIN + "a=sendonly\n"), BOTH, OURS, PORT, 1, 99)
-    assert revise(first, again) is first
-    assert revise(first, held).origin == replace(first.origin, version="2")
-    assert revise(first, held).media == held.media
 
 
 payload_types = st.lists(st.integers(0, 127), min_size=1, max_size=10, unique=True)

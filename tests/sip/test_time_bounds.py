@@ -11,7 +11,7 @@ from gateway.sip.digest import Authenticator, Challenge, Credentials, challenges
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.framing import StreamFramer
 from gateway.sip.grammar import MAX_LIST, MAX_PARAMS
-from gateway.sip.headers import CSeq, MediaType, NameAddr, Via, parse_name_addrs
+from gateway.sip.headers import CSeq, MediaType, NameAddr, Via
 from gateway.sip.message import Request, make_response, parse_message, stamp_via, validate_request
 from gateway.sip.uri import parse_uri
 from tests.cost import cost
@@ -88,7 +88,6 @@ VALUE_PARSERS: dict[str, Callable[[str], object]] = {
     "uri": parse_uri,
     "via": Via.parse,
     "name-addr": NameAddr.parse,
-    "name-addr list": parse_name_addrs,
     "cseq": CSeq.parse,
     "media type": MediaType.parse,
     "challenge": Challenge.parse,
