@@ -21,6 +21,7 @@ from gateway.agent.notices import (
 )
 from gateway.agent.protocol import (
     MAX_ERRORS,
+    UNREADABLE,
     AgentEvent,
     Audio,
     CallStart,
@@ -33,6 +34,7 @@ from gateway.agent.protocol import (
     Pause,
     Reply,
     bearer,
+    not_read,
     text_frame,
 )
 from gateway.media.audio import ALAW_8K, L16_8K, L16_16K, L16_24K, L16_48K, ULAW_8K, AudioFormat
@@ -213,8 +215,8 @@ class AsteriskDialect(Dialect):
             return (Malformed(f"a text message of {len(payload)} bytes"),)
         try:
             command = _parsed(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return (Malformed(str(error)[:200]),)
+        except UNREADABLE as error:
+            return not_read(error)
         if len(command.correlation_id) > MAX_ID:
             return (Malformed(f"a correlation_id of {len(command.correlation_id)} characters"),)
         obey = COMMANDS.get(command.command)

@@ -13,11 +13,14 @@ import msgspec
 from gateway.agent.identity import sid
 from gateway.agent.protocol import (
     MAX_MESSAGE,
+    UNREADABLE,
     AgentEvent,
     CallStart,
     Frame,
-    Malformed,
     bearer,
+    not_ours,
+    not_read,
+    not_taken,
     text_frame,
 )
 from gateway.agent.twilio_like import ClearMessage, MarkMessage, MarksComeBack, MediaMessage
@@ -95,16 +98,14 @@ class ExotelDialect(MarksComeBack):
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """HOT: `media`, `mark` and `clear`, with or without this stream's SID; the rest is `Malformed`."""
-        if not text:
-            return (Malformed("a binary message: this dialect is text only"),)
-        if len(payload) > MAX_MESSAGE:
-            return (Malformed(f"a message of {len(payload)} bytes"),)
+        if not text or len(payload) > MAX_MESSAGE:
+            return not_taken(text, payload)
         try:
             message = _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return (Malformed(str(error)[:200]),)
+        except UNREADABLE as error:
+            return not_read(error)
         if message.stream_sid is not None and message.stream_sid != self._stream_sid:
-            return (Malformed(f"stream_sid {message.stream_sid[:40]!r} is not this stream's"),)
+            return not_ours("stream_sid", message.stream_sid)
         return message.events()
 
     def _key(self, digit: str, duration_ms: int) -> dict[str, object]:

@@ -31,6 +31,7 @@ from gateway.agent.protocol import (
     MAX_DIGITS,
     MAX_ERRORS,
     MAX_NAME,
+    UNREADABLE,
     AgentEvent,
     Audio,
     CallStart,
@@ -44,6 +45,7 @@ from gateway.agent.protocol import (
     SendDigits,
     Transfer,
     bearer,
+    not_read,
     text_frame,
 )
 from gateway.media.audio import L16_8K, L16_16K, ULAW_8K, AudioFormat
@@ -130,8 +132,8 @@ class NativeDialect(Dialect):
             return (Malformed(f"a text message of {len(payload)} bytes"),)
         try:
             return (_decoder.decode(payload).event(),)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return (Malformed(str(error)[:200]),)
+        except UNREADABLE as error:
+            return not_read(error)
 
 
 _Single: TypeAlias = (

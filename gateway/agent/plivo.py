@@ -23,6 +23,7 @@ from gateway.agent.protocol import (
     MAX_DIGITS,
     MAX_MESSAGE,
     MAX_NAME,
+    UNREADABLE,
     AgentEvent,
     Audio,
     CallStart,
@@ -32,6 +33,9 @@ from gateway.agent.protocol import (
     Malformed,
     Mark,
     SendDigits,
+    not_ours,
+    not_read,
+    not_taken,
     text_frame,
 )
 from gateway.media.audio import L16_8K, L16_16K, ULAW_8K, AudioFormat
@@ -140,17 +144,15 @@ class PlivoDialect(Dialect):
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """HOT: `playAudio`, `checkpoint`, `clearAudio`, `sendDTMF`; everything else is `Malformed`."""
-        if not text:
-            return (Malformed("a binary message: this dialect is text only"),)
-        if len(payload) > MAX_MESSAGE:
-            return (Malformed(f"a message of {len(payload)} bytes"),)
+        if not text or len(payload) > MAX_MESSAGE:
+            return not_taken(text, payload)
         try:
             message = _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return (Malformed(str(error)[:200]),)
+        except UNREADABLE as error:
+            return not_read(error)
         # Plivo's own SDKs leave it out of `playAudio`.
         if message.stream_id is not None and message.stream_id != self._stream_id:
-            return (Malformed(f"streamId {message.stream_id[:40]!r} is not this stream's"),)
+            return not_ours("streamId", message.stream_id)
         if isinstance(message, _PlayAudio):
             media = message.media
             if media.content_type == self._content_type and media.sample_rate in self._rates:

@@ -46,6 +46,9 @@ DIGITS = frozenset("0123456789*#ABCD")
 MAX_ERRORS = 100
 "How often in a call an agent is told what it did wrong: enough to read, too few to flood it."
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"What decoding an agent's message raises."
+
 Frame: TypeAlias = tuple[bool, bytes]
 "One WebSocket message: whether it is text, and its payload. On a byte stream: bytes, never text."
 
@@ -203,6 +206,22 @@ _compact = json.JSONEncoder(separators=(",", ":")).encode
 def text_frame(message: Mapping[str, object]) -> Frame:
     """A message of JSON, without a space that it can do without."""
     return True, _compact(message).encode()
+
+
+def not_taken(text: bool, payload: bytes) -> Sequence[AgentEvent]:
+    """The answer to a message that is too long, or binary where a dialect is text only."""
+    said = f"a message of {len(payload)} bytes" if text else "a binary message: this dialect is text only"
+    return (Malformed(said),)
+
+
+def not_read(error: Exception) -> Sequence[AgentEvent]:
+    """The answer to a message whose decoding raised one of `UNREADABLE`."""
+    return (Malformed(str(error)[:200]),)
+
+
+def not_ours(field: str, stream: str) -> Sequence[AgentEvent]:
+    """The answer to a message that is of another stream, by the field in which the dialect names it."""
+    return (Malformed(f"{field} {stream[:40]!r} is not this stream's"),)
 
 
 def bearer(secret: str | None) -> list[tuple[str, str]]:

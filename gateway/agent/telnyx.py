@@ -15,11 +15,14 @@ from gateway.agent.notices import Flooding, Misunderstood, Notice
 from gateway.agent.protocol import (
     MAX_ERRORS,
     MAX_MESSAGE,
+    UNREADABLE,
     AgentEvent,
     CallStart,
     Frame,
-    Malformed,
     bearer,
+    not_ours,
+    not_read,
+    not_taken,
     text_frame,
 )
 from gateway.agent.twilio_like import ClearMessage, MarkMessage, MarksComeBack, MediaMessage
@@ -116,16 +119,14 @@ class TelnyxDialect(MarksComeBack):
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """HOT: `media`, `mark` and `clear`, with or without this stream's id; the rest is `Malformed`."""
-        if not text:
-            return (Malformed("a binary message: this dialect is text only"),)
-        if len(payload) > MAX_MESSAGE:
-            return (Malformed(f"a message of {len(payload)} bytes"),)
+        if not text or len(payload) > MAX_MESSAGE:
+            return not_taken(text, payload)
         try:
             message = _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return (Malformed(str(error)[:200]),)
+        except UNREADABLE as error:
+            return not_read(error)
         if message.stream_id is not None and message.stream_id != self._stream_id:
-            return (Malformed(f"stream_id {message.stream_id[:40]!r} is not this stream's"),)
+            return not_ours("stream_id", message.stream_id)
         return message.events()
 
     def _key(self, digit: str, duration_ms: int) -> dict[str, object]:

@@ -15,10 +15,13 @@ import msgspec
 from gateway.agent.identity import sid
 from gateway.agent.protocol import (
     MAX_MESSAGE,
+    UNREADABLE,
     AgentEvent,
     CallStart,
     Frame,
-    Malformed,
+    not_ours,
+    not_read,
+    not_taken,
     text_frame,
 )
 from gateway.agent.twilio_like import ClearMessage, MarkMessage, MarksComeBack, MediaMessage
@@ -113,16 +116,14 @@ class TwilioDialect(MarksComeBack):
 
     def receive(self, text: bool, payload: bytes) -> Sequence[AgentEvent]:
         """`media`, `mark` and `clear` of this stream; everything else is `Malformed`."""
-        if not text:
-            return (Malformed("a binary message: this dialect is text only"),)
-        if len(payload) > MAX_MESSAGE:
-            return (Malformed(f"a message of {len(payload)} bytes"),)
+        if not text or len(payload) > MAX_MESSAGE:
+            return not_taken(text, payload)
         try:
             message = _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return (Malformed(str(error)[:200]),)
+        except UNREADABLE as error:
+            return not_read(error)
         if message.stream_sid != self._stream_sid:
-            return (Malformed(f"streamSid {message.stream_sid[:40]!r} is not this stream's"),)
+            return not_ours("streamSid", message.stream_sid)
         return message.events()
 
     def _key(self, digit: str, duration_ms: int) -> dict[str, object]:
