@@ -19,20 +19,11 @@ def as_written(request: Request, answer: Answer) -> Answer:
     known = list(_known(request))
     if not answer.problems or not known:
         return answer
-    problems = [_renamed(problem, known) for problem in answer.problems]
-    message = answer.message
-    for before, after in zip(answer.problems, problems, strict=True):
-        if isinstance(message, str):
-            message = message.replace(str(before), str(after))
-            if message.startswith(before.field):
-                message = after.field + message.removeprefix(before.field)
-        else:
-            message = [str(after) if each == str(before) else each for each in message]
-    return replace(answer, message=message, problems=problems)
+    return replace(answer, problems=[_renamed(problem, known) for problem in answer.problems])
 
 
 def _renamed(problem: Problem, known: list[str]) -> Problem:
-    if problem.expected == NO_FIELD and problem.field not in known:
+    if problem.is_unknown and problem.field not in known:
         near = get_close_matches(problem.field, known, 1)
         return replace(problem, expected=f"{NO_FIELD}; did you mean {near[0]}?") if near else problem
     name = STORED.get(problem.field, problem.field)

@@ -70,10 +70,15 @@ class Problem:
     "What stood there, None where nothing did."
     expected: str
     "What would be right."
+    form: str = "{field} {expected}"
+    "The problem as a sentence, to be filled in."
+    is_unknown: bool = False
+    "There is no such field."
 
     def __str__(self) -> str:
         """The problem as a sentence."""
-        return f"{self.field} {self.expected}"
+        given = "" if self.given is None else self.given
+        return self.form.format(field=self.field, given=given, expected=self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,8 @@ class Answer:
     """An HTTP answer that refuses."""
 
     status: int
-    message: str | Sequence[str]
+    message: str
+    "Empty: what the problems say."
     reason: str
     "A word for a program, as `reason`."
     decision: Mapping[str, object] | None = None
@@ -92,11 +98,17 @@ class Answer:
     retry_after: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str | list[str]:
+        """The message; a list where there are several problems."""
+        said = list(map(str, self.problems))
+        return self.message or (said if len(said) != 1 else said[0])
+
     def body(self) -> dict[str, object]:
         """What the answer says, in JSON types."""
         said: dict[str, object] = {
             "statusCode": self.status,
-            "message": self.message if isinstance(self.message, str) else list(self.message),
+            "message": self.text,
             "error": HTTPStatus(self.status).phrase,
             "reason": self.reason,
         }
@@ -141,8 +153,7 @@ def unauthorised() -> Declined:
 
 def invalid(*problems: Problem, message: str = "") -> Declined:
     """The request is written wrongly; `message` where the reference has a sentence of its own for it."""
-    said: str | list[str] = message or [str(problem) for problem in problems]
-    return Declined(Answer(400, said if len(said) != 1 else said[0], "invalid_request", problems=problems))
+    return Declined(Answer(400, message, "invalid_request", problems=problems))
 
 
 def not_found(noun: str) -> Declined:
@@ -187,6 +198,11 @@ def _rejected(error: Rejected) -> Answer:
     return Answer(status, error.message, reason, decision, mend, problems, retry_after=later)
 
 
+def problem_of(error: InvalidInput) -> Problem:
+    """What the store's rules do not allow."""
+    return Problem(error.field, error.given or None, error.right, error.form)
+
+
 def _store_answer(error: StoreError) -> Answer:
     match error:
         case Upstream():
@@ -197,11 +213,9 @@ def _store_answer(error: StoreError) -> Answer:
         case NotFound(field=noun):
             return not_found(NOUNS.get(noun, noun.capitalize())).answer
         case Conflict():
-            problem = Problem(error.field, error.given or None, error.right)
-            return Answer(409, str(error), "conflict", problems=[problem])
+            return Answer(409, "", "conflict", problems=[problem_of(error)])
         case InvalidInput():
-            problem = Problem(error.field, error.given or None, error.right)
-            return Answer(400, str(error), "invalid_request", problems=[problem])
+            return Answer(400, "", "invalid_request", problems=[problem_of(error)])
         case Unacceptable():
             return Answer(400, "The database cannot keep these values", "invalid_request")
         case _:
@@ -254,7 +268,7 @@ def _problem(details: Mapping[str, object]) -> Problem:
     name = ".".join(map(str, parts)) if named else str(place)
     words = str(details["msg"]).removeprefix("Value error, ").replace("Input should", "should")
     given = None if kind in ("missing", "json_invalid") else _given(name, details.get("input"))
-    return Problem(name, given, WORDS.get(kind, words))
+    return Problem(name, given, WORDS.get(kind, words), is_unknown=kind == "extra_forbidden")
 
 
 def _given(name: str, value: object) -> object:

@@ -105,7 +105,7 @@ class Conversation:
             if not await self._fall_back():
                 await self._play_out()
                 return await self._last_words(how)
-        return await self._last_words(AgentClosed(clean=False, detail="no runtime answered"))
+        return await self._last_words(AgentClosed(clean=False, what="no runtime answered"))
 
     @property
     def talking(self) -> bool:

@@ -32,6 +32,13 @@ class Item:
     found: str
     mend: str = ""
     "What mends it, as a command; empty where nothing is missing, or only time helps."
+    call_id: str = ""
+    "The call by which it was done; it stands before what was found."
+
+    @property
+    def told(self) -> str:
+        """What was found, with the call."""
+        return f"{self.call_id} {self.found}".lstrip()
 
     def as_dict(self) -> dict[str, object]:
         """In JSON types."""
@@ -39,7 +46,7 @@ class Item:
             "key": self.key,
             "title": self.title,
             "done": self.done,
-            "found": self.found,
+            "found": self.told,
             "mend": self.mend or None,
         }
 
@@ -103,7 +110,7 @@ def judge(facts: Facts) -> list[Item]:
 def lines(items: Sequence[Item]) -> list[str]:
     """For a terminal."""
     return [
-        f"{'✓' if item.done else '✗'} {item.title}: {item.found}" + (f" – {item.mend}" if item.mend else "")
+        f"{'✓' if item.done else '✗'} {item.title}: {item.told}" + (f" – {item.mend}" if item.mend else "")
         for item in items
     ]
 
@@ -191,8 +198,8 @@ def _way_out(facts: Facts) -> Item:
 def _tested(facts: Facts, direction: str, call: CallRow | None) -> Item:
     title = f"Run one {direction} test"
     if call is not None:
-        found = f"{call.id} of {call.created_at:%Y-%m-%d %H:%M} UTC, sound both ways"
-        return Item(f"{direction}_test", title, True, found)
+        found = f"of {call.created_at:%Y-%m-%d %H:%M} UTC, sound both ways"
+        return Item(f"{direction}_test", title, True, found, call_id=call.id)
     mend = (
         f"call {facts.number.e164} and listen"
         if direction == "inbound"

@@ -208,8 +208,8 @@ class RuntimeTrials:
             mend = "look whether it was meant to hang up at once"
             report.add("start", "fail", leg.dialect.name, f"hung up after {took}", mend)
         else:
-            found, _, mend = leg.closed.result().detail.partition("; ")
-            report.add("start", "fail", leg.dialect.name, found, mend)
+            how = leg.closed.result()
+            report.add("start", "fail", leg.dialect.name, how.what, how.look_at)
         for why, count in leg.complaints.most_common(3):
             times = "once" if count == 1 else f"{count} times"
             report.add("messages", "fail", leg.dialect.name, f"made no sense, {times}: {why}", WORDS_OF)

@@ -102,7 +102,7 @@ def choice(form: Form, labels: Labels) -> Choice:
     agent_id = given.removeprefix(LATEST)
     newest = next((label for label in published(labels) if label.agent_id == agent_id), None)
     if newest is None:
-        raise InvalidInput("version", None, "That agent has no published version.")
+        raise InvalidInput("version", None, "That agent has no published version.", whole=True)
     return Choice(direction, newest.id, latest=True)
 
 
@@ -119,5 +119,5 @@ def _shares(form: Form, labels: Labels) -> list[tuple[str, float]]:
             raise InvalidInput("share", given, "should be a number of percent") from None
         found.append((label.id, share))
     if not found:
-        raise InvalidInput("share", None, "Give at least one version a share.")
+        raise InvalidInput("share", None, "Give at least one version a share.", whole=True)
     return found

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.routing.table import Workspace
 from gateway.store.configuration.accounts import WebSession
-from gateway.store.engine.errors import InvalidInput, NotFound
+from gateway.store.engine.errors import InvalidInput, NotFound, Wrong
 from gateway.web.forms import Form
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ FIELD_WORDS = {
 "Fields that the reference names for programs, as people read them."
 
 LOGIN_WORDS = {
-    True: "User name and password are both needed.",
-    False: "User name and password stay empty where the carrier knows our address.",
+    Wrong.LOGIN_INCOMPLETE: "User name and password are both needed.",
+    Wrong.LOGIN_UNWANTED: "User name and password stay empty where the carrier knows our address.",
 }
 
 THEME_COOKIE = "trunkline_theme"
@@ -121,14 +121,13 @@ def post(path: str, act: Act) -> Page:
 
 def complaint(error: InvalidInput) -> str:
     """A refusal as a sentence for the page: the field's name as people read it, and what would be right."""
-    if error.right.startswith("sipTrunkUserName"):
-        return LOGIN_WORDS[error.right.endswith("userpass")]
+    if error.wrong is not None:
+        return LOGIN_WORDS[error.wrong]
+    if error.whole:
+        return error.right
     field_name = FIELD_WORDS.get(error.field, error.field.replace("_", " "))
-    right = error.right
-    if right[:1].isupper():
-        return right
     given = f" “{error.given}”" if error.given else ""
-    return f"{field_name[:1].upper()}{field_name[1:]}{given} {right}."
+    return f"{field_name[:1].upper()}{field_name[1:]}{given} {error.right}."
 
 
 def theme_of(request: Request) -> str:

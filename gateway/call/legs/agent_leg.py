@@ -42,9 +42,17 @@ class AgentClosed:
 
     clean: bool
     "It hung up; otherwise it died."
-    detail: str
+    what: str
+    "What happened."
     flooded: bool = False
     "We have cut it off, since it sent more than we could take without harm to others."
+    look_at: str = ""
+    "What its owner should look at."
+
+    @property
+    def detail(self) -> str:
+        """What happened, and what to look at."""
+        return f"{self.what}; {self.look_at}" if self.look_at else self.what
 
 
 class Speaker(Protocol):
@@ -185,7 +193,7 @@ class AgentLeg(_HotLeg):
 
     def leave(self, detail: str) -> None:
         """The agent is done, though its connection is still there."""
-        self._close(AgentClosed(clean=True, detail=detail))
+        self._close(AgentClosed(clean=True, what=detail))
 
     def figures(self) -> dict[str, object]:
         """What passed, for the record."""
@@ -241,7 +249,7 @@ class AgentLeg(_HotLeg):
             case Recording() | Transfer():
                 self._act(event, speaker)
             case Hangup(reason):
-                self._close(AgentClosed(clean=True, detail=reason or "the agent asked to hang up"))
+                self._close(AgentClosed(clean=True, what=reason or "the agent asked to hang up"))
             case Malformed(why):
                 self.complain(why)
             case Pause(paused):
@@ -277,11 +285,12 @@ class AgentLeg(_HotLeg):
         connection = self._release()
         flooded = connection is not None and connection.flooded
         said = f"{code} {why}".strip()
-        detail = f"the agent closed its connection ({said})" if code else f"connection lost: {why}"
+        what = f"the agent closed its connection ({said})" if code else f"connection lost: {why}"
         advice = closing_advice(code)
-        if advice and not flooded:
-            detail = f"{detail}; {advice}"
-        self._close(AgentClosed(not advice, why if flooded else detail, flooded))
+        if flooded:
+            self._close(AgentClosed(not advice, why, flooded))
+        else:
+            self._close(AgentClosed(not advice, what, look_at=advice))
 
     def _release(self) -> Connection | None:
         connection, self._connection = self._connection, None

@@ -125,7 +125,7 @@ class Numbers:
         async with self.editing.changing(by) as changing:
             await changing.get(Workspace, number.workspace_id)
             if await changing.exists(numbers, numbers.c.e164 == number.e164):
-                raise Conflict("phone_number", number.e164, REGISTERED)
+                raise Conflict("phone_number", number.e164, REGISTERED, whole=True)
             await _check_references(changing, number)
             if not bought:
                 await self.caps.one_more_number(changing, number.workspace_id)

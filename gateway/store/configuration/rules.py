@@ -18,7 +18,7 @@ from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMod
 from gateway.routing.typed import cleaned, perhaps_meant, strange_in
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.uri import SipUri, parse_uri
-from gateway.store.engine.errors import InvalidInput
+from gateway.store.engine.errors import InvalidInput, Wrong
 
 TRANSPORTS = ("UDP", "TCP", "TLS")
 UNCHOSEN_AUDIO = "ulaw_8k"
@@ -116,13 +116,13 @@ def _check_outbound_login(trunk: Trunk) -> None:
     if trunk.auth_mode is TrunkAuthMode.USERPASS and not complete:
         missing = "outbound_password" if trunk.outbound_username else "outbound_username"
         right = "sipTrunkUserName and sipTrunkPassword are required when authMode=userpass"
-        raise InvalidInput(missing, None, right, whole=True)
+        raise InvalidInput(missing, None, right, whole=True, wrong=Wrong.LOGIN_INCOMPLETE)
     if trunk.outbound_username is not None:
         _check_text("outbound_username", trunk.outbound_username, 0)
     if trunk.auth_mode is TrunkAuthMode.IP and (trunk.outbound_username or trunk.outbound_password):
         given = "outbound_username" if trunk.outbound_username else "outbound_password"
         right = "sipTrunkUserName and sipTrunkPassword are not allowed when authMode=ip"
-        raise InvalidInput(given, None, right, whole=True)
+        raise InvalidInput(given, None, right, whole=True, wrong=Wrong.LOGIN_UNWANTED)
 
 
 def checked_host_port(field: str, given: str) -> HostPort:

@@ -1,6 +1,5 @@
 """One phone number: what it lacks before production, who answers it, who dials by it, what happened to it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -35,9 +34,6 @@ DIRECTIONS = ("inbound", "outbound")
 MOST_SHARED = 40
 "Versions that the form of a split lists; the newest of each agent come first."
 
-
-CALL_ID = re.compile(r"call_[0-9a-z]+")
-"What a step begins with that was done by a call."
 
 MENDS = {
     "readiness": ("/telephony#kyc", "See KYC"),
@@ -104,10 +100,9 @@ def _steps(number: PhoneNumber, items: Sequence[Item]) -> list[Step]:
         if item.key == "active":
             steps.append(_active(number, item))
             continue
-        test = CALL_ID.match(item.found)
-        if test is not None:
-            told = replace(item, found=f"A call {item.found.removeprefix(test[0]).strip()}.")
-            steps.append(Step(told, (f"/calls/{test[0]}", "See the call")))
+        if item.call_id:
+            told = replace(item, found=f"A call {item.found}.")
+            steps.append(Step(told, (f"/calls/{item.call_id}", "See the call")))
             continue
         path, label = MENDS.get(item.key, ("", ""))
         if item.key == "trunk" and not number.sip_trunk_enabled:

@@ -96,7 +96,7 @@ async def place(visit: Visit) -> Response:
 
 async def _request(visit: Visit, given: dict[str, str]) -> CallRequest:
     if not given["from"]:
-        raise InvalidInput("from", None, "Choose a number to call from.")
+        raise InvalidInput("from", None, "Choose a number to call from.", whole=True)
     number = await visit.site.parts.store.configuration.numbers.get(given["from"])
     visit.own("number", number.id, number.workspace_id)
     route = OutboundRequest(

@@ -19,7 +19,7 @@ async def sound(visit: Visit) -> Response:
         return await served(visit.site.parts.keeping, row, visit.request.headers.get("range"))
     except Declined as declined:
         answer = declined.answer
-        raise HTTPException(answer.status, str(answer.message), dict(answer.headers)) from None
+        raise HTTPException(answer.status, str(answer.text), dict(answer.headers)) from None
 
 
 async def delete(visit: Visit) -> Response:
