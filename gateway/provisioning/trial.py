@@ -15,13 +15,13 @@ No call is placed, so nothing rings and nothing costs.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from gateway.net.dns import Resolver, Unresolvable
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.sip import SipEndpoint
+from gateway.routing.decision import Check, Outcome
 from gateway.routing.table import Trunk, TrunkAuthMode
 from gateway.sip.errors import LocalProtocolError
 from gateway.sip.events import OptionsAnswered
@@ -31,15 +31,12 @@ from gateway.sip.target import Target
 from gateway.store.configuration.rules import checked_host_port
 from gateway.store.engine.errors import InvalidInput
 
-Outcome = Literal["pass", "fail", "note"]
-
 MAX_ADDRESSES = 3
 "Addresses of a carrier that are tried."
 
 MAX_AT_ONCE = 4
 "Tests under way on one gateway: each sends packets to where a person says."
 
-MARKS = {"pass": "✓", "fail": "✗", "note": "·"}
 UNRESERVED = "-_.!~*'()&=+$,;?/"
 "What may stand unescaped in the user part of a SIP URI beside letters and digits (RFC 3261 section 25.1)."
 
@@ -64,28 +61,11 @@ class Peer:
     login: Login | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step, and what came of it."""
-
-    name: str
-    outcome: Outcome
-    looked_at: str
-    found: str
-    mend: str = ""
-    "What to do, where something is to be done."
-
-    def __str__(self) -> str:
-        """The step on one line."""
-        mend = f" – {self.mend}" if self.mend else ""
-        return f"{MARKS[self.outcome]} {self.name}: {self.looked_at} → {self.found}{mend}"
-
-
 @dataclass(slots=True)
 class Report:
     """What a test found."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Check] = field(default_factory=list)
     well: str = "the carrier answers"
     "What it comes to where nothing fails."
     addresses: tuple[str, ...] = ()
@@ -119,21 +99,12 @@ class Report:
             "passed": self.passed,
             "proven": self.proven,
             "summary": self.summary,
-            "steps": [
-                {
-                    "name": step.name,
-                    "outcome": step.outcome,
-                    "looked_at": step.looked_at,
-                    "found": step.found,
-                    "mend": step.mend or None,
-                }
-                for step in self.steps
-            ],
+            "steps": [{**step.as_dict(), "mend": step.mend or None} for step in self.steps],
         }
 
     def add(self, name: str, outcome: Outcome, looked_at: str, found: str, mend: str = "") -> None:
         """One more step."""
-        self.steps.append(Step(name, outcome, looked_at, found, mend))
+        self.steps.append(Check(name, looked_at, found, outcome, mend))
 
 
 class Trials:

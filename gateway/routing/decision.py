@@ -163,7 +163,7 @@ _GROUPS = {reason: group for group, reasons in _MEMBERS.items() for reason in re
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a decision looked at."""
+    """One thing that a decision, or a test of a connection, looked at."""
 
     name: str
     "What the check is about, for a person: `source address`, `rental`, `destination country`."
@@ -172,10 +172,17 @@ class Check:
     found: str
     "What that turned out to be."
     outcome: Outcome = "pass"
+    mend: str = ""
+    "What to do about it; empty where nothing needs doing, or the decision's reason says what."
 
     def __str__(self) -> str:
         """The check on one line, as `gateway explain` prints it."""
-        return f"{_MARKS[self.outcome]} {self.name}: {self.looked_at} → {self.found}"
+        mend = f" – {self.mend}" if self.mend else ""
+        return f"{_MARKS[self.outcome]} {self.name}: {self.looked_at} → {self.found}{mend}"
+
+    def as_dict(self) -> dict[str, str]:
+        """The check in JSON types, without what to do about it."""
+        return {"name": self.name, "looked_at": self.looked_at, "found": self.found, "outcome": self.outcome}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +208,7 @@ class Decision:
             "allowed": self.allowed,
             "reason": None if self.reason is None else self.reason.value,
             "summary": self.summary,
-            "checks": [
-                {"name": c.name, "looked_at": c.looked_at, "found": c.found, "outcome": c.outcome}
-                for c in self.checks
-            ],
+            "checks": [check.as_dict() for check in self.checks],
             "near_misses": list(self.near_misses),
         }
 
