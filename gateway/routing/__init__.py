@@ -8,6 +8,7 @@ destination.py  Where an outbound call may go: the rules, in their order, for si
                 transfers alike
 groups.py       The network groups that a workspace can enable: all that are known, and how the workspace
                 has them
+host_port.py    Where calls go out to, as people write it: `host[:port]`
 importer.py     Countries, special ranges, network groups and rates from CSV; every error names its line and
                 column
 inbound.py      Who may call in, and which agent version answers: source, then credentials, then number

@@ -51,7 +51,7 @@ def test_rejection_says_why() -> None:
 def test_each_error_has_its_answer(error: Exception, status: int, message: str) -> None:
     """Errors of the layers below get their status; what a stranger should not read is not said."""
     answer = answer_to(error)
-    assert (answer.status, answer.message) == (status, message)
+    assert (answer.status, answer.text) == (status, message)
 
 
 def test_retry_after_is_whole_seconds_and_never_now() -> None:
