@@ -4,8 +4,10 @@ import asyncio
 import base64
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +22,16 @@ from gateway.demo import sample_agent
 from gateway.media.audio import L16_8K, ULAW_8K, converter, wav_bytes
 from gateway.phones.speech import speech
 from gateway.routing.table import AgentVersion, Dialect
+from tests.mosquitto import free_tcp_port
 
 HASTE = Pace(greeting=0.5, speech=0.4, answer=0.5, interruption=0.6, quiet=1.5, moment=0.15)
 PATIENT = Pace(greeting=4, speech=0.6, answer=3, interruption=2, quiet=3, moment=0.3)
 "For agents that do answer, on however busy a machine."
+
+SPOKEN = [("native", "l16_16k"), *((each, "") for each in ("twilio", "plivo", "telnyx", "exotel"))]
+SPOKEN += [("asterisk", "l16_24k")]
+"The dialects of the sample agent, with a format each."
+ECHO_AGENT = Path(__file__).parents[1] / "examples" / "echo_agent.py"
 
 Talk = Callable[[ServerConnection], Awaitable[None]]
 
@@ -71,30 +79,93 @@ async def stream_of(connection: ServerConnection) -> str:
     return str(json.loads(await connection.recv())["streamSid"])
 
 
-@pytest.mark.parametrize(
-    ("dialect", "audio"),
-    [
-        ("native", "l16_16k"),
-        ("plivo", ""),
-        ("asterisk", "l16_24k"),
-    ],
-)
-async def test_good_agent_passes(dialect: str, audio: str) -> None:
-    """The sample agent greets, falls silent, answers, beeps and hangs up: nothing is wrong."""
+async def test_sample_agent_passes_in_every_dialect() -> None:
+    """It greets, falls silent, answers, beeps and hangs up: nothing is wrong, whatever it speaks."""
     async with await sample_agent.start(port=0) as server:
-        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/{dialect}"
-        findings = await findings_of(url, dialect, audio, PATIENT)
+        place = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        all_of_them = await asyncio.gather(
+            *(findings_of(f"{place}/{dialect}", dialect, audio, PATIENT) for dialect, audio in SPOKEN)
+        )
+    for spoken, findings in zip(SPOKEN, all_of_them, strict=True):
+        assert worst(findings) == "ok", (spoken, findings)
+        assert [finding.what for finding in findings] == [
+            "connection",
+            "greeting",
+            "interruption",
+            "answer",
+            "digits",
+            "hang-up",
+            "audio",
+            "marks",
+        ], spoken
+
+
+async def test_echo_agent_passes() -> None:
+    """The one that people copy: what it does at # is no warning."""
+    port = free_tcp_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ECHO_AGENT), str(port), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await listens(port)
+        findings = await findings_of(f"ws://127.0.0.1:{port}/", "native", "", PATIENT)
+    finally:
+        process.terminate()
+        await process.wait()
     assert worst(findings) == "ok", findings
-    assert [finding.what for finding in findings] == [
-        "connection",
-        "greeting",
-        "interruption",
-        "answer",
-        "digits",
-        "hang-up",
-        "audio",
-        "marks",
-    ]
+    assert "# were pressed, and it hung up: the caller pressed #" in told(findings, "digits", "ok")
+
+
+async def listens(port: int) -> None:
+    """Wait until somebody takes connections there."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            return
+
+
+@pytest.mark.parametrize("dialect", ["native", "twilio"])
+async def test_marks_that_wait_at_hang_up_are_told(dialect: str) -> None:
+    """Each once, in order, before the goodbye; as in a call, the native dialect says that they were not reached."""
+    said: list[dict[str, Any]] = []
+
+    async def lecture(connection: ServerConnection) -> None:
+        native = dialect == "native"
+        stream = "" if native else await stream_of(connection)
+
+        def mark(name: str) -> str:
+            if native:
+                return json.dumps({"type": "mark", "name": name})
+            return twilio("mark", stream, mark={"name": name})
+
+        def sound(seconds: float) -> bytes | str:
+            return speech(seconds) if native else twilio("media", stream, **media(speech(seconds)))
+
+        await connection.send(sound(0.1))
+        await connection.send(mark("heard"))
+        await connection.send(sound(20))
+        await connection.send(mark("one"))
+        await connection.send(mark("two"))
+        async for message in connection:
+            if isinstance(message, str):
+                said.append(json.loads(message))
+
+    async with agent(lecture) as url:
+        findings = await findings_of(url, dialect, "ulaw_8k" if dialect == "native" else "")
+    assert told(findings, "marks", "ok") == "3 asked for, 1 told, 2 not reached when the caller hung up"
+    if dialect == "native":
+        marks = [(each["name"], each["played"]) for each in said if each["type"] == "mark"]
+        assert marks == [("heard", True), ("one", False), ("two", False)]
+        assert said[-1]["type"] == "stop"
+    else:
+        names = [each["mark"]["name"] for each in said if each["event"] == "mark"]
+        assert names == ["heard", "one", "two"]
+        assert said[-1]["event"] == "stop"
 
 
 async def test_nothing_listens() -> None:

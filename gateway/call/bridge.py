@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.agent.notices import (
-    Abandoned,
     Cleared,
     Dropped,
     MarkPassed,
@@ -18,7 +17,7 @@ from gateway.agent.notices import (
     RecordingIs,
 )
 from gateway.agent.protocol import Transfer
-from gateway.call.legs.agent_leg import AgentLeg, AgentUser
+from gateway.call.legs.agent_leg import AgentLeg, AgentUser, abandon
 from gateway.call.legs.phone import Media, Sink
 from gateway.call.legs.phone_media import drop
 from gateway.media.audio import AudioFormat, Converter, converter, in_whole_samples
@@ -251,11 +250,9 @@ class Bridge(_HotBridge):
 
     def abandon(self) -> None:
         """The phone is gone: tell the agent of each mark that was not reached, and of what nobody heard."""
-        unheard_ms = self.playout.queued_ms
-        names = self.playout.clear()
-        while self._left():
-            pass
-        self.notice(Abandoned(names, unheard_ms))
+        if self._agent is not None:
+            abandon(self.playout, self._agent)
+        self._drained.set()
 
     def close(self) -> None:
         """Tell nobody anything any more; what was played can still be asked for."""

@@ -135,9 +135,9 @@ class Line:
         self._leg.notice(Cleared(names, dropped_ms))
 
     def abandon(self) -> None:
-        """The caller is gone: each mark that was not reached is told as a call tells it, where one does."""
-        self._tell_marks()
-        self.unreached = abandon(self.playout, self._leg)
+        """The caller is gone: the agent is told of its marks as in a call."""
+        played, self.unreached = abandon(self.playout, self._leg)
+        self.marks_told += played
 
     def pause(self, paused: bool) -> None:
         """Keep what is queued, or go on."""

@@ -122,12 +122,18 @@ def mistakes_told() -> Iterator[None]:
 def as_written(error: InvalidInput) -> str:
     """The sentence, with the option or argument that it is about called as it was written."""
     for parameter in parameters.get():
-        if error.field in (parameter.name, parameter.name.rstrip("_"), parameter.name.removesuffix("_id")):
-            is_option = parameter.param_type_name == "option"
-            return error.of_argument(
-                parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
-            )
+        is_option = parameter.param_type_name == "option"
+        written = parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
+        if _plain(error.field) in {_plain(parameter.name), _plain(parameter.name.removesuffix("_id"))} | {
+            _plain(word) for word in written.split("/")
+        }:
+            return error.of_argument(written.rstrip("…."))
     return str(error)
+
+
+def _plain(name: str) -> str:
+    """A field's, parameter's or argument's name as they can be compared: `countryISO`, `COUNTRY…`, `--country`."""
+    return "".join(filter(str.isalnum, name)).lower().removesuffix("iso")
 
 
 def fail(message: str, status: int) -> NoReturn:

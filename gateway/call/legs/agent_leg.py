@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.agent.notices import Abandoned, Flooding, Misunderstood, Notice
+from gateway.agent.notices import Abandoned, Flooding, MarkPlayed, Misunderstood, Notice
 from gateway.agent.protocol import (
     AgentEvent,
     Audio,
@@ -303,9 +303,17 @@ class AgentLeg(_HotLeg):
             self.closed.set_result(how)
 
 
-def abandon(playout: Playout, agent: AgentLeg) -> int:
-    """Tell an agent whose caller is gone of the marks that were not reached; how many those were."""
-    unheard_ms = playout.queued_ms
-    names = playout.clear()
-    agent.notice(Abandoned(names, unheard_ms))
-    return len(names)
+def abandon(playout: Playout, agent: AgentLeg) -> tuple[int, int]:
+    """Tell an agent whose caller is gone what became of its marks, in their order.
+
+    Those whose audio has left were played; those in what nobody will hear were not reached. Returns how many
+    there were of each.
+    """
+    unheard_ms, played = playout.queued_ms, 0
+    unreached = playout.clear()
+    while names := playout.played():
+        played += len(names)
+        for name in names:
+            agent.notice(MarkPlayed(name))
+    agent.notice(Abandoned(unreached, unheard_ms))
+    return played, len(unreached)
