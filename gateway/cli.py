@@ -114,12 +114,15 @@ def demo(
 
 def sample_agent(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8765,
 ) -> None:
     """Run the sample agent: it greets the caller and says back what it hears, in both dialects."""
-    from gateway.demo.sample_agent import run
+    with mistakes_told():
+        from gateway.demo.sample_agent import run
 
-    run(host, port)
+        run(host, port)
 
 
 def migrate(config: ConfigOption = None) -> None:

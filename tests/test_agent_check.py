@@ -131,7 +131,7 @@ async def listens(port: int) -> None:
 
 @pytest.mark.parametrize("dialect", ["native", "twilio"])
 async def test_marks_that_wait_at_hang_up_are_told(dialect: str) -> None:
-    """Each once, in order, before the goodbye; as in a call, the native dialect says that they were not reached."""
+    """As in a call: each once, in order, before the goodbye, and native says which were not reached."""
     said: list[dict[str, Any]] = []
 
     async def lecture(connection: ServerConnection) -> None:
@@ -151,9 +151,7 @@ async def test_marks_that_wait_at_hang_up_are_told(dialect: str) -> None:
         await connection.send(sound(20))
         await connection.send(mark("one"))
         await connection.send(mark("two"))
-        async for message in connection:
-            if isinstance(message, str):
-                said.append(json.loads(message))
+        said.extend([json.loads(each) async for each in connection if isinstance(each, str)])
 
     async with agent(lecture) as url:
         findings = await findings_of(url, dialect, "ulaw_8k" if dialect == "native" else "")

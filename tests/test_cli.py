@@ -244,7 +244,7 @@ def test_version_is_told(gateway: Gateway) -> None:
         ),
         (["trunks", "show", "Lopback"], "TRUNK Lopback: there is no such trunk; did you mean Loopback?"),
         (["trunks", "remove", "Loopback", "-y"], f"is used by {FRONT_DESK}"),
-        (["numbers", "add", "02079460018"], "phone_number = 02079460018: should be a possible international"),
+        (["numbers", "add", "02079460018"], "NUMBER 02079460018: should be a possible international"),
         (["numbers", "add", FRONT_DESK], "Phone number already registered"),
         (["numbers", "remove", FRONT_DESK, "-y"], "is the workspace's default number"),
         (["numbers", "remove", "+442079460018"], "--yes: should be given where nobody can be asked"),
@@ -270,7 +270,7 @@ def test_version_is_told(gateway: Gateway) -> None:
         (["calls", "list", "--since", "x"], "--since x: should be a day or time"),
         (["calls", "show", "call_x"], "CALL call_x: there is no such call"),
         (["explain", "--to", FRONT_DESK], "--source: should be given, or --trunk, but not both"),
-        (["explain", "--to", FRONT_DESK, "--source", "x"], "--source = x: should be an IP address"),
+        (["explain", "--to", FRONT_DESK, "--source", "x"], "--source x: should be an IP address"),
         (
             ["numbers", "list", "--config", "/none.toml"],
             "/none.toml: cannot be read: No such file or directory",
@@ -507,14 +507,14 @@ def test_check_dials_agents_when_asked(gateway: Gateway) -> None:
 
 
 def test_check_looks_at_every_agent(gateway: Gateway) -> None:
-    """A name that does not resolve, speech in clear over the internet, a sound that is not there."""
+    """A name that does not resolve, speech in clear over the internet, no sound there, no secret."""
     answer(gateway("agents", "add", "A", "runtime_url=wss://no-such-host.invalid/", "--publish"))
     answer(
         gateway("agents", "add", "B", "runtime_url=ws://8.8.8.8/", "fallback_wav=/no/such.wav", "--publish")
     )
     found = findings(gateway("check"))
     assert found["agent A/1"][0][0] == "fail"
-    assert [level for level, _ in found["agent B/1"]] == ["warn", "fail"]
+    assert [level for level, _ in found["agent B/1"]] == ["warn", "fail", "warn"]
 
 
 def test_check_finds_a_wrong_key(gateway: Gateway, environ: dict[str, str]) -> None:

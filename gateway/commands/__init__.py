@@ -21,9 +21,11 @@ check_folders.py     Whether the gateway can write where it has to: its data, re
 check_mqtt.py        Whether the MQTT broker is there, and lets this gateway in
 check_recordings.py  Whether calls that are to be recorded will be, and for how long: announcements, room,
                      retention
+check_secrets.py     Secrets that are missing: of runtimes, and of the broker
 check_sockets.py     Whether the gateway can have its addresses and ports, and whether peers can reach what
                      it advertises
 check_store.py       The database, and whether what is configured in it can take calls
+check_times.py       Times of the configuration that contradict each other: each may be right by itself
 check_tls.py         Certificates: readable, fitting their key, in force, and for the name that is
                      advertised
 check_trunks.py      Trunks of one source: which of them a call comes by, the number that is called decides

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.store.configuration.accounts import Account
 
 app = noun("Who may log in to the dashboard.")
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="E-mail address or name, or an id.")]
+NameArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="E-mail address or name, or an id.")]
 PasswordOption = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input; else it is asked.")
 ]

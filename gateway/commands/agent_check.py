@@ -43,7 +43,20 @@ def agent_check(
         from gateway.routing.table import Dialect
 
         version = version_of(given)
+        if ca:
+            _check_authorities(ca)
         if version.dialect is Dialect.SIP:
             raise InvalidInput("dialect", dialect, "is a telephone: call it with a number, this has no SIP")
         settings = AgentsSettings.model_validate({"connect_attempts": 1, **({"ca": ca} if ca else {})})
         tell_findings(asyncio.run(Trial(version, settings=settings).run()), Output(as_json=as_json))
+
+
+def _check_authorities(ca: str) -> None:
+    from pathlib import Path
+
+    from gateway.net.tls import BadCertificate, client_context
+
+    try:
+        client_context(Path(ca))
+    except BadCertificate as error:
+        raise InvalidInput("--ca", None, str(error)) from None

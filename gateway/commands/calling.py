@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from gateway.commands.asking import address_of, credentials_of, events_from
-from gateway.commands.output import BAD_INPUT, FAILED, escaped, fail
+from gateway.commands.output import BAD_INPUT, FAILED, INTERRUPTED, escaped, fail
 from gateway.config.loading import Config
 from gateway.events.bus import Sink
 from gateway.events.recall import ENDING
@@ -23,8 +23,6 @@ STATUSES = {"completed": 0, "cancelled": NOT_ANSWERED, "did_not_pick": NOT_ANSWE
     "no_answer": NOT_ANSWERED,
 }
 "What the command exits with, by the call's status; 1 for any other."
-INTERRUPTED = 130
-"Interrupted a second time, before the call had ended."
 ASKED_WRONGLY = {400, 404, 409, 413}
 "HTTP statuses that mean a wrong argument, not a rule."
 PAGE = 100

@@ -1,6 +1,6 @@
 """Whether calls that are to be recorded will be, and for how long: announcements, room, retention."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.commands.finding import Finding, bad, ok, warn
@@ -30,7 +30,8 @@ async def check_recordings(there: Configuration, config: Config) -> AsyncIterato
     modes = [one.recording for group in (numbers, trunks, versions.values()) for one in group]
     if set(modes) - {None, RecordingMode.OFF}:
         yield _room(config)
-        yield _retention(config, await there.workspaces.list_all())
+        for finding in _retention(config, await there.workspaces.list_all()):
+            yield finding
 
 
 def _announcement(label: str, of: PhoneNumber | AgentVersion, sounds: Sounds) -> list[Finding]:
@@ -57,12 +58,15 @@ def _room(config: Config) -> Finding:
     return ok("recordings", f"{folder}, {free} MB free")
 
 
-def _retention(config: Config, workspaces: Sequence[Workspace]) -> Finding:
-    days = config.recordings.keep_days
+def _retention(config: Config, workspaces: Sequence[Workspace]) -> Iterator[Finding]:
+    days, calls = config.recordings.keep_days, config.store.keep_calls_days
     rules = [f"deleted after {days} days" if days else "kept for ever"]
     rules += [
         f"{one.name}'s after {one.recording_keep_days}"
         for one in workspaces
         if one.recording_keep_days is not None
     ]
-    return ok("recordings", "; ".join(rules))
+    yield ok("recordings", "; ".join(rules))
+    if calls and not 0 < days <= calls:
+        found = f"a recording goes with its call's record, and these go after {calls} days: before recordings"
+        yield warn("recordings", found, "raise [store] keep_calls_days, or lower [recordings] keep_days")

@@ -13,6 +13,7 @@ from gateway.app.listening import reach
 from gateway.call.recording.sounds import NoSound, Sounds
 from gateway.commands.check_drafts import check_drafts
 from gateway.commands.check_recordings import check_recordings
+from gateway.commands.check_secrets import check_secret
 from gateway.commands.check_trunks import shared_sources
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config.loading import Config
@@ -20,7 +21,7 @@ from gateway.media.audio import ULAW_8K
 from gateway.net.tls import BadCertificate, client_context
 from gateway.routing.table import AgentVersion, NumberStatus, RentalStatus, Trunk
 from gateway.store.configuration.nouns import Configuration
-from gateway.store.engine.database import HEAD, Database
+from gateway.store.engine.database import HEAD, Database, migrations_after
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.tenure import BEAT_SECONDS, Holder, NameFile, row_of
 from gateway.store.sql import open_store
@@ -105,7 +106,8 @@ async def _check_database(config: Config) -> tuple[Finding, bool]:
     if version is not None and version > HEAD:
         newer = f"{place} is at migration {version}; this program knows {HEAD}, and will not start"
         return bad("database", newer, "install the version that migrated it, or bring back a backup"), False
-    found = f"{place} is at migration {version or 'none'}, {HEAD} is current"
+    to_come = ", ".join(migrations_after(version))
+    found = f"{place} is at migration {version or 'none'}, {HEAD} is current: {to_come} will run"
     return warn("database", found, "nothing: the next start migrates it; or gateway migrate"), False
 
 
@@ -182,6 +184,8 @@ async def _check_version(
         except NoSound as error:
             found = f"{version.fallback_wav}: {error.reason}"
             yield bad(label, found, "put the file there, or make a version without it")
+    for finding in check_secret(label, version):
+        yield finding
 
 
 SECURE = {"ws": "wss", "tcp": "tls"}

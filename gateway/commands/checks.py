@@ -8,8 +8,10 @@ from pathlib import Path
 
 from gateway.commands.check_folders import check_folders
 from gateway.commands.check_mqtt import check_mqtt
+from gateway.commands.check_secrets import check_login
 from gateway.commands.check_sockets import check_sockets
 from gateway.commands.check_store import check_store
+from gateway.commands.check_times import check_times
 from gateway.commands.check_tls import check_certificates
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config.loading import Config, ConfigError, read_config
@@ -32,6 +34,8 @@ async def gather(path: Path | None, environ: Mapping[str, str], *, connect: bool
     findings += check_sockets(config)
     findings += check_certificates(config)
     findings += _check_trust(config)
+    findings += check_times(config)
+    findings += check_login(config)
     findings += check_folders(config)
     findings += [finding async for finding in check_mqtt(config)]
     findings += [finding async for finding in check_store(config, connect=connect)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gateway.commands.output import parameters
+from gateway.commands.output import INTERRUPTED, parameters
 
 if TYPE_CHECKING:
     from gateway.store.configuration.fields import Field
@@ -57,10 +57,18 @@ class Words(TyperGroup):
         """Run the command; a value that cannot be read is quoted beside what would be right."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except typer.Abort as error:
+            # What asks a question makes one thing of an interrupt and of an end of input.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                typer.echo(err=True)
+                raise typer.Exit(INTERRUPTED) from None
+            raise
         except typer.BadParameter as error:
             if isinstance(error.__cause__, ValueError) and hasattr(error.__cause__, "errors"):
                 given = f"{error.__cause__.errors()[0]['input']}: "
-                error.message = given + error.message.removeprefix(given)
+                error.message = given + error.message.removeprefix(given).removeprefix("Value error, ")
             raise
 
     def about(self, ctx: Any, name: str) -> str:
@@ -146,7 +154,17 @@ def loaded(name: str, entry: Entry) -> Any:
         app.command(name)(found)
     command = typer.main.get_command(app)
     command.name = name
+    _capitalise(command)
     return command
+
+
+def _capitalise(command: Any) -> None:
+    """Have every argument that has no name of its own written as the others are, in usage and in mistakes."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument" and parameter.metavar is None:
+            parameter.metavar = parameter.name.rstrip("_").upper()
+    for each in getattr(command, "commands", {}).values():
+        _capitalise(each)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from gateway.commands.assignments import AssignmentsArgument, assigned
 from gateway.commands.noun import NUMBER, noun
 from gateway.commands.output import Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run, shown
+from gateway.store.engine.errors import NotFound
 from gateway.store.engine.ids import new_id
 
 if TYPE_CHECKING:
-    from gateway.routing.table import PhoneNumber
+    from gateway.routing.table import AgentVersion, PhoneNumber
 
 app = noun("The phone numbers, and which agent version answers each.")
 NumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="In any writing, or an id.")]
@@ -133,7 +134,7 @@ def add(
         given |= await _trunk_field(session, trunk, owner.id)
         for direction, version in (("inbound", inbound), ("outbound", outbound)):
             if version is not None:
-                found = await session.configuration.agents.find_version(version, owner.id)
+                found = await _version(session, f"--{direction}", version, owner.id)
                 given[f"{direction}_version_id"] = found.id
         added = PhoneNumber(new_id("phn"), owner.id, number, **given)
         await _say(session, await session.configuration.numbers.add(added, session.by), "is there")
@@ -210,16 +211,24 @@ def assign(
 
 
 async def _assign(session: Session, number: "PhoneNumber", direction: Direction, given: str) -> "PhoneNumber":
-    agents, numbers, within = session.configuration.agents, session.configuration.numbers, number.workspace_id
+    numbers, within = session.configuration.numbers, number.workspace_id
     shares = [SHARE.fullmatch(part.strip()) for part in given.split(",")]
     if all(shares):
-        split = [(await agents.find_version(one[1], within), float(one[2])) for one in shares if one]
+        split = [(await _version(session, "VERSION", one[1], within), float(one[2])) for one in shares if one]
         pairs = [(version.id, share) for version, share in split]
         return await numbers.split(number.id, direction.value, pairs, session.by)
     name = given.removesuffix("/latest")
-    version = await agents.find_version(name, within)
+    version = await _version(session, "VERSION", name, within)
     latest = name != given
     return await numbers.assign(number.id, direction.value, version.id, session.by, latest=latest)
+
+
+async def _version(session: Session, argument: str, given: str, within: str) -> "AgentVersion":
+    """The version that somebody means; a mistake is one of the argument that it stood in."""
+    try:
+        return await session.configuration.agents.find_version(given, within)
+    except NotFound as error:
+        raise NotFound(argument, error.given, error.right) from None
 
 
 @app.command()

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 FAILED = 1
+INTERRUPTED = 130
+"128 and the number of SIGINT, as shells have it."
 MOST_COLUMNS = 10_000
 "Wider than any table."
+
+CALLED = {"phonenumber": "number", "runtimeurl": "url", "sources": "source"}
+"What the store's fields are called where they are an argument or option of their own."
 
 Row = Mapping[str, object]
 
@@ -117,6 +122,11 @@ def mistakes_told() -> Iterator[None]:
         fail(as_written(error), BAD_INPUT)
     except StoreError as error:
         fail(str(error), FAILED)
+    except BrokenPipeError:
+        raise  # who reads no further needs no word
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error or type(error).__name__}", FAILED)
 
 
 def as_written(error: InvalidInput) -> str:
@@ -124,15 +134,16 @@ def as_written(error: InvalidInput) -> str:
     for parameter in parameters.get():
         is_option = parameter.param_type_name == "option"
         written = parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
-        if _plain(error.field) in {_plain(parameter.name), _plain(parameter.name.removesuffix("_id"))} | {
-            _plain(word) for word in written.split("/")
-        }:
+        if CALLED.get(_plain(error.field), _plain(error.field)) in {
+            _plain(parameter.name),
+            _plain(parameter.name.removesuffix("_id")),
+        } | {_plain(word) for word in written.split("/")}:
             return error.of_argument(written.rstrip("…."))
     return str(error)
 
 
 def _plain(name: str) -> str:
-    """A field's, parameter's or argument's name as they can be compared: `countryISO`, `COUNTRY…`, `--country`."""
+    """A name as others can be compared with it: `countryISO`, `COUNTRY…`, `--country`."""
     return "".join(filter(str.isalnum, name)).lower().removesuffix("iso")
 
 

@@ -2,9 +2,13 @@
 
 import getpass
 import os
-from collections.abc import Callable, Coroutine
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,7 +75,29 @@ def run(config: Path | None, as_json: bool, work: Work) -> None:
 
         from gateway.config.loading import load_config
 
-        asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
+        with _interruptible():
+            asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let an interrupt end a question at once.
+
+    asyncio makes a cancellation of the first one, which whoever waits for a line of input never notices; it
+    leaves alone a handler that is not the interpreter's own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 async def _run(config: "Config", output: Output, work: Work) -> None:

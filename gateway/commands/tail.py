@@ -10,14 +10,16 @@ from gateway.commands.session import ConfigOption, JsonOption, Session, run
 
 
 def tail(
-    call_id: Annotated[str | None, typer.Argument(help="call_…; without it, all calls.")] = None,
+    call_id: Annotated[
+        str | None, typer.Argument(metavar="CALL", help="call_…; without it, all calls.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Follow a call to its ending, or all of them until interrupted.
 
     Exits with 0 when the call has ended, 1 when it had ended before or no gateway runs, 2 when there is no
-    such call.
+    such call, 130 when interrupted.
     """
 
     found: list[Any] = []
@@ -38,7 +40,4 @@ def tail(
         from gateway.events.log import log_sink
 
         show = log_sink("debug", "json" if as_json or not sys.stdout.isatty() else "console")
-        try:
-            follow(load_config(config, os.environ), found[0] if found else None, show)
-        except KeyboardInterrupt:
-            pass  # how one stops following
+        follow(load_config(config, os.environ), found[0] if found else None, show)

@@ -10,6 +10,7 @@ from gateway.commands.assignments import confirmed
 from gateway.commands.output import FAILED, fail
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.commands.trunks import TrunkArgument, app
+from gateway.store.engine.errors import InvalidInput
 
 if TYPE_CHECKING:
     from gateway.provisioning.linking import Link
@@ -58,6 +59,8 @@ def link(
         from gateway.provisioning.linking import Link, flat_rate
         from gateway.routing.table import Secret
 
+        if (username is None) != (password is None):
+            raise InvalidInput("--username", None, "should be given together with --password, or neither")
         owner = await session.owner(workspace)
         confirmed(f"Link {number} by {termination_uri}, at {flat_rate(owner)}?", yes=yes)
         given = _asked(password)

@@ -233,7 +233,8 @@ def _describe(details: ErrorDetails, file: str, origins: Mapping[Location, str])
         loose = len(location) == 1 and not isinstance(details["input"], dict)
         return Problem(where, str(location[0]) if loose else _label(location), "", _unknown(location))
     if not location:
-        return Problem(where, "", "", details["msg"])
+        # Several values together: no variable is to blame for all of them.
+        return Problem(file, "", "", details["msg"].removeprefix("Value error, "))
     field = _field(location)
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
     message = MESSAGES.get(details["type"], message)

@@ -13,10 +13,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gateway.cli import Gateway, app
+from gateway.cli import Gateway as Commands
+from gateway.cli import app
 from gateway.commands.agent_check import DIALECTS
 from gateway.commands.noun import FORMER_WORDS, Fields, loaded
 from gateway.routing.table import Dialect
+from tests.commands.conftest import Gateway
 
 HEAVY = {
     "aiomqtt",
@@ -67,7 +69,7 @@ def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
         for name, each in getattr(command, "commands", {}).items():
             yield from below((*words, name), each)
 
-    for name, entry in Gateway.entries.items():
+    for name, entry in Commands.entries.items():
         yield from below((name,), loaded(name, entry))
 
 
@@ -103,7 +105,7 @@ def test_help_with_fields_lists_them() -> None:
 
 def test_overview_says_what_the_nouns_say() -> None:
     """The sentence of a noun in the overview is the one at the head of its own help."""
-    for name, entry in Gateway.entries.items():
+    for name, entry in Commands.entries.items():
         found = getattr(import_module(entry.module), entry.name)
         if isinstance(found, typer.Typer):
             assert found.info.help == entry.about, name
@@ -131,6 +133,38 @@ def test_removal_is_one_verb() -> None:
         "rates",
         "trunks",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("workspaces countries enable Indja", "COUNTRY Indja: there is no such country; did you mean India?"),
+        ("workspaces countries disable Indja", "COUNTRY Indja: there is no such country"),
+        ("workspaces countries export --out /nonexistent/x", "/nonexistent/x: No such file or directory"),
+        ("accounts remove nobody --yes", "ACCOUNT nobody: there is no such account"),
+        ("numbers add 12", "NUMBER 12: should be a possible international number"),
+        ("numbers add +12025559999 --inbound nobody", "--inbound nobody: there is no such agent"),
+        ("numbers assign +12025550101 inbound nobody/7", "VERSION nobody: there is no such agent"),
+        ("numbers assign +12025550101 sideways x", "'DIRECTION': sideways: 'sideways' is not one of"),
+        ("numbers search IN --type moon", "'--type': moon: 'moon' is not one of"),
+        ("trunks add T sources=abc", "sources = abc: should be an address or network"),
+        ("trunks link +12025559998 a.b --source abc --yes", "--source abc: should be an address or network"),
+        ("trunks link +12025559998 a.b --username u --yes", "--username: should be given together with"),
+        ("wallet show Demo", "wallet: this workspace has none: gateway wallet open"),
+        ("wallet open Demo abc", "AMOUNT abc: should be an amount such as 0.0125"),
+        ("tail call_x", "CALL call_x: there is no such call"),
+        ("completion tcsh", "'SHELL': tcsh: 'tcsh' is not one of"),
+        ("agent-check http://x/", "URL http://x/: should be a WebSocket URL"),
+        ("agent-check ws://x/ --ca /nonexistent", "--ca: /nonexistent cannot be read"),
+        ("sample-agent --port 99999", "'--port': 99999"),
+    ],
+)
+def test_mistakes_name_arguments_as_the_usage_does(gateway: Gateway, words: str, complaint: str) -> None:
+    """What was given is quoted behind the name that the usage has for it."""
+    done = gateway(*words.split())
+    assert done.exit_code in {1, 2}
+    assert complaint in done.stderr
+    assert "Value error" not in done.stderr
 
 
 def test_dialects_of_agent_check_are_the_gateways() -> None:

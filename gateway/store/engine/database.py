@@ -227,3 +227,10 @@ def _upgrade(connection: Connection, place: str) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise StoreError(f"{place} cannot be migrated, is it of a newer version? {error}") from None
+
+
+def migrations_after(version: str | None) -> list[str]:
+    """What a start would do to a database of this version, in order: `0014 books`."""
+    versions = Path(__file__).parent / "migrations" / "versions"
+    names = sorted(file.stem.removeprefix("v").replace("_", " ") for file in versions.glob("v*.py"))
+    return [name for name in names if version is None or name.partition(" ")[0] > version]

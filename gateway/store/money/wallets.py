@@ -158,7 +158,7 @@ async def lock(connection: AsyncConnection, workspace_id: str) -> RowMapping | N
 async def _open_one(connection: AsyncConnection, workspace_id: str) -> RowMapping:
     found = await lock(connection, workspace_id)
     if found is None or not found["is_open"]:
-        raise NotFound("wallet", workspace_id, "this workspace has no open wallet: gateway wallet open")
+        raise NotFound("wallet", None, "this workspace has no open wallet: gateway wallet open")
     return found
 
 
@@ -230,7 +230,7 @@ async def _read(connection: AsyncConnection, *conditions: sa.ColumnElement[bool]
 async def _one(connection: AsyncConnection, workspace_id: str) -> Wallet:
     found = await _read(connection, wallets.c.workspace_id == workspace_id)
     if not found:
-        raise NotFound("wallet", workspace_id, "this workspace has none: gateway wallet open")
+        raise NotFound("wallet", None, "this workspace has none: gateway wallet open")
     return found[0]
 
 
