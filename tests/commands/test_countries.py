@@ -58,7 +58,7 @@ def test_a_file_replaces_or_adds(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("words", "given", "said"),
     [
-        (("enable", "Indja"), None, "country = Indja: there is no such country; did you mean India?"),
+        (("enable", "Indja"), None, "COUNTRY Indja: there is no such country; did you mean India?"),
         (
             ("enable", "IN", "--group", "Lunar"),
             None,

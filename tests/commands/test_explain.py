@@ -62,8 +62,8 @@ def test_nothing_to_call_from_is_refused_as_the_api_does(shop: Gateway) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--outbound", "--trunk", "Loopback"), "--trunk = Loopback: says nothing about an outbound call"),
-        (("--source", "127.0.0.1", "--agent", "x"), "--agent = x: says nothing about an inbound call"),
+        (("--outbound", "--trunk", "Loopback"), "--trunk Loopback: says nothing about an outbound call"),
+        (("--source", "127.0.0.1", "--agent", "x"), "--agent x: says nothing about an inbound call"),
         (("--outbound", "--agent", "nobody"), "nobody"),
     ],
 )
