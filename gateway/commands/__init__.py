@@ -48,6 +48,7 @@ number_market.py     `gateway numbers search|buy|remove|check`: numbers of a pro
 numbers.py           `gateway numbers`: the phone numbers, and which agent version answers and dials by each
 output.py            What commands show: tables on a terminal, JSON elsewhere; and mistakes, told in one way
 price_quotes.py      What calls would cost, for commands that say so
+questions.py         Questions that a command asks on a terminal: the first interrupt ends them
 rates.py             `gateway rates`: what calls cost by each provider's route
 running.py           One call of the running gateway: where it stands, following it, hanging it up
 session.py           What every command that touches the store begins with: its configuration, the store,

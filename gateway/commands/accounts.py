@@ -8,6 +8,7 @@ import typer
 from gateway.commands.assignments import confirmed
 from gateway.commands.noun import noun
 from gateway.commands.output import Row
+from gateway.commands.questions import prompt
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def remove(
 def _password(stdin: bool) -> str:
     if stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    given: str = prompt("Password", twice=True, err=False)
     return given
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.commands.noun import Fields
+from gateway.commands.questions import confirm, prompt
 from gateway.store.engine.errors import InvalidInput
 
 AssignmentsArgument = Annotated[
@@ -31,7 +32,7 @@ def assigned(fields: Fields, words: Sequence[str] | None) -> dict[str, Any]:
 
 def _asked(name: str) -> str:
     if sys.stdin.isatty():
-        asked: str = typer.prompt(name, hide_input=True, err=True)
+        asked: str = prompt(name)
         return asked
     return sys.stdin.readline().rstrip("\n")
 
@@ -42,4 +43,4 @@ def confirmed(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InvalidInput("--yes", None, f"should be given where nobody can be asked: {question}")
-    typer.confirm(question, abort=True, err=True)
+    confirm(question)

@@ -11,6 +11,7 @@ import typer
 from gateway.commands.noun import noun
 from gateway.commands.output import FAILED
 from gateway.commands.price_quotes import offer_lines, price_quotes_of
+from gateway.commands.questions import confirm
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run
 from gateway.commands.sheets import read_sheet
 from gateway.store.engine.errors import InvalidInput
@@ -113,7 +114,7 @@ def remove(
     async def work(session: Session) -> None:
         deck = await session.configuration.decks.find(provider)
         if not yes:
-            typer.confirm(f"Remove the {deck.prefixes} prices of {provider}?", abort=True, err=True)
+            confirm(f"Remove the {deck.prefixes} prices of {provider}?")
         await session.configuration.decks.remove(provider, session.by)
         session.output.done(_row(deck), f"the deck of {provider} is removed")
 

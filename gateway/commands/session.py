@@ -2,13 +2,9 @@
 
 import getpass
 import os
-import signal
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,29 +71,7 @@ def run(config: Path | None, as_json: bool, work: Work) -> None:
 
         from gateway.config.loading import load_config
 
-        with _interruptible():
-            asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let an interrupt end a question at once.
-
-    asyncio makes a cancellation of the first one, which whoever waits for a line of input never notices; it
-    leaves alone a handler that is not the interpreter's own.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        asyncio.run(_run(load_config(config, os.environ), Output(as_json=as_json), work))
 
 
 async def _run(config: "Config", output: Output, work: Work) -> None:
@@ -107,7 +81,19 @@ async def _run(config: "Config", output: Output, work: Work) -> None:
     try:
         await work(Session(config, store, output, f"cli:{user_name()}"))
     finally:
-        await store.close()
+        await _in_any_case(store.close())
+
+
+async def _in_any_case(work: Coroutine[Any, Any, None]) -> None:
+    """Finish it, and only then be interrupted: a connection that is cut off in its closing complains."""
+    import asyncio
+
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def shown(value: "Value") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 
 from gateway.commands.assignments import confirmed
 from gateway.commands.output import FAILED, fail
+from gateway.commands.questions import prompt
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.commands.trunks import TrunkArgument, app
 from gateway.store.engine.errors import InvalidInput
@@ -105,7 +106,7 @@ def _asked(password: str | None) -> str:
     if password != "-":  # noqa: S105 - what asks for it
         return password or ""
     if sys.stdin.isatty():
-        asked: str = typer.prompt("password", hide_input=True, err=True)
+        asked: str = prompt("password")
         return asked
     return sys.stdin.readline().rstrip("\n")
 

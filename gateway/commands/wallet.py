@@ -7,6 +7,7 @@ import typer
 
 from gateway.commands.noun import noun
 from gateway.commands.output import fail
+from gateway.commands.questions import confirm
 from gateway.commands.session import ConfigOption, JsonOption, Session, YesOption, run
 from gateway.store.engine.errors import InvalidInput
 
@@ -126,7 +127,7 @@ def close(
             fail(f"the wallet of {owner.name} is closed already", 2)
         if not yes:
             question = f"Close the wallet of {owner.name}, with {wallet.balance:f} {wallet.currency} in it?"
-            typer.confirm(question, abort=True, err=True)
+            confirm(question)
         closed = await session.store.wallets.close(owner.id, session.by)
         _done(session, closed, f"the wallet of {owner.name} is closed")
 
