@@ -142,6 +142,7 @@ async def decide(gateway: Gateway, there: Furnished) -> float:
     return max(middle - began, time.monotonic() - middle)
 
 
+@pytest.mark.alone
 async def test_no_change_keeps_the_loop(house: tuple[Gateway, Furnished], tmp_path: Path) -> None:
     """With changes of everything each second, and a decision each way after them."""
     gateway, there = house
