@@ -187,7 +187,9 @@ class Snapshots:
     def _start(self, key: tuple[object, ...], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start some work, or join it where it is already running."""
         running = self._running.get(key)
-        if running is not None:
+        # One that is done may stand here until its callbacks have their turn, which whoever joined it in a loop
+        # would never let them have.
+        if running is not None and not running.done():
             work.close()
             return running
         task = asyncio.create_task(work, name=f"store-{key[0]}")
@@ -196,7 +198,8 @@ class Snapshots:
         return task
 
     def _finish(self, key: tuple[object, ...], task: asyncio.Task[Any]) -> None:
-        self._running.pop(key, None)
+        if self._running.get(key) is task:
+            del self._running[key]
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain of one that nobody waited for
 

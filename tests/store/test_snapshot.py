@@ -248,3 +248,13 @@ async def test_many_trunks_are_found_in_a_table(store: SqlStore, furnished: Furn
     first, second = await store.routing_table("+442079460018"), await store.routing_table("+12025550100")
     assert first.trunks is second.trunks is store.trunks()
     assert [trunk.name for _, trunk in first.trunks.at("198.51.100.17")] == ["T17"]
+
+
+async def test_a_question_that_is_answered_keeps_nobody(store: SqlStore) -> None:
+    """Its task is done before its callbacks have their turn: who needs a newer answer asks anew, and yields."""
+    asked = asyncio.create_task(asyncio.sleep(0))
+    await asked
+    store._snapshots._running[("revision",)] = asked
+    store._snapshots._asked_at = float("-inf")
+    assert await store._snapshots.fresh_revision() == store._snapshots.revision
+    assert store._snapshots._asked_at > 0
