@@ -187,8 +187,8 @@ class Snapshots:
     def _start(self, key: tuple[object, ...], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start some work, or join it where it is already running."""
         running = self._running.get(key)
-        # One that is done may stand here until its callbacks have their turn, which whoever joined it in a loop
-        # would never let them have.
+        # One that is done may stand here until its callbacks have their turn, which whoever joined it in a
+        # loop would never let them have.
         if running is not None and not running.done():
             work.close()
             return running

@@ -251,7 +251,7 @@ async def test_many_trunks_are_found_in_a_table(store: SqlStore, furnished: Furn
 
 
 async def test_a_question_that_is_answered_keeps_nobody(store: SqlStore) -> None:
-    """Its task is done before its callbacks have their turn: who needs a newer answer asks anew, and yields."""
+    """Its task is done before its callbacks have their turn: who needs a newer answer asks anew."""
     asked = asyncio.create_task(asyncio.sleep(0))
     await asked
     store._snapshots._running[("revision",)] = asked
