@@ -3,14 +3,12 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from socket import AF_INET, AF_INET6
+from dataclasses import replace
 
-from gateway.app.listening import reach
+from gateway.app.listening import binding, client_tls, families, reach
 from gateway.config.loading import Config
-from gateway.config.settings import ListenerSettings
 from gateway.net.dns import Resolver
-from gateway.net.sip import Binding, SipEndpoint
-from gateway.net.tls import client_context, server_context
+from gateway.net.sip import SipEndpoint
 from gateway.phones.telephone import AnybodyMayCall
 from gateway.provisioning.trial import Trials
 from gateway.sip.events import Event
@@ -23,35 +21,24 @@ async def trials_of(config: Config) -> AsyncIterator[Trials]:
     def ignore(_event: Event) -> None:
         """Nobody calls a command."""
 
-    outbound = config.outbound
-    first = {each.transport: each for each in reversed(config.sip.listeners)}
-    families = tuple(dict.fromkeys(AF_INET6 if ":" in each.bind else AF_INET for each in first.values()))
+    listeners = [*{each.transport: each for each in reversed(config.sip.listeners)}.values()]
+    ours = families(listeners)
     endpoint = SipEndpoint(
-        [_binding(each) for each in first.values()],
+        [replace(binding(each), port=0, advertised_port=None) for each in listeners],
         AnybodyMayCall(),
         lambda: secrets.token_hex(10),
-        Resolver(families=families),
+        Resolver(families=ours),
         ignore,
-        client_tls=client_context(outbound.ca, outbound.certificate, outbound.private_key),
+        client_tls=client_tls(config.outbound),
         reach=reach(config),
     )
     await endpoint.start()
     try:
         yield Trials(
             endpoint,
-            lambda told: Resolver(families=families, told=told),
+            lambda told: Resolver(families=ours, told=told),
             config.provisioning.trial_seconds,
             endpoint.reach,
         )
     finally:
         await endpoint.stop()
-
-
-def _binding(listener: ListenerSettings) -> Binding:
-    tls = None
-    if listener.transport == "tls":
-        assert listener.certificate is not None, "the configuration asks for it"
-        assert listener.private_key is not None, "the configuration asks for it"
-        tls = server_context(listener.certificate, listener.private_key, listener.ca)
-    host = listener.advertised_host or None
-    return Binding(listener.name, listener.transport.upper(), listener.bind, 0, host, None, tls)
