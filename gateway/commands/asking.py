@@ -41,6 +41,14 @@ def credentials_of(config: Config) -> dict[str, str]:
         fail(f"{path} cannot be read ({error.strerror}): has a gateway run with this data_dir?", FAILED)
 
 
+def asked(
+    config: Config, method: str, path: str, who: Mapping[str, str], seconds: float, **what: Any
+) -> httpx2.Response:
+    """The gateway's answer to one request, `who` being the headers that say for whom; `httpx2.HTTPError`."""
+    headers = {**credentials_of(config), **who}
+    return httpx2.request(method, f"{address_of(config)}{path}", headers=headers, timeout=seconds, **what)
+
+
 def events_from(
     config: Config, path: str, parameters: Mapping[str, str], headers: Mapping[str, str]
 ) -> Iterator[Event]:

@@ -10,7 +10,7 @@ import httpx2
 import typer
 from rich.console import Console
 
-from gateway.commands.asking import address_of, credentials_of, events_from
+from gateway.commands.asking import address_of, asked, events_from
 from gateway.commands.output import BAD_INPUT, FAILED, INTERRUPTED, escaped, fail
 from gateway.config.loading import Config
 from gateway.events.bus import Sink
@@ -49,12 +49,8 @@ def place_and_follow(
 def _agent_id(config: Config, agent: str, who: Mapping[str, str]) -> str:
     """The id of the workspace's agent of this name; what is no name of one is taken for an id."""
     for page in count(1):
-        answer = httpx2.get(
-            f"{address_of(config)}/v1/agents",
-            params={"page": page, "limit": PAGE},
-            headers={**credentials_of(config), **who},
-            timeout=ASKING_SECONDS,
-        )
+        which = {"page": page, "limit": PAGE}
+        answer = asked(config, "GET", "/v1/agents", who, ASKING_SECONDS, params=which)
         if not answer.is_success:
             break  # placing the call says what is wrong
         items = answer.json()["items"]
@@ -68,12 +64,7 @@ def _agent_id(config: Config, agent: str, who: Mapping[str, str]) -> str:
 
 def _place(config: Config, body: Mapping[str, object], who: Mapping[str, str]) -> str:
     """The id of the call that was placed; ends the command, and says why, where it was refused."""
-    answer = httpx2.post(
-        f"{address_of(config)}/v1/calls",
-        json=dict(body),
-        headers={**credentials_of(config), **who},
-        timeout=ASKING_SECONDS,
-    )
+    answer = asked(config, "POST", "/v1/calls", who, ASKING_SECONDS, json=dict(body))
     said = answer.json()
     if answer.is_success:
         return str(said["id"])
@@ -129,8 +120,4 @@ def _whole_lines() -> Iterator[None]:
 
 
 def _hang_up(config: Config, call_id: str, who: Mapping[str, str]) -> None:
-    httpx2.delete(
-        f"{address_of(config)}/v1/calls/{call_id}",
-        headers={**credentials_of(config), **who},
-        timeout=ASKING_SECONDS,
-    )
+    asked(config, "DELETE", f"/v1/calls/{call_id}", who, ASKING_SECONDS)

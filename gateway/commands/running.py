@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from gateway.commands.asking import address_of, credentials_of, events_from, has_token
+from gateway.commands.asking import address_of, asked, events_from, has_token
 from gateway.commands.output import FAILED, fail
 from gateway.commands.session import Session, user_name
 from gateway.config.loading import Config
@@ -57,10 +57,8 @@ def hang_up(config: Config, call: Call) -> Mapping[str, Any]:
 def _asked(config: Config, method: str, call_id: str, workspace_id: str | None) -> httpx2.Response | None:
     """The gateway's answer about a call; None: there is no gateway to ask."""
     who = {"X-Operator": user_name()} | ({"X-Workspace": workspace_id} if workspace_id else {})
-    url = f"{address_of(config)}/v1/calls/{quote(call_id, safe='')}"
     try:
-        headers = {**credentials_of(config), **who}
-        return httpx2.request(method, url, headers=headers, timeout=ASKING_SECONDS)
+        return asked(config, method, f"/v1/calls/{quote(call_id, safe='')}", who, ASKING_SECONDS)
     except httpx2.HTTPError:
         return None
 
