@@ -88,7 +88,7 @@ def compare(said: bytes, heard: bytes) -> Echo | None:
     if not spans:
         return None
     start, end = spans[0][0], spans[-1][1]
-    whole, _ = _find(voice[start:end], ear[start:])
+    whole, _ = find(voice[start:end], ear[start:])
     return Echo(tuple(_word(voice, ear, first, last, whole) for first, last in spans))
 
 
@@ -120,27 +120,30 @@ def _word(voice: Samples, ear: Samples, start: int, end: int, whole: int) -> Wor
 
 def _share(word: Samples, window: Samples) -> tuple[float, int]:
     """How much of a word is in a window, and where it begins there."""
-    at, likeness = _find(word, window)
+    at, likeness = find(word, window)
     if likeness >= ALIKE:
         return 1.0, at
     found: list[int] = []
     earliest, pieces = 0, [word[first : first + PIECE] for first in range(0, len(word), PIECE)]
     for piece in pieces:
-        place, likeness = _find(piece, window[earliest:])
+        place, likeness = find(piece, window[earliest:])
         if likeness >= ALIKE and len(piece) > PIECE // 4:
             found.append(earliest + place)
             earliest += place + len(piece) // 2
     return (len(found) / len(pieces), found[0]) if found else (0.0, 0)
 
 
-def _find(part: Samples, window: Samples) -> tuple[int, float]:
-    """Where `part` is in a window, and how alike: the correlation by the loudness of what is there."""
+def find(part: Samples, window: Samples) -> tuple[int, float]:
+    """Where `part`, which is not all silence, is in a window, and how alike.
+
+    The correlation at each lag, by the loudness of what is there: else a loud syllable is more like a quiet
+    one than that is like itself. What is far quieter than the part is like nothing.
+    """
     size = 1 << (len(window) + len(part)).bit_length()
     match = np.fft.irfft(np.fft.rfft(window, size) * np.conj(np.fft.rfft(part, size)), size)[: len(window)]
     energy = np.concatenate([[0.0], np.cumsum(window**2), np.full(len(part), np.sum(window**2))])
     there = np.sqrt(np.maximum(energy[len(part) :][: len(window)] - energy[: len(window)], 0.0))
     loud = float(np.linalg.norm(part))
-    # What is far quieter than the part is like nothing.
     likeness = match / (loud * np.maximum(there, 0.1 * loud))
     at = int(np.argmax(likeness))
     return at, float(likeness[at])

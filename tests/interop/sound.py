@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.phones.echo import find
+
 RATE = 8000
 
 Samples = NDArray[np.float64]
@@ -97,20 +99,11 @@ def compare(said: Samples, heard: Samples) -> Echo:
     """Find `said` in `heard`, by the correlation over all of `said` at each lag from 0 on.
 
     One lost or inserted frame splits the match, so that 1.0 is reached only by audio that kept its timeline.
-    What is far quieter than `said` is like nothing.
     """
     if not np.any(said) or not np.any(heard):
         return Echo(0.0, 0.0)
-    size = 1 << (len(said) + len(heard)).bit_length()
-    spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size))
-    lags = np.fft.irfft(spectrum, size)[: len(heard)]
-    # By its own loudness, else a loud syllable is more like a quiet one than that is like itself.
-    before = np.concatenate([[0.0], np.cumsum(heard**2), np.full(len(said), np.sum(heard**2))])
-    there = np.sqrt(np.maximum(before[len(said) :][: len(heard)] - before[: len(heard)], 0.0))
-    whole = float(np.linalg.norm(said))
-    likeness = lags / (whole * np.maximum(there, 0.1 * whole))
-    lag = int(np.argmax(likeness))
-    return Echo(float(likeness[lag]), 1000 * lag / RATE)
+    lag, likeness = find(said, heard)
+    return Echo(likeness, 1000 * lag / RATE)
 
 
 def ulaw(samples: Samples) -> bytes:
