@@ -42,8 +42,6 @@ from gateway.web.parts import Parts
 if TYPE_CHECKING:
     from gateway.app.gateway import Gateway
 
-TOKEN_FILE = "operator.token"  # noqa: S105 - the name of a file
-"In the data directory: what `gateway tail` shows to be let in."
 TOKEN_LENGTH = 32
 "Characters below which a token is no secret."
 
@@ -51,7 +49,7 @@ TOKEN_LENGTH = 32
 async def build_http(gateway: "Gateway") -> HttpServer:
     """Start the server with all routes, and have it closed with the gateway."""
     http = gateway.config.http
-    token = operator_token(gateway.config.gateway.data_dir)
+    token = operator_token(gateway.config.token_file)
     gateway.registry.register(
         LiveFigures(lambda: figures_of(gateway), lambda: gateway.endpoint.user_agent.counters)
     )
@@ -159,9 +157,8 @@ def call_routes(gateway: "Gateway") -> CallRoutes:
     )
 
 
-def operator_token(data_dir: Path) -> str:
+def operator_token(path: Path) -> str:
     """The token of the event stream, made at the first start, readable by its owner only."""
-    path = data_dir / TOKEN_FILE
     kept = path.read_text("ascii").strip() if path.exists() else ""
     if len(kept) >= TOKEN_LENGTH:
         return kept

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,16 +24,12 @@ def address_of(config: Config) -> str:
 
 def has_token(config: Config) -> bool:
     """Whether a gateway has ever run with this data directory, and left its operator's token."""
-    return _token_file(config).exists()
-
-
-def _token_file(config: Config) -> Path:
-    return config.gateway.data_dir / "operator.token"
+    return config.token_file.exists()
 
 
 def credentials_of(config: Config) -> dict[str, str]:
     """The operator's token, which the gateway keeps in its data directory for whoever can read that."""
-    path = _token_file(config)
+    path = config.token_file
     try:
         return {"Authorization": f"Bearer {path.read_text('ascii').strip()}"}
     except OSError as error:

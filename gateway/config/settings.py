@@ -562,6 +562,11 @@ class Config(Section):
         return self.gateway.data_dir / f"calls-{self.gateway.name}.jsonl"
 
     @property
+    def token_file(self) -> Path:
+        """What `gateway tail` and its kin show to be let in: made at the first start."""
+        return self.gateway.data_dir / "operator.token"
+
+    @property
     def outbox_file(self) -> Path:
         """Where messages wait while the MQTT broker is away."""
         return self.gateway.data_dir / f"mqtt-{self.gateway.name}.queue"

@@ -65,7 +65,7 @@ async def test_database_has_no_secret(api: Api) -> None:
 
 async def test_operator_acts_in_a_workspace_of_choice(api: Api) -> None:
     """The token in the data directory opens every workspace, and needs to be told which."""
-    token = operator_token(api.world.gateway.config.gateway.data_dir)
+    token = operator_token(api.world.gateway.config.token_file)
     async with client_of(api.world, f"Bearer {token}") as operator:
         answer = await operator.get(CALL)
         assert (answer.status_code, answer.json()["message"]) == (
