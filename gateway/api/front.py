@@ -1,22 +1,27 @@
 """What stands in front of all routes, from the outside in."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
-from gateway.api.bounds import Bounds
+from gateway.api.bounds import Bounds, Room
 from gateway.api.connections import ConnectionBounds
 from gateway.api.cors import Cors
 from gateway.api.heads import Heads
 from gateway.api.server import HttpServer
+from gateway.batch.files.multipart import MAX_BODY_BYTES
 from gateway.config.settings import HttpSettings
 from gateway.store.records.writer import Tell
+
+ROOMS = (Room(re.compile(r"/v1/batch-calls(/validate)?|/dashboard/batches/new"), MAX_BODY_BYTES),)
+"Where files of recipients come."
 
 
 def front(app: ASGIApp, http: HttpSettings, tell: Tell) -> ASGIApp:
     """The app as strangers meet it."""
-    bounded = Bounds(Heads(app), http.max_body_bytes, tell, http.body_seconds)
+    bounded = Bounds(Heads(app), http.max_body_bytes, tell, http.body_seconds, ROOMS)
     if not http.cors_origins:
         return bounded
     return Cors(bounded, http.cors_origins, credentials=http.cors_credentials == "yes")

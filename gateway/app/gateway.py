@@ -24,6 +24,7 @@ from gateway.app.listening import (
     sip_settings,
     stream_limits,
 )
+from gateway.batch.files.multipart import Uploads
 from gateway.call.admission import TrunkGate
 from gateway.call.idempotency import sweep
 from gateway.call.left_over import tell_of_left_over
@@ -100,6 +101,7 @@ class Gateway:
         self.calls: CallRoutes
         self.http: HttpServer
         self.recall = Recall()
+        self.uploads = Uploads(config.upload_folder)
         self.link: BrokerLink | None = None
         self.closing = AsyncExitStack()
         "What `close` does, the last first."
@@ -118,6 +120,7 @@ class Gateway:
         self.bus.add(Metrics(self.registry).hear)
         self.bus.add(self.recall.hear)
         await self._take_name()
+        self.uploads.open()
         self.store = await open_store(config, self.bus.tell, fence=self.tenure.fence)
         self.closing.push_async_callback(self.store.close)
         await self._start_link()

@@ -570,3 +570,8 @@ class Config(Section):
     def outbox_file(self) -> Path:
         """Where messages wait while the MQTT broker is away."""
         return self.gateway.data_dir / f"mqtt-{self.gateway.name}.queue"
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where files lie while they are received and read; empty at each start."""
+        return self.gateway.data_dir / f"uploads-{self.gateway.name}"

@@ -1,15 +1,17 @@
 """HTTP connections are bounded: in number, for each address, and in the time that they may take."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from gateway.api.bounds import Bounds
+from gateway.api.bounds import Bounds, Room
 from gateway.api.connections import ConnectionBounds, Connections
 from gateway.api.server import HttpServer
 
@@ -23,11 +25,15 @@ async def body_of(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
+ROOM = Room(re.compile("/room"), 5000, least_bytes_per_second=2000)
+
+
 @asynccontextmanager
 async def serving(bounds: ConnectionBounds, body_seconds: float = 30.0) -> AsyncIterator[HttpServer]:
-    """A server with these bounds."""
-    app = Starlette(routes=[Route("/", body_of, methods=["GET", "POST"])])
-    server = HttpServer(Bounds(app, 1000, lambda *_, **__: None, body_seconds), "127.0.0.1", 0, bounds=bounds)
+    """A server with these bounds, and one path where bodies may be larger."""
+    app = Starlette(routes=[Route("/{path:path}", body_of, methods=["GET", "POST", "PUT"])])
+    bounded = Bounds(app, 1000, lambda *_, **__: None, body_seconds, [ROOM])
+    server = HttpServer(bounded, "127.0.0.1", 0, bounds=bounds)
     await server.start()
     try:
         yield server
@@ -110,6 +116,43 @@ async def test_a_request_that_is_served_for_long_is_left_alone() -> None:
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n20"), 5)
         assert b"200 OK" in answer
         writer.close()
+
+
+SIZES = [("POST /room", 5000, b"200"), ("POST /room", 5001, b"413"), ("POST /", 1000, b"200")] + [
+    (elsewhere, 1001, b"413") for elsewhere in ("POST /", "POST /room/", "POST /rooms", "PUT /room")
+]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_where_files_come_there_is_more_room(chunked: bool, subtests: pytest.Subtests) -> None:
+    """Up to a bound of its own, for this method and path and no other, announced or not."""
+    async with serving(ConnectionBounds()) as server:
+        for line, size, status in SIZES:
+            with subtests.test(f"{line} {size}"):
+                reader, writer = await opened(server, f"{line} HTTP/1.1\r\nHost: a\r\n".encode())
+                if chunked:
+                    writer.write(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size)
+                    writer.write(bytes(size) + b"\r\n0\r\n\r\n")
+                else:
+                    writer.write(b"Content-Length: %d\r\n\r\n" % size + bytes(size))
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+                assert head.split()[1] == status
+
+
+async def test_a_file_on_a_slow_line_has_its_time() -> None:
+    """What comes at a pace may take longer than a body elsewhere; what only trickles may not."""
+    async with serving(ConnectionBounds(), body_seconds=0.3) as server:
+        head = b"POST /room HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n"
+        reader, writer = await opened(server, head)
+        for _ in range(10):
+            writer.write(bytes(400))
+            await asyncio.sleep(0.06)
+        assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+        reader, writer = await opened(server, head)
+        trickling = asyncio.create_task(trickle(writer))
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+        trickling.cancel()
+        assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_address_has_a_bound_and_loopback_has_none() -> None:
