@@ -20,6 +20,6 @@ refusals.py        What was refused, where its owner finds it: gathered for a mo
 subscribing.py     Who is to be told of a workspace's calls: what API and dashboard check, ask and do alike
 webhook_bodies.py  What webhooks say: the reference platform's events, in its two shapes, made of a call's
                    record
-webhooks.py        Webhooks: events of calls to whoever asked to be told, tried again until they are taken
-                   or given up
+webhooks.py        Webhooks: events of calls and batches to whoever wants them, tried again until taken or
+                   given up
 """

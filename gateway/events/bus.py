@@ -38,6 +38,12 @@ class Event:
         found = self.fields.get("call_id")
         return found if isinstance(found, str) else None
 
+    @property
+    def batch_id(self) -> str | None:
+        """The batch of calls that this is about, or belongs to, if there is one."""
+        found = self.fields.get("batch_id")
+        return found if isinstance(found, str) else None
+
 
 Sink = Callable[[Event], None]
 "Hears every event; must not block and must not raise."

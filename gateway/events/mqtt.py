@@ -33,6 +33,10 @@ class Topics:
         """Where one event of a call goes."""
         return f"{self.prefix}/calls/{workspace_id}/{call_id}/{name}"
 
+    def batch_event(self, workspace_id: str, batch_id: str, name: str) -> str:
+        """Where one event of a batch goes."""
+        return f"{self.prefix}/batches/{workspace_id}/{batch_id}/{name}"
+
     @property
     def requests(self) -> str:
         """Where requests for calls come from, each workspace on a level of its own."""
@@ -55,16 +59,18 @@ def state(topics: Topics, word: str, **more: object) -> Publication:
 
 
 class CallEvents:
-    """Turns events into publications; remembers which workspace a running call belongs to."""
+    """Turns events of calls and batches into publications; remembers whose a running call is."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
         self._workspaces: dict[str, str] = {}
 
     def publication(self, event: Event) -> Publication | None:
-        """The message of an event of a call; None for all others."""
+        """The message of an event of a call or a batch; None for all others."""
         call_id = event.call_id
         noun, _, name = event.name.partition(".")
+        if noun == "batch" and event.batch_id is not None:
+            return self._of_batch(event, event.batch_id, name)
         if noun != "call" or call_id is None:
             return None
         workspace_id = self._workspace(call_id, event.fields)
@@ -72,6 +78,13 @@ class CallEvents:
             self._workspaces.pop(call_id, None)
         payload = self._payload(event, workspace_id)
         return Publication(self._topics.event(workspace_id or UNKNOWN, call_id, name), payload)
+
+    def _of_batch(self, event: Event, batch_id: str, name: str) -> Publication | None:
+        workspace_id = event.fields.get("workspace_id")
+        if not isinstance(workspace_id, str) or LEVEL.fullmatch(workspace_id) is None:
+            return None
+        topic = self._topics.batch_event(workspace_id, batch_id, name)
+        return Publication(topic, self._payload(event, workspace_id))
 
     def _workspace(self, call_id: str, fields: Mapping[str, object]) -> str | None:
         given = fields.get("workspace_id")

@@ -1,7 +1,8 @@
 """What webhooks say: the reference platform's events, in its two shapes, made of a call's record.
 
 `call_initiated`, `call_ended` and `transfer_completed` come in an envelope, `{event_type, payload}`. The
-others, `call.completed` and the like, are those of REST subscriptions, and flat.
+others, `call.completed` and the like, are those of REST subscriptions, and flat; so are those of batches,
+which the reference platform calls campaigns.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,8 @@ FLAT = (
     "call.analysis_ready",
     "recording.saved",
 )
-EVENTS = (*ENVELOPED, *FLAT)
+CAMPAIGNS = ("campaign.completed", "campaign.paused")
+EVENTS = (*ENVELOPED, *FLAT, *CAMPAIGNS)
 "All that a webhook can ask for."
 
 ENDINGS = ("call_ended", "call.completed", "call.no_answer", "call.failed")
@@ -37,8 +39,21 @@ TOLD_BY: Mapping[str, tuple[str, ...]] = {
     "call.transcript_posted": ("call.transcript_ready",),
     "call.extracted_posted": ("call.analysis_ready",),
     "recording.saved": ("recording.saved",),
+    "batch.completed": ("campaign.completed",),
+    "batch.paused": ("campaign.paused",),
 }
 "Which of them an event of the gateway can lead to."
+
+CAMPAIGN_NAMES: Mapping[str, str] = {
+    "total": "total_lead_count",
+    "sent": "sent_lead_count",
+    "connected": "picked_up_calls",
+    "why_code": "reason",
+    "why": "detail",
+}
+"What the reference platform calls fields of our events about batches."
+UNSAID = frozenset({"batch_id", "workspace_id"})
+"Who is told knows the workspace; the batch has its names."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,14 @@ def body_of(event: str, told: Told) -> bytes:
     if event in ENVELOPED:
         return _json({"event_type": event, "payload": {"call": _ENVELOPES[event](told)}})
     return _json({"event": event, **_flat(told)})
+
+
+def campaign_body(event: str, fields: Mapping[str, object]) -> bytes:
+    """The raw body of a delivery about a batch: what the gateway's event says, in the reference's names."""
+    batch_id = fields["batch_id"]
+    whose = {"campaign_id": batch_id, "category": "batch", "category_id": batch_id}
+    said = {CAMPAIGN_NAMES.get(name, name): value for name, value in fields.items() if name not in UNSAID}
+    return _json({"event": event, **whose, **said})
 
 
 def verification(message: str, now: datetime) -> bytes:

@@ -1,4 +1,4 @@
-"""Webhooks: events of calls to whoever asked to be told, tried again until they are taken or given up.
+"""Webhooks: events of calls and batches to whoever wants them, tried again until taken or given up.
 
 An event is put on a list and no call waits for it; what it says is made of the call's record a moment later,
 and kept in the database before the first attempt, so that a restart loses nothing that was begun.
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gateway.config.settings import WebhookSettings
 from gateway.events.bus import Event
-from gateway.events.webhook_bodies import ENDINGS, TOLD_BY, Told, body_of, events_of
+from gateway.events.webhook_bodies import ENDINGS, TOLD_BY, Told, body_of, campaign_body, events_of
 from gateway.net.webhook import Outcome, WebhookSender
 from gateway.store.configuration.webhooks import Delivery, DeliveryState, Webhook, Webhooks, wanting
 from gateway.store.engine.errors import StoreError
@@ -104,7 +104,7 @@ class WebhookDesk:
 
     def hear(self, event: Event) -> None:
         """Put an event on the list, if webhooks can be about it."""
-        if event.name not in TOLD_BY or event.call_id is None:
+        if event.name not in TOLD_BY or (event.call_id is None and event.batch_id is None):
             return
         if len(self._heard) >= MAX_WAITING:
             self._heard.popleft()
@@ -146,7 +146,9 @@ class WebhookDesk:
         """Make an event's deliveries, if anybody wants them."""
         known = await self._webhooks()
         call_id = event.call_id
-        assert call_id is not None, "only events of calls are heard"
+        if call_id is None:
+            await self._enqueue_campaign(known, event)
+            return
         workspaces = {one.workspace_id for one in known}
         for workspace_id in workspaces & {str(event.fields.get("workspace_id"))} or (
             workspaces if "workspace_id" not in event.fields else ()
@@ -161,25 +163,23 @@ class WebhookDesk:
         if not any(hooks for _, hooks in wanted):
             return
         told = Told(row, await self._parts.texts.get(row.id), self._parts.recording_url(row))
-        now = datetime.now(UTC)
         new = [
-            Delivery(
-                id=new_id("whd"),
-                webhook_id=hook.id,
-                workspace_id=row.workspace_id,
-                event=event,
-                call_id=row.id,
-                body=body_of(event, told).decode(),
-                state=DeliveryState.PENDING,
-                attempts=0,
-                created_at=now,
-                next_at=now,
-            )
-            for event, hooks in wanted
-            for hook in hooks
+            _delivery(hook, event, body_of(event, told), row.id) for event, hooks in wanted for hook in hooks
         ]
         await self._parts.webhooks.enqueue(new, once=ENDINGS)
         self._due.set()
+
+    async def _enqueue_campaign(self, known: Sequence[Webhook], event: Event) -> None:
+        """What a batch is told of stands in the event: there is no record to be asked."""
+        workspace_id = str(event.fields.get("workspace_id"))
+        new = [
+            _delivery(hook, name, campaign_body(name, event.fields), None)
+            for name in TOLD_BY[event.name]
+            for hook in wanting(known, workspace_id, name)
+        ]
+        if new:
+            await self._parts.webhooks.enqueue(new)
+            self._due.set()
 
     async def _webhooks(self) -> Sequence[Webhook]:
         now = asyncio.get_running_loop().time()
@@ -252,3 +252,20 @@ class WebhookDesk:
             except StoreError:
                 pass
             await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _delivery(hook: Webhook, event: str, body: bytes, call_id: str | None) -> Delivery:
+    """A delivery that is to be made at once."""
+    now = datetime.now(UTC)
+    return Delivery(
+        id=new_id("whd"),
+        webhook_id=hook.id,
+        workspace_id=hook.workspace_id,
+        event=event,
+        call_id=call_id,
+        body=body.decode(),
+        state=DeliveryState.PENDING,
+        attempts=0,
+        created_at=now,
+        next_at=now,
+    )

@@ -128,6 +128,37 @@ async def test_told_signed_and_logged(api: Api, receiver: Receiver, phone: Phone
     await until(lambda: len(receiver.bodies()) >= 3)
 
 
+async def test_batches_are_told_as_campaigns(api: Api, receiver: Receiver) -> None:
+    """Completed and paused, in the reference's names, signed, logged, and to the workspace alone."""
+    made = await make(api, receiver, "campaign.completed", "campaign.paused")
+    await make(api, receiver, "call.completed")
+    tell, whose = api.world.gateway.bus.tell, {"batch_id": "batch_1", "workspace_id": "org_test"}
+    tell("batch.completed", batch_id="batch_2", workspace_id="org_other", title="Theirs")
+    tell("batch.started", **whose, title="Spring")
+    tell("batch.paused", **whose, title="Spring", status="paused", why_code="by_request", why="asked", sent=3)
+    tell("batch.completed", **whose, title="Spring", status="completed", total=5, sent=5)
+    await until(lambda: len(receiver.bodies()) >= 2)
+    paused, completed = sorted(receiver.bodies(), key=lambda body: str(body["event"]), reverse=True)
+    assert paused == {
+        "event": "campaign.paused",
+        "campaign_id": "batch_1",
+        "category": "batch",
+        "category_id": "batch_1",
+        "title": "Spring",
+        "status": "paused",
+        "reason": "by_request",
+        "detail": "asked",
+        "sent_lead_count": 3,
+    }
+    assert (completed["event"], completed["total_lead_count"]) == ("campaign.completed", 5)
+    await until(lambda: api.world.gateway.desk.counters["delivered"] >= 2)
+    log = (await api.client.get(f"/v1/user-webhooks/{made['id']}/deliveries")).json()
+    assert {item["event"] for item in log["items"]} == {"campaign.completed", "campaign.paused"}
+    assert {item["call_id"] for item in log["items"]} == {None}
+    for headers, body in receiver.posts:
+        assert headers["x-nexa-signature"] == "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()
+
+
 async def test_answered_call_is_told_from_its_beginning(api: Api, receiver: Receiver, phone: Phone) -> None:
     """`call_initiated` when it was routed, `call_ended` and `call.completed` when it was over."""
     await make(api, receiver, "call_initiated", "call_ended", "call.completed")

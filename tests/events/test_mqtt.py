@@ -34,6 +34,21 @@ def test_an_event_has_its_topic_and_the_fields_of_the_log() -> None:
     }
 
 
+def test_an_event_of_a_batch_has_its_topic() -> None:
+    """Beside those of calls; whatever names no workspace stays in the log."""
+    told = event("batch.paused", batch_id="batch_1", workspace_id="org_1", why_code="by_request")
+    made = CallEvents(TOPICS).publication(told)
+    assert made is not None
+    assert made.topic == "acme/voice/batches/org_1/batch_1/paused"
+    assert orjson.loads(made.payload)["why_code"] == "by_request"
+    for lacking in (
+        {"workspace_id": "org_1"},
+        {"batch_id": "batch_1"},
+        {"batch_id": "batch_1", "workspace_id": "#"},
+    ):
+        assert CallEvents(TOPICS).publication(event("batch.paused", **lacking)) is None
+
+
 @pytest.mark.parametrize("name", ["gateway.started", "store.stalled", "agent.connected"])
 def test_only_calls_have_events_there(name: str) -> None:
     """What is not about a call stays in the log."""

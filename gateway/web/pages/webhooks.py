@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.events.subscribing import Wish
-from gateway.events.webhook_bodies import ENVELOPED, FLAT
+from gateway.events.webhook_bodies import CAMPAIGNS, ENVELOPED, FLAT
 from gateway.store.configuration.webhooks import Webhook
 from gateway.store.engine.errors import InvalidInput
 from gateway.web.changes import told
@@ -25,9 +25,15 @@ MEANINGS: Mapping[str, str] = {
     "call.transcript_ready": "the agent’s runtime has posted the transcript",
     "call.analysis_ready": "the runtime has posted extracted fields",
     "recording.saved": "the recording can be fetched",
+    "campaign.completed": "every recipient of a batch has an outcome",
+    "campaign.paused": "a batch places no new calls, by hand or by itself",
 }
 "When each event is told."
-GROUPS = (("In the envelope of agents’ webhooks", ENVELOPED), ("Flat, as REST subscriptions have them", FLAT))
+GROUPS = (
+    ("In the envelope of agents’ webhooks", ENVELOPED),
+    ("Flat, as REST subscriptions have them", FLAT),
+    ("Of batches, flat", CAMPAIGNS),
+)
 
 
 async def table(visit: Visit) -> Response:
