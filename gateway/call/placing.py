@@ -20,6 +20,7 @@ from gateway.routing.plan import NumberingPlan
 from gateway.sip.errors import LocalProtocolError
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.ids import new_id
+from gateway.store.records.calls import Category
 from gateway.store.tables import Calling
 
 
@@ -39,6 +40,10 @@ class CallRequest:
     headers: Sequence[tuple[str, str]] = ()
     "SIP headers of the requester's own, as `custom_headers.check_headers` returned them."
     batch_id: str | None = None
+    "The batch that it is a call of: then its category is `batch`."
+    category: Category | None = None
+    category_id: str | None = None
+    "The requester's own name for the workflow that asks."
     parent_call_id: str | None = None
     patch: Patch | None = None
     "The call that it is put through to, in the place of an agent."
@@ -65,7 +70,7 @@ class Placing:
         Raises `Rejected` with the decision, or `Refused` where there is nothing to decide from.
         """
         try:
-            table = await self._parts.store.outbound_table(Calling.about(request))
+            table = await self._parts.store.outbound_table(Calling.about(request), request.destination)
             # Last: whoever places the call awaits nothing between this and `prepare`.
             balance = await self._parts.meter.balance(request.workspace_id)
         except StoreError as error:
@@ -111,6 +116,8 @@ class Placing:
             notes=request.notes,
             parent_call_id=request.parent_call_id,
             batch_id=request.batch_id,
+            category=Category.BATCH if request.batch_id else request.category,
+            category_id=request.batch_id or request.category_id,
         )
         record.routed(route)
         # Nothing was awaited since the balance was read: no other call is promised the same money.

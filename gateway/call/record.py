@@ -12,7 +12,7 @@ from gateway.routing.inbound import InboundRoute
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.rating import Charge, Quote
 from gateway.routing.web import WebRoute
-from gateway.store.records.calls import CallRow, connected_ms, milliseconds
+from gateway.store.records.calls import CallRow, Category, connected_ms, milliseconds
 
 PhoneRoute = InboundRoute | OutboundRoute
 "Where a call of a trunk goes: by which trunk, number and agent version."
@@ -155,6 +155,9 @@ class CallRecord:
     notes: Mapping[str, object] = field(default_factory=dict)
     parent_call_id: str | None = None
     batch_id: str | None = None
+    category: Category | None = None
+    "None: a single call."
+    category_id: str | None = None
     quote: Quote | None = None
     "What an outbound call costs; None: nothing is charged."
     prepaid: bool = False
@@ -251,6 +254,8 @@ class CallRecord:
             notes=self.notes,
             parent_call_id=self.parent_call_id,
             batch_id=self.batch_id,
+            category=self.category,
+            category_id=self.category_id,
             recording_status=self.recording_status,
             recording=self.recording,
             epoch_ms=milliseconds(self.created_at) - int(self.begun * 1000),

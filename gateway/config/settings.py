@@ -465,6 +465,8 @@ class TenantsSettings(Section):
     "API keys of a workspace that are not revoked."
     webhooks: Annotated[int, Field(ge=1, le=1000)] = 20
     "Webhooks of a workspace."
+    do_not_call: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000_000
+    "Numbers on a workspace's do-not-call list."
 
 
 class WebhookSettings(Section):

@@ -6,6 +6,8 @@ calling.py      Which number an outbound call goes out from, and which version o
 decision.py     Decisions as values: what was looked at, what was found, and why the answer is what it is
 destination.py  Where an outbound call may go: the rules, in their order, for single calls, batches and
                 transfers alike
+do_not_call.py  Numbers that a workspace's calls never go to: what a list says of one, and the rule that
+                heeds it
 groups.py       The network groups that a workspace can enable: all that are known, and how the workspace
                 has them
 host_port.py    Where calls go out to, as people write it: `host[:port]`

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     DESTINATION_PREMIUM = "destination_premium"
     DESTINATION_SATELLITE = "destination_satellite"
     DESTINATION_SHARED_COST = "destination_shared_cost"
+    DO_NOT_CALL = "do_not_call"
     # what an outbound call goes out with
     FROM_NUMBER_MISSING = "from_number_missing"
     FROM_NUMBER_UNKNOWN = "from_number_unknown"
@@ -153,6 +154,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.DESTINATION_PREMIUM,
         Reason.DESTINATION_SATELLITE,
         Reason.DESTINATION_SHARED_COST,
+        Reason.DO_NOT_CALL,
         Reason.CALLER_ID_NOT_ALLOWED,
         Reason.NO_RATE,
     ),

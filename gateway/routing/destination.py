@@ -64,18 +64,28 @@ def validate_destination(
 
 def _parse(trail: Trail, raw: str | None) -> E164:
     """Rule 1: present, parseable, and possible as an international number."""
-    # Before the bound: what is longer is no number, however it is cleaned.
-    written = cleaned((raw or "").strip()[: 4 * MAX_RAW])
+    written = _written(raw)
     if len(written) > MAX_RAW:
         found = f"longer than {MAX_RAW} characters"
         raise trail.refused(
             Reason.DESTINATION_UNPARSEABLE, "destination", written, found, message=INVALID_NUMBER
         )
-    number = parse_e164(written.translate(SEPARATORS))
+    number = number_of(raw)
     if number is None:
         raise _no_number(trail, written)
     trail.passed("destination", written, f"{number.e164}, a possible international number")
     return number
+
+
+def _written(raw: str | None) -> str:
+    # Before the bound: what is longer is no number, however it is cleaned.
+    return cleaned((raw or "").strip()[: 4 * MAX_RAW])
+
+
+def number_of(raw: str | None) -> E164 | None:
+    """The number that the first rule takes a destination for; None where it refuses it."""
+    written = _written(raw)
+    return None if len(written) > MAX_RAW else parse_e164(written.translate(SEPARATORS))
 
 
 def _no_number(trail: Trail, written: str) -> Rejected:

@@ -193,6 +193,12 @@ MENDS: Mapping[Reason, Mend] = {
         _QUOTE,
         "gateway workspaces set WORKSPACE allow_shared_cost=true",
     ),
+    Reason.DO_NOT_CALL: Mend(
+        "Leave the number alone; or take it off the do-not-call list, where its owner wants to be called.",
+        "/telephony",
+        _QUOTE,
+        _EXPLAIN_OUT,
+    ),
     Reason.FROM_NUMBER_MISSING: Mend(
         "Name a number to call from, or make one the default.",
         "/numbers",

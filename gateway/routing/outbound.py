@@ -16,6 +16,7 @@ from gateway.routing.calling import (
 )
 from gateway.routing.decision import Decision, Reason, Rejected, Trail
 from gateway.routing.destination import Destination, validate_destination
+from gateway.routing.do_not_call import may_be_called
 from gateway.routing.number import format_for
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.rating import Quote, RateDecks, quote_by_prefix, quote_flat
@@ -88,6 +89,7 @@ def route_outbound(
     workspace = _workspace(trail, table, request)
     calling = calling_number(table, workspace, request, now_utc)
     destination = _destination(trail, request, workspace, calling, plan)
+    may_be_called(trail, destination.number, table.listed, has_list=table.has_do_not_call)
     number = from_number(trail, calling)
     number_is_ready(trail, number, now_utc)
     version = version_for(trail, table, request, number, destination.e164)

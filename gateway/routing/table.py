@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
+from gateway.routing.do_not_call import Listed
 from gateway.routing.host_port import HostPort
 from gateway.routing.network import Location, NetworkMap, around, located, parse_address
 from gateway.routing.number import PLUS, NumberFormat
@@ -340,6 +341,10 @@ class Workspace:
     billing_increment: Increment = Increment()
     recording_keep_days: int | None = None
     "Days that recordings are kept; None: as the gateway is configured."
+    timezone: str = "UTC"
+    "IANA name, `Asia/Kolkata`: the days and hours of the workspace's people."
+    default_country: str | None = None
+    "ISO 3166 code of the country whose numbers may be written without their calling code; None: none's."
     enabled_prefixes: Mapping[str, PrefixMap[NetworkGroup]] = field(init=False, repr=False, compare=False)
     "What the enabled network groups open, by country; an empty prefix opens the whole country."
 
@@ -546,6 +551,10 @@ class RoutingTable:
     agents: tuple[Agent, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
     revision: int = 0
+    has_do_not_call: bool = False
+    "Whether the workspace that calls out has numbers that it does not call."
+    listed: Listed | None = None
+    "What its list says of the number that is to be called; None: it is not on it."
     number_by_e164: Mapping[str, PhoneNumber] = field(init=False, repr=False, compare=False)
     version_by_id: Mapping[str, AgentVersion] = field(init=False, repr=False, compare=False)
     agent_by_id: Mapping[str, Agent] = field(init=False, repr=False, compare=False)

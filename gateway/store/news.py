@@ -47,7 +47,7 @@ async def read_news(connection: AsyncConnection, since: int) -> News:
     if since < 0 or revision - since > MOST:
         return News(revision, is_whole=True, prices=True)
     # Of other kinds the fields can be long, and are not needed.
-    fields = sa.case((changes.c.kind == "number", changes.c.fields))
+    fields = sa.case((changes.c.kind.in_(("number", "do_not_call")), changes.c.fields))
     columns = (
         getattr(changes.c, name) for name in ("revision", "kind", "object_id", "workspace_id", "action")
     )
@@ -69,6 +69,9 @@ def _touched(row: Mapping[Any, Any]) -> Iterable[str]:
             return _touched_by_number(row)
         case "agent" | "version" | "workspace":
             return (row["object_id"], everything_of(row["workspace_id"]))
+        # What is on a list is looked up at each call; tables have only whether there is one.
+        case "do_not_call" if 0 in row["fields"]["numbers"]:
+            return (everything_of(row["workspace_id"]),)
     return ()
 
 

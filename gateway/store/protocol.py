@@ -23,8 +23,12 @@ class Store(Protocol):
         """
         ...
 
-    async def outbound_table(self, asked: Calling) -> RoutingTable:
-        """What a decision about a workspace's outbound call needs; as fresh and lasting as the one above."""
+    async def outbound_table(self, asked: Calling, destination: str | None = None) -> RoutingTable:
+        """What a decision about a workspace's outbound call needs; as fresh and lasting as the one above.
+
+        Of a workspace with a do-not-call list, what that says of the `destination` is looked up each time:
+        `StoreError` where the database does not answer, since nobody may be called against the list.
+        """
         ...
 
     def trunks(self) -> Trunks:

@@ -7,16 +7,21 @@ history says what changed (`news`), and only the tables that depend on that are 
 """
 
 import asyncio
+import itertools
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.routing.destination import number_of
+from gateway.routing.do_not_call import Listed
 from gateway.routing.table import RoutingTable, Trunks
+from gateway.store.configuration.do_not_call import LOOK_UP, listed_of
 from gateway.store.engine.database import Database
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.seal import SecretBox
@@ -71,6 +76,8 @@ class Snapshots:
         self._database = database
         self._box = box
         self._probe = Probe(database)
+        self._lookups = Probe(database)
+        self._counted = itertools.count()
         self._cached_tables = cached_tables
         self._tables: OrderedDict[TableKey, Kept] = OrderedDict()
         self._needing: dict[str, set[TableKey]] = {}
@@ -101,6 +108,7 @@ class Snapshots:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._probe.close()
+        await self._lookups.close()
 
     def trunks(self) -> Trunks:
         """All trunks as last seen; the same object as long as none of them changed."""
@@ -133,9 +141,26 @@ class Snapshots:
         """What a decision about this dialled number needs; `StoreError` where nothing and nobody has it."""
         return await self._table(("called", digits_of(called)))
 
-    async def outbound_table(self, asked: Calling) -> RoutingTable:
-        """What a decision about a workspace's outbound call needs; `StoreError` as above."""
-        return await self._table(("calling", asked))
+    async def outbound_table(self, asked: Calling, destination: str | None = None) -> RoutingTable:
+        """What a decision about a workspace's outbound call needs; `StoreError` as above.
+
+        What the workspace's do-not-call list says of a destination is never kept: it may say another thing of
+        the same number at the next call, and there are too many numbers.
+        """
+        table = await self._table(("calling", asked))
+        number = number_of(destination) if table.has_do_not_call else None
+        if number is None:
+            return table
+        # Never joined: a look-up that is under way may not see what has been added since it began.
+        key = ("listed", next(self._counted))
+        found = await self._patiently(key, self._look_up(asked.workspace_id, number.e164), PATIENCE_SECONDS)
+        if found is None:
+            raise StoreError(f"the do-not-call list could not be asked for the number: {self._trouble}")
+        return replace(table, listed=next(iter(found), None))
+
+    async def _look_up(self, workspace_id: str, e164: str) -> Sequence[Listed]:
+        rows = await self._lookups.ask(LOOK_UP, workspace_id, e164)
+        return [listed_of(e164, row) for row in rows]
 
     async def _table(self, key: TableKey) -> RoutingTable:
         if time.monotonic() - self._checked_at >= FRESH_SECONDS:
@@ -303,21 +328,27 @@ def _good_until(table: RoutingTable) -> datetime | None:
 
 
 class Probe:
-    """Asks for the revision over and over, on a connection of its own, past SQLAlchemy: 20 us, not 800."""
+    """Asks small questions past SQLAlchemy, in 20 us, not 800: on its own connection, one after the other."""
 
-    QUESTION = "SELECT value FROM meta WHERE key = 'revision'"
+    REVISION = "SELECT value FROM meta WHERE key = 'revision'"
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: AsyncConnection | None = None
+        self._lock = asyncio.Lock()
 
     async def revision(self) -> int:
         """The revision of what is committed; `StoreError` where the database does not answer."""
-        try:
-            return await self._ask()
-        except Exception as error:  # each driver has its own, with no base in common
-            await self.close(broken=True)
-            raise StoreError(f"the database does not answer: {error}") from error
+        return int((await self.ask(self.REVISION))[0][0])
+
+    async def ask(self, question: str, *values: str) -> Sequence[Any]:
+        """The rows of a question with `?` for each of its values; `StoreError` as above."""
+        async with self._lock:
+            try:
+                return await self._ask(question, values)
+            except Exception as error:  # each driver has its own, with no base in common
+                await self.close(broken=True)
+                raise StoreError(f"the database does not answer: {error}") from error
 
     async def close(self, *, broken: bool = False) -> None:
         """Let go of the connection; the next question opens another."""
@@ -328,11 +359,18 @@ class Probe:
             await connection.invalidate()
         await connection.close()
 
-    async def _ask(self) -> int:
+    async def _ask(self, question: str, values: Sequence[str]) -> Sequence[Any]:
         if self._connection is None:
             self._connection = await self._database.connect()
         driver = (await self._connection.get_raw_connection()).driver_connection
         assert driver is not None, "a connection that is open has its driver's"
         if self._database.dialect == "sqlite":
-            return int((await driver.execute_fetchall(self.QUESTION))[0][0])
-        return int(await driver.fetchval(self.QUESTION))
+            return list(await driver.execute_fetchall(question, values))
+        return list(await driver.fetch(_numbered(question), *values))
+
+
+@cache
+def _numbered(question: str) -> str:
+    """As PostgreSQL has it: `$1`, `$2` in the place of each `?`."""
+    first, *rest = question.split("?")
+    return first + "".join(f"${place}{part}" for place, part in enumerate(rest, 1))

@@ -28,7 +28,7 @@ from gateway.store.money.purses import Exchange, Hold
 from gateway.store.money.wallets import Wallets
 from gateway.store.records import call_table, closing
 from gateway.store.records.call_texts import TextStore
-from gateway.store.records.calls import CallFilter, CallPage, CallRow, Savable
+from gateway.store.records.calls import CallFilter, CallPage, CallRow, Category, Savable
 from gateway.store.records.closing import Left
 from gateway.store.records.journal import Journal
 from gateway.store.records.refusals import Refusals
@@ -100,9 +100,9 @@ class SqlStore:
         """What an inbound decision about this dialled number needs; see `Store.routing_table`."""
         return await self._snapshots.routing_table(called)
 
-    async def outbound_table(self, asked: Calling) -> RoutingTable:
+    async def outbound_table(self, asked: Calling, destination: str | None = None) -> RoutingTable:
         """What a decision about an outbound call needs; see `Store.outbound_table`."""
-        return await self._snapshots.outbound_table(asked)
+        return await self._snapshots.outbound_table(asked, destination)
 
     def trunks(self) -> Trunks:
         """All trunks as last seen."""
@@ -198,6 +198,13 @@ class SqlStore:
             found = await call_table.numbers_with(connection, which.workspace_id, side, parts, most)
         # A part in itself is no number: it stands for none where there is none.
         return () if len(found) == most else tuple(found) or tuple(parts)
+
+    async def newest_call(
+        self, number_id: str, category: Category, since: datetime
+    ) -> tuple[str, datetime] | None:
+        """The newest call of a category that one of our numbers had since a moment, and when it began."""
+        async with self._database.reading() as connection:
+            return await call_table.newest_by(connection, number_id, category, since)
 
     async def list_calls(self, which: CallFilter) -> CallPage:
         """Calls, newest first unless the filter says otherwise."""

@@ -25,6 +25,7 @@ from gateway.routing.table import (
     Workspace,
 )
 from gateway.routing.typed import cleaned
+from gateway.store.configuration.do_not_call import count
 from gateway.store.configuration.editing import V, read
 from gateway.store.configuration.values import TABLES, TAIL_DIGITS
 from gateway.store.engine.schema import agents, numbers, versions
@@ -115,6 +116,7 @@ class Reader:
             agents=tuple(own_agents),
             workspaces=tuple(await self._some(Workspace, {asked.workspace_id})),
             revision=self.revision,
+            has_do_not_call=await count(self.connection, asked.workspace_id) > 0,
         )
 
     async def _named(self, asked: Calling) -> list[PhoneNumber]:

@@ -31,7 +31,7 @@ class PriceQuotes:
 
     async def of(self, request: OutboundRequest) -> Offer:
         """Exactly this call: decided as it would be if it were asked for now, and with its price."""
-        table = await self.store.outbound_table(Calling.about(request))
+        table = await self.store.outbound_table(Calling.about(request), request.destination)
         balance = await self.balance(request.workspace_id)
         return offer_call(
             table,

@@ -4,6 +4,7 @@ accounts.py     Local accounts, and the sessions of those who are logged in to t
 agents.py       Agents and their versions: a draft takes no calls, a published version takes calls and never
                 changes
 caps.py         How much a workspace may have, as far as it makes it itself; the operator is not held to it
+do_not_call.py  Do-not-call lists: the numbers that a workspace's calls never go to, up to a million of them
 editing.py      Reading and changing the configuration one value at a time; what the nouns beside it are
                 written with
 fields.py       Configuration values from text: what a person or a file gives for a field, and the value it

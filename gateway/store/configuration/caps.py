@@ -52,6 +52,13 @@ class Caps:
         own = webhooks.c.workspace_id == workspace_id
         await self._one_more(changing, "url", "webhooks", self.settings.webhooks, own)
 
+    def do_not_call(self, changing: Changing, numbers: int) -> None:
+        """`Conflict` where a workspace's list would have more numbers than it may."""
+        most = self.settings.do_not_call
+        if is_tenant(changing.by) and numbers > most:
+            right = f"a workspace has at most {most} numbers on its do-not-call list"
+            raise Conflict("phone_numbers", numbers, right)
+
     async def trunk(self, changing: Changing, before: Trunk | None, after: Trunk) -> None:
         """`Conflict` for a trunk too many, `InvalidInput` for sources that are too many or too wide."""
         if not is_tenant(changing.by) or after.workspace_id is None:

@@ -207,6 +207,10 @@ WORKSPACE = {
     "sip_flat_rate": Field(or_none(money), "price of a minute by a SIP trunk"),
     "billing_increment": Field(increment, "rounding of connected seconds, such as 60/60"),
     "recording_keep_days": Field(or_none(whole), "days that recordings are kept; empty: as configured"),
+    "timezone": Field(text, "of its days and hours: a name such as Asia/Kolkata"),
+    "default_country": Field(
+        or_none(text), "two letters: numbers in files without a calling code are this country's; empty: none"
+    ),
 }
 
 TRUNK = {

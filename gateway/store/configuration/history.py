@@ -65,6 +65,12 @@ class Entry:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+async def go_on(connection: AsyncConnection, revision: int, entry: Entry) -> None:
+    """Say anew what a change has come to that takes several transactions; `record` told of the first."""
+    known = changes.update().where(changes.c.revision == revision)
+    await connection.execute(known.values(fields=_fields(entry)))
+
+
 async def record(connection: AsyncConnection, entry: Entry) -> int:
     """Count the revision on and write the history, in the transaction of the change; the new revision."""
     counted = sa.cast(sa.cast(meta.c.value, sa.Integer) + 1, sa.Text)
@@ -79,14 +85,18 @@ async def record(connection: AsyncConnection, entry: Entry) -> int:
             kind=entry.kind,
             object_id=entry.object_id,
             action=entry.action,
-            fields=json.loads(json.dumps(entry.differences, default=str)),
+            fields=_fields(entry),
             revision=revision,
         )
     )
     return revision
 
 
-OF_WORKSPACE = ("workspace", "account", "key")
+def _fields(entry: Entry) -> Any:
+    return json.loads(json.dumps(entry.differences, default=str))
+
+
+OF_WORKSPACE = ("workspace", "account", "key", "do_not_call")
 "Kinds of things whose history is their workspace's: they have no page of their own."
 
 

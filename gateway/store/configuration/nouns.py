@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gateway.store.configuration.agents import Agents
 from gateway.store.configuration.caps import Caps
+from gateway.store.configuration.do_not_call import DoNotCall
 from gateway.store.configuration.editing import Editing
 from gateway.store.configuration.history import Change, history, history_of_name, history_of_workspace
 from gateway.store.configuration.key_ring import KeyRing
@@ -31,6 +32,7 @@ class Configuration:
         self.numbers = Numbers(editing, caps)
         self.keys = Keys(editing, caps, ring)
         self.webhooks = Webhooks(editing, caps)
+        self.do_not_call = DoNotCall(editing, caps)
         self.decks = Decks(editing)
         self.purchases = Purchases(editing)
 

@@ -3,10 +3,15 @@
 These functions look at one value alone; whether names are free and references hold, the database is asked.
 """
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
 
 from gateway.agent.dialects import DIALECTS, SIP, SUBPROTOCOL, WEBSOCKET
 from gateway.agent.placeholders import OF_EVERY_CALL, unknown_placeholders
@@ -26,6 +31,7 @@ UNCHOSEN_AUDIO = "ulaw_8k"
 NUMBER_RIGHT = "should be a possible international number with its plus, such as +442079460018"
 MAX_NAME = 64
 MAX_PATH = 1024
+MAX_REASON = 200
 MAX_SOURCES = 1000
 MAX_HEADERS = 32
 MAX_PARAMETERS = 64
@@ -33,6 +39,8 @@ RESERVED_HEADERS = frozenset({"host", "connection", "upgrade", "content-length",
 "Headers of the WebSocket upgrade itself, and any Sec-WebSocket-…"
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+ZONE = re.compile(r"[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+"All that names of the IANA database are made of."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -261,15 +269,64 @@ def checked_workspace(workspace: Workspace) -> Workspace:
             "currency", workspace.currency, "should be three capital letters, such as INR or EUR"
         )
     registered, own = workspace.verification_number, workspace.verified_caller_ids
+    country = workspace.default_country
     return replace(
         workspace,
+        timezone=checked_zone("timezone", workspace.timezone),
+        default_country=None if country is None else checked_country("default_country", country),
         verification_number=None if registered is None else _e164("verification_number", registered),
         verified_caller_ids=tuple(dict.fromkeys(_e164("verified_caller_ids", number) for number in own)),
     )
 
 
+def checked_zone(field: str, given: str) -> str:
+    """The name of a time zone as the IANA database has it, in whatever case it is given."""
+    name = given.strip()
+    if ZONE.fullmatch(name) and _is_zone(name):
+        return name
+    names = _zones_by_lower_case()
+    known = names.get(name.lower().replace(" ", "_"))
+    if known is not None:
+        return known
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    right = "should be a time zone of the IANA database, such as Asia/Kolkata or UTC"
+    raise InvalidInput(field, given, f"{right}; did you mean {names[near[0]]}?" if near else right)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+@cache
+def _zones_by_lower_case() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+def checked_country(field: str, given: str) -> str:
+    """The two letters of a country that has telephone numbers of its own."""
+    country = given.strip().upper()
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        raise InvalidInput(
+            field, given, "should be the two letters of a country (ISO 3166), such as IN or GB"
+        )
+    return country
+
+
 def _e164(field: str, given: str) -> str:
     return "+" + "".join(checked_e164(field, given))
+
+
+def checked_reason(given: str) -> str:
+    """Why a number is not called; `InvalidInput` where it is more than a line."""
+    if len(given) > MAX_REASON or _CONTROL.search(given):
+        raise InvalidInput(
+            "reason", given[:MAX_REASON], f"should be a line of at most {MAX_REASON} characters"
+        )
+    return given.strip()
 
 
 def checked_nickname(given: str) -> str:

@@ -55,6 +55,8 @@ workspaces = sa.Table(
     sa.Column("sip_flat_rate", Money),
     _text("billing_increment"),
     sa.Column("recording_keep_days", sa.Integer),
+    _text("timezone"),
+    sa.Column("default_country", sa.Text),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
@@ -355,6 +357,8 @@ calls = sa.Table(
     sa.Column("increment", sa.Text),
     sa.Column("connection_fee", Money),
     sa.Column("sealed_caller", sa.Text),
+    sa.Column("category", sa.Text),
+    sa.Column("category_id", sa.Text),
 )
 """`saved` orders the versions of one record: a row never overwrites one that was saved after it."""
 
@@ -483,6 +487,19 @@ sa.Index(
     postgresql_where=calls.c.recording_status.is_not(None),
 )
 
+# Most calls are of no category, and cost these indexes nothing. The last is asked before a number is removed.
+for _columns in (
+    ("workspace_id", "category", "created_at", "id"),
+    ("workspace_id", "category_id", "created_at", "id"),
+    ("number_id", "category", "created_at"),
+):
+    sa.Index(
+        "ix_calls_" + "_".join(column for column in _columns if column != "id"),
+        *(calls.c[column] for column in _columns),
+        sqlite_where=calls.c[_columns[1]].is_not(None),
+        postgresql_where=calls.c[_columns[1]].is_not(None),
+    )
+
 # `ended_at` is null throughout; naming it lets SQLite prefer these to the indexes over all calls.
 for _name, _column in (("ix_calls_open", calls.c.workspace_id), ("ix_calls_left_open", calls.c.instance)):
     sa.Index(
@@ -494,6 +511,26 @@ for _name, _column in (("ix_calls_open", calls.c.workspace_id), ("ix_calls_left_
         sqlite_where=calls.c.ended_at.is_(None),
         postgresql_where=calls.c.ended_at.is_(None),
     )
+
+do_not_call = sa.Table(
+    "do_not_call",
+    metadata,
+    sa.Column("workspace_id", sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("phone_number", sa.Text, primary_key=True),
+    _text("reason"),
+    _text("added_by"),
+    sa.Column("added_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+"Numbers that a workspace's calls never go to; `phone_number` is E.164."
+
+do_not_call_counts = sa.Table(
+    "do_not_call_counts",
+    metadata,
+    sa.Column("workspace_id", sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("numbers", sa.Integer, nullable=False),
+)
+"How long each list is: counting a million rows takes longer than adding one."
 
 accounts = sa.Table(
     "accounts",

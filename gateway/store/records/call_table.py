@@ -263,6 +263,16 @@ async def numbers_with(
     return list((await connection.execute(which.distinct().limit(most))).scalars())
 
 
+async def newest_by(
+    connection: AsyncConnection, number_id: str, category: str, since: datetime
+) -> tuple[str, datetime] | None:
+    """The newest call by one of our numbers, of a category, read off an index: its id and its beginning."""
+    ours = (calls.c.number_id == number_id, calls.c.category == category, calls.c.created_at > since)
+    query = sa.select(calls.c.id, calls.c.created_at).where(*ours).order_by(calls.c.created_at.desc())
+    found = (await connection.execute(query.limit(1))).first()
+    return None if found is None else (found[0], found[1])
+
+
 async def list_calls(connection: AsyncConnection, which: CallFilter) -> CallPage:
     """One page; see `page_query` for what it costs."""
     if not 1 <= which.limit <= MAX_PAGE:
@@ -370,8 +380,8 @@ COMMON: dict[str, Sequence[Any]] = {"status": ("completed",), "end_reason": ("us
 DEEP = 1000
 "From so many skipped calls on, their rows are not read."
 RANKS = (
-    *("id", "sip_call_id", "batch_id", "from_number", "to_number", "number_id", "version_id"),
-    *("agent_id", "trunk_id", "end_reason", "status"),
+    *("id", "sip_call_id", "batch_id", "category_id", "from_number", "to_number", "number_id"),
+    *("version_id", "agent_id", "trunk_id", "category", "end_reason", "status"),
 )
 "Columns of the list's filters, those first that leave the fewest calls."
 
@@ -407,6 +417,7 @@ def _weak(which: CallFilter, name: str) -> sa.ColumnElement[Any]:
     stronger = (
         *(which.agent_ids, which.version_ids, which.number_ids, which.from_numbers, which.to_numbers),
         *(which.statuses, which.end_reasons, which.batch_ids, which.trunk_ids, which.ids),
+        *(which.categories, which.category_ids),
     )
     is_alone = not any(stronger) and (name == "type" or which.type is None)
     return calls.c[name] if is_alone else unindexed_in_sqlite(calls.c[name])
@@ -449,6 +460,8 @@ def _conditions(which: CallFilter) -> tuple[list[sa.ColumnElement[bool]], list[A
         calls.c.agent_id: which.agent_ids,
         calls.c.version_id: which.version_ids,
         calls.c.batch_id: which.batch_ids,
+        calls.c.category: which.categories,
+        calls.c.category_id: which.category_ids,
         calls.c.number_id: which.number_ids,
         calls.c.trunk_id: which.trunk_ids,
         calls.c.from_number: which.from_numbers,

@@ -4,12 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal, Protocol
 
 MAX_PAGE = 200
 "Most calls that one page can hold."
 PART = 25
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Category(StrEnum):
+    """What asked for a call, where it was not simply somebody; single calls have none."""
+
+    BATCH = "batch"
+    WORKFLOW = "workflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,10 @@ class CallRow:
     "Billing increment of the rate, `60/60`."
     connection_fee: Decimal | None = None
     "Charged once for an answered call, beside the rate."
+    category: str | None = None
+    "A word of `Category`; None: a single call."
+    category_id: str | None = None
+    "The requester's own name for the workflow; the batch."
 
     def row(self) -> "CallRow":
         """Itself; see `Savable`."""
@@ -129,6 +141,9 @@ class CallFilter:
     agent_ids: Sequence[str] = ()
     version_ids: Sequence[str] = ()
     batch_ids: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    "`batch`, `workflow`."
+    category_ids: Sequence[str] = ()
     number_ids: Sequence[str] = ()
     trunk_ids: Sequence[str] = ()
     from_numbers: Sequence[str] = ()
