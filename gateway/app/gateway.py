@@ -35,6 +35,7 @@ from gateway.call.parts import CallParts
 from gateway.call.patch import Transferable
 from gateway.call.places import OwnPlaces
 from gateway.call.placing import Placing
+from gateway.call.record import utc_now
 from gateway.call.recording.sounds import Sounds
 from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
@@ -61,6 +62,7 @@ from gateway.net.webhook import WebhookSender
 from gateway.numbering.files import load_plan
 from gateway.provisioning.counter import Counter, open_counter, running_calls
 from gateway.provisioning.linking import Linking
+from gateway.provisioning.release import workflow_calls
 from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.provisioning.trial import Trials
 from gateway.recordings.folder import FolderStore
@@ -377,7 +379,11 @@ class Gateway:
         testing = config.provisioning.test_before_linking == "yes"
         self.linking = Linking(configuration, self.trials, self.bus.tell, testing=testing)
         self.counter = open_counter(
-            config, configuration, self.bus.tell, running_calls(self._numbers_in_calls)
+            config,
+            configuration,
+            self.bus.tell,
+            running_calls(self._numbers_in_calls),
+            workflow_calls(self.store.newest_call, utc_now),
         )
         self.closing.push_async_callback(self.counter.close)
         sweeping = asyncio.create_task(self.counter.rentals.run(), name="rentals")

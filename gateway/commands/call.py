@@ -28,6 +28,8 @@ def call(
     header: Annotated[
         list[str] | None, typer.Option("--header", metavar="NAME=VALUE", help="A SIP header of the INVITE.")
     ] = None,
+    category: Annotated[str | None, typer.Option(help="workflow, where one asks for the call.")] = None,
+    category_id: Annotated[str | None, typer.Option(help="Your own name for the workflow.")] = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -55,6 +57,8 @@ def call(
             "agent_version_number": version,
             "ring_duration_sec": ring_seconds,
             "max_call_duration_sec": max_seconds,
+            "category": category,
+            "category_id": category_id,
             "metadata": _pairs("--data", data),
             "headers": _pairs("--header", header),
         }

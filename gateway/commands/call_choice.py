@@ -8,6 +8,7 @@ from gateway.routing.number import parse_e164
 from gateway.routing.typed import cleaned
 from gateway.store.configuration.fields import listed
 from gateway.store.engine.errors import InvalidInput
+from gateway.store.records.calls import Category
 
 
 def statuses_meant(given: str | None) -> Sequence[str]:
@@ -18,6 +19,11 @@ def statuses_meant(given: str | None) -> Sequence[str]:
 def reasons_meant(given: str | None) -> Sequence[str]:
     """Why calls ended or were refused, separated by commas."""
     return _known("end_reason", given, [*EndReason, *Reason])
+
+
+def categories_meant(given: str | None) -> Sequence[str]:
+    """What asked for calls, separated by commas."""
+    return _known("category", given, Category)
 
 
 def numbers_meant(given: str | None) -> Sequence[str]:

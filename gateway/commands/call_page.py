@@ -147,7 +147,7 @@ def _head(row: CallRow, names: Names, caller: str | None) -> Iterator[Line]:
     yield "workspace", names.workspace
     yield "asked for by", row.requested_by
     yield "after call", row.parent_call_id
-    yield "batch", row.batch_id
+    yield "category", " ".join(filter(None, (row.category, row.category_id)))
     yield "SIP Call-ID", row.sip_call_id
     yield "gateway", row.instance
 

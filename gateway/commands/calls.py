@@ -32,6 +32,8 @@ def list_all(
     from_: Annotated[str | None, typer.Option("--from", help="The calling number, in any writing.")] = None,
     to: Annotated[str | None, typer.Option(help="The called number, in any writing.")] = None,
     trunk: Annotated[str | None, typer.Option(help="Name or id.")] = None,
+    category: Annotated[str | None, typer.Option(help="batch, workflow, or both with a comma.")] = None,
+    category_id: Annotated[str | None, typer.Option(help="Of a batch, or your own of a workflow.")] = None,
     direction: Annotated[Direction | None, typer.Option(help="Which way they go.")] = None,
     open_: Annotated[
         bool | None, typer.Option("--open/--ended", help="Only running, or only ended ones.")
@@ -46,9 +48,14 @@ def list_all(
     """List calls, newest first; on a terminal in UTC, and on two lines each where one is too narrow."""
 
     async def work(session: Session) -> None:
-        from gateway.commands.call_choice import numbers_meant, reasons_meant, statuses_meant
+        from gateway.commands.call_choice import (
+            categories_meant,
+            numbers_meant,
+            reasons_meant,
+            statuses_meant,
+        )
         from gateway.commands.call_page import listed_calls
-        from gateway.store.configuration.fields import Field, moment, parse_fields
+        from gateway.store.configuration.fields import Field, listed, moment, parse_fields
 
         written = {name: Field(moment, "") for name in ("since", "until")}
         times = parse_fields(
@@ -60,6 +67,8 @@ def list_all(
             end_reasons=reasons_meant(end_reason),
             from_numbers=numbers_meant(from_),
             to_numbers=numbers_meant(to),
+            categories=categories_meant(category),
+            category_ids=listed(category_id or ""),
             trunk_ids=[] if trunk is None else [(await session.configuration.trunks.find(trunk)).id],
             direction=direction,
             open=open_,

@@ -26,12 +26,15 @@ TypeOption = Annotated[NumberType, typer.Option("--type", help="Of which kind.")
 async def counter_of(session: Session) -> "AsyncIterator[Counter]":
     """The counter of a command's configuration; what it tells goes nowhere, the command says it itself."""
     from gateway.provisioning.counter import open_counter
+    from gateway.provisioning.purchase import utc_now
+    from gateway.provisioning.release import workflow_calls
 
     def tell(_name: str, /, *, level: str = "info", **_fields: object) -> None:
         """The gateway's log is the gateway's."""
 
     instance = f"{session.config.gateway.name}/{session.by}"
-    counter = open_counter(session.config, session.configuration, tell, instance=instance)
+    uses = workflow_calls(session.store.newest_call, utc_now)
+    counter = open_counter(session.config, session.configuration, tell, uses, instance=instance)
     try:
         yield counter
     finally:

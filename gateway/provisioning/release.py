@@ -6,6 +6,7 @@ The provider is told afterwards, and told again by the sweep until it has unders
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from gateway.providers.protocol import ProviderError
 from gateway.provisioning.purchase import Purchasing
@@ -13,12 +14,18 @@ from gateway.routing.table import PhoneNumber
 from gateway.store.configuration.nouns import Configuration
 from gateway.store.engine.errors import Conflict
 from gateway.store.money.purchases import Purchase, PurchaseState
+from gateway.store.records.calls import Category
 
 Uses = Callable[[PhoneNumber], Awaitable[Sequence[str]]]
 "What uses a number and keeps it from being given back, each in words: `batch call batch_… (running)`."
 
+NewestCall = Callable[[str, Category, datetime], Awaitable[tuple[str, datetime] | None]]
+"The newest call by a number, of a category, since a moment: its id, and when it was asked for."
+WORKFLOW_KEEPS = timedelta(days=1)
+"So long a workflow may come back to the number that it called from."
+
 NOT_SET_UP = "was bought from {provider}, which is not set up any more; whoever runs the gateway can do so"
-USED = "is used by {users}: end that first"
+USED = "is used by {users}: it can be removed when that is over"
 MAX_NAMED = 5
 
 
@@ -85,6 +92,19 @@ class Releasing:
             return await self.purchasing.settle_releasing(purchase, provider)
         except ProviderError as error:
             return await self.purchasing.leave(purchase, str(error))
+
+
+def workflow_calls(newest: NewestCall, now: Callable[[], datetime]) -> Uses:
+    """The last call of a workflow that went out by the number, for a day."""
+
+    async def uses(number: PhoneNumber) -> list[str]:
+        found = await newest(number.id, Category.WORKFLOW, now() - WORKFLOW_KEEPS)
+        if found is None:
+            return []
+        call_id, at = found
+        return [f"workflow call {call_id} (until {at + WORKFLOW_KEEPS:%Y-%m-%d %H:%M} UTC)"]
+
+    return uses
 
 
 async def _remove_linked_trunk(together: Configuration, number: PhoneNumber, by: str) -> None:

@@ -60,6 +60,10 @@ class CallItem(BaseModel):
     "What the request for the call wanted kept."
     batch_call_id: str | None
     "The batch that it belongs to."
+    category: Annotated[str | None, Field(examples=["workflow"])]
+    "`batch` or `workflow`; null for a single call."
+    category_id: str | None
+    "The batch; or the workflow, by the requester's own name for it."
     parent_call_id: str | None
     "The call that it tries again, or was transferred from."
     price: Annotated[str | None, Field(examples=["0.0240"])]
@@ -171,6 +175,8 @@ def call_item(row: CallRow) -> dict[str, Any]:
         "metadata": dict(row.metadata),
         "notes": dict(row.notes),
         "batch_call_id": row.batch_id,
+        "category": row.category,
+        "category_id": row.category_id,
         "parent_call_id": row.parent_call_id,
         "price": None if row.price is None else str(row.price),
         "currency": row.currency,

@@ -38,6 +38,8 @@ COLUMNS = (
     "trunk_id",
     "number_id",
     "batch_call_id",
+    "category",
+    "category_id",
     "parent_call_id",
     "price",
     "currency",

@@ -11,7 +11,7 @@ from gateway.call.record import Status
 from gateway.routing.number import normalise
 from gateway.routing.typed import cleaned
 from gateway.store.configuration.fields import moment
-from gateway.store.records.calls import MAX_PAGE, CallFilter
+from gateway.store.records.calls import MAX_PAGE, CallFilter, Category
 
 MAX_VALUES = 100
 "Values in one comma list."
@@ -96,6 +96,10 @@ class CallQuery(BaseModel):
     "These calls."
     batch_call_id: List = None
     "Calls of these batches."
+    category: Annotated[str | None, _only(*Category), _words(*Category)] = None
+    "`batch`, `workflow`."
+    category_id: List = None
+    "Calls of these batches, or of these workflows by your own names for them."
     from_: Annotated[List, Field(alias="from")] = None
     "Calls from these numbers; the `+` may be left out."
     to: List = None
@@ -155,6 +159,8 @@ def call_filter(query: CallQuery, workspace_id: str, version_ids: tuple[str, ...
         agent_ids=_values(query.agent_id),
         version_ids=versions,
         batch_ids=_values(query.batch_call_id),
+        categories=_values(query.category),
+        category_ids=_values(query.category_id),
         from_numbers=numbers_in(_values(query.from_)),
         to_numbers=numbers_in(_values(query.to)),
         statuses=_values(query.status),

@@ -10,8 +10,14 @@ from gateway.api.keys import Caller
 from gateway.call.legs.custom_headers import check_headers
 from gateway.call.placing import CallRequest
 from gateway.routing.outbound import MAX_SECONDS, OutboundRequest
+from gateway.store.engine.errors import InvalidInput
+from gateway.store.records.calls import Category
 
 MAX_NOTES = 15
+MAX_CATEGORY_ID = 128
+CATEGORY_ID = r"^[!-+\--~]+$"
+ASKED_FOR = "should be workflow, or left out; calls of a batch are the batch’s own"
+"What the category of a call that is asked for can be."
 
 
 def _json(value: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +32,12 @@ def _json(value: dict[str, Any]) -> dict[str, Any]:
 def _notes(value: dict[str, Any]) -> dict[str, Any]:
     if len(value) > MAX_NOTES:
         raise ValueError(f"should have at most {MAX_NOTES} keys, not {len(value)}")
+    return value
+
+
+def _category(value: str) -> str:
+    if value != Category.WORKFLOW:
+        raise ValueError(f"{ASKED_FOR}: there are {' and '.join(Category)}")
     return value
 
 
@@ -67,18 +79,28 @@ class CallBody(BaseModel):
     "How long it may ring; without it, as the version says."
     max_call_duration_sec: Annotated[int | None, Field(ge=1, le=MAX_SECONDS)] = None
     "How long the call may last; only ever shortens what the version allows."
+    category: Annotated[str | None, AfterValidator(_category), WithJsonSchema({"enum": ["workflow"]})] = None
+    "`workflow`, where a workflow engine asks; left out for a single call."
+    category_id: Annotated[str | None, Field(max_length=MAX_CATEGORY_ID, pattern=CATEGORY_ID)] = None
+    "Your own name for the workflow: printable ASCII, neither spaces nor commas."
     headers: dict[str, str] = {}
     "SIP headers for the INVITE; the operator decides which names are allowed."
     retry: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
     "Of the reference platform's older requests: taken and not acted upon, a call is placed once."
 
     def canonical(self) -> bytes:
-        """The same bytes for the same request, however it was written."""
-        return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
+        """The same bytes for the same request, however written, and as before there were categories."""
+        said = self.model_dump()
+        for name in ("category", "category_id"):
+            if said[name] is None:
+                del said[name]
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
 
 
 def call_request(body: CallBody, caller: Caller, allowed_headers: Sequence[str]) -> CallRequest:
-    """The call that a request asks for; raises `InvalidInput` for a header that may not be set."""
+    """The call that is asked for; `InvalidInput` for a header that is not allowed, or half a category."""
+    if body.category_id is not None and body.category is None:
+        raise InvalidInput("category_id", body.category_id, "should stand beside category: workflow")
     return CallRequest(
         route=OutboundRequest(
             workspace_id=caller.workspace_id,
@@ -92,5 +114,7 @@ def call_request(body: CallBody, caller: Caller, allowed_headers: Sequence[str])
         by=caller.by,
         metadata=body.metadata,
         notes=body.notes,
+        category=None if body.category is None else Category(body.category),
+        category_id=body.category_id,
         headers=check_headers(body.headers, allowed_headers),
     )

@@ -12,7 +12,7 @@ from gateway.events.call_sheet import Rows, call_sheet
 from gateway.routing.decision import Reason
 from gateway.routing.typed import cleaned
 from gateway.store.configuration.fields import moment
-from gateway.store.records.calls import MAX_PAGE, CallFilter, CallRow, Cursor
+from gateway.store.records.calls import MAX_PAGE, CallFilter, CallRow, Category, Cursor
 from gateway.web import words
 from gateway.web.page import Page, Visit, get, post
 
@@ -47,12 +47,16 @@ COLUMNS = (
     "rate",
     "rate_prefix",
     "batch_call_id",
+    "category",
+    "category_id",
 )
 TEXTS = (
     "from",
     "to",
     "id",
     "batch",
+    "category",
+    "category_id",
     "number",
     "agent",
     "status",
@@ -100,6 +104,7 @@ async def table(visit: Visit) -> Response:
         reasons=[("", "Any"), *((reason, words.say(reason)) for reason in _REASONS)],
         agents=[("", "Any"), *agents.items()],
         sorts=SORTS,
+        categories=[("", "Any"), *((str(each), str(each)) for each in Category)],
     )
 
 
@@ -183,6 +188,8 @@ def _cells(row: CallRow) -> Sequence[object]:
         row.rate,
         row.rate_prefix,
         row.batch_id,
+        row.category,
+        row.category_id,
     )
 
 
@@ -202,6 +209,8 @@ def _asked(visit: Visit) -> Asked:
         ids=_several(query["id"]),
         agent_ids=_several(query["agent"]),
         batch_ids=_several(query["batch"]),
+        categories=_several(query["category"]),
+        category_ids=_several(query["category_id"]),
         number_ids=_several(query["number"]),
         from_parts=_parts(query["from"]),
         to_parts=_parts(query["to"]),
