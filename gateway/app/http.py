@@ -106,6 +106,7 @@ def _mount_dashboard(gateway: "Gateway", app: FastAPI) -> None:
         subscribing=_subscribing(gateway),
         house_phone=phone,
         runtime_trials=gateway.runtime_trials,
+        uploads=gateway.uploads,
         tell=gateway.bus.tell,
     )
     site = dashboard(parts)

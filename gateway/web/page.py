@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from gateway.batch.files.multipart import SentFile
 from gateway.routing.table import Workspace
 from gateway.store.configuration.accounts import WebSession
 from gateway.store.engine.errors import InvalidInput, NotFound, Wrong
@@ -54,11 +55,18 @@ class Visit:
     "What this page says once, left by the one before."
     path: Mapping[str, str] = field(default_factory=dict)
     "The named parts of the address."
+    file: SentFile | None = None
+    "What was sent with the form, as long as the request lasts; None: nothing was chosen."
 
     @property
     def by(self) -> str:
         """Who changes things, for the history."""
         return self.session.by
+
+    @property
+    def wants_part(self) -> bool:
+        """Whether a script of ours asks, which puts the answer into the page that it has."""
+        return self.request.headers.get("x-part") is not None
 
     @property
     def theme(self) -> str:
@@ -107,6 +115,8 @@ class Page:
     method: Literal["GET", "POST"]
     path: str
     act: Act
+    takes_file: bool = False
+    "A file may come with the form."
 
 
 def get(path: str, act: Act) -> Page:
@@ -117,6 +127,11 @@ def get(path: str, act: Act) -> Page:
 def post(path: str, act: Act) -> Page:
     """Something that is done; who asks has to be logged in and to have our form."""
     return Page("POST", path, act)
+
+
+def upload(path: str, act: Act) -> Page:
+    """Something that is done with a file; `visit.file` is where it lies."""
+    return Page("POST", path, act, takes_file=True)
 
 
 def complaint(error: InvalidInput) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.batch.files.multipart import Uploads
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
 from gateway.call.switchboard import Switchboard
@@ -45,5 +46,6 @@ class Parts:
     subscribing: Subscribing
     house_phone: HousePhone
     runtime_trials: RuntimeTrials
+    uploads: Uploads
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)

@@ -1,7 +1,9 @@
 """The dashboard as an ASGI app: who is asking, may they, which page answers, and what goes wrong in words."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -10,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.api.bounds import READ_OFF_SECONDS
+from gateway.batch.files.multipart import TYPE, BadForm, SentFile
 from gateway.numbering.files import known_groups
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound, StoreError
 from gateway.store.engine.ids import new_id
@@ -71,7 +75,9 @@ class Site:
     def error(
         self, request: Request, status: int, title: str, text: str, visit: Visit | None = None
     ) -> Response:
-        """A page that says what went wrong, and what to do."""
+        """A page that says what went wrong, and what to do; for a script of ours the sentence alone."""
+        if request.headers.get("x-part") is not None:
+            return self.html("problem.html", status, visit=visit, problem=text)
         return self.html(
             "error.html",
             status,
@@ -105,6 +111,9 @@ class Site:
                 "What was sent is no form of this dashboard. Go back, load the page again, and try once more."
             )
             return self.error(request, 400, "That form cannot be read", text)
+        except BadForm as error:
+            title, text = "The file was not taken", f"The file was not taken: {error}."
+            return self.error(request, 503 if error.code == "busy" else 400, title, text, _visit(request))
         except HTTPException as error:
             return await self._http_error(request, error)
         except NotFound as error:
@@ -139,16 +148,35 @@ class Site:
             if visit is None:
                 return self._to_login(request)
             request.state.visit = visit
-            if page.method == "POST":
-                visit.form = await form_of(request)
-                if not self._is_ours(request, visit):
-                    text = (
-                        "It did not come from a page of your session. Load the page again, and try once more."
-                    )
-                    return self.error(request, 403, "That form was not accepted", text, visit)
-            return await page.act(visit)
+            if page.method == "GET":
+                return await page.act(visit)
+            async with self._sent(request, page) as (visit.form, visit.file):
+                return await self._act(page, visit)
 
         return endpoint
+
+    async def _act(self, page: Page, visit: Visit) -> Response:
+        if self._is_ours(visit.request, visit):
+            return await page.act(visit)
+        text = "It did not come from a page of your session. Load the page again, and try once more."
+        return self.error(visit.request, 403, "That form was not accepted", text, visit)
+
+    @asynccontextmanager
+    async def _sent(self, request: Request, page: Page) -> AsyncIterator[tuple[Form, SentFile | None]]:
+        """What was posted. A file of a page that is not ours does not even reach the disk."""
+        kind = request.headers.get("content-type", "")
+        if not page.takes_file or not kind.lower().startswith(TYPE):
+            yield await form_of(request), None
+        elif not guard.same_origin(request, self.parts.config.web.public_url):
+            yield NOTHING, None
+        else:
+            body = request.stream()
+            try:
+                async with self.parts.uploads.receive(body, kind) as sent:
+                    yield Form(sent.fields), sent.files.get("file")
+            except BadForm:
+                await _read_off(body)
+                raise
 
     def _is_ours(self, request: Request, visit: Visit) -> bool:
         """Both proofs: the browser says that the page is ours, and the form has the session's token."""
@@ -204,6 +232,14 @@ class Site:
         if wanted in THEMES:
             response.set_cookie(THEME_COOKIE, wanted, max_age=31_536_000, path=self.root, samesite="lax")
         return response
+
+
+async def _read_off(body: AsyncIterator[bytes]) -> None:
+    """Take what is still being sent: whoever is cut off in it never reads our answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_OFF_SECONDS):
+            async for _ in body:
+                pass
 
 
 def _visit(request: Request) -> Visit | None:
