@@ -55,7 +55,7 @@ from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
 from gateway.net.dns import Resolver
 from gateway.net.overload import Overload
-from gateway.net.rtp import PortRange, RtpPorts
+from gateway.net.rtp_ports import PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.net.throttle import Throttle
 from gateway.net.webhook import WebhookSender

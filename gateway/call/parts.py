@@ -32,7 +32,7 @@ from gateway.config.settings import Config
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock
 from gateway.net.dns import Resolver
-from gateway.net.rtp import NoPortFree, RtpPorts
+from gateway.net.rtp_ports import NoPortFree, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.recordings.writer import RecordingWriter
 from gateway.routing.decision import Reason, Rejected

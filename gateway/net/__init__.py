@@ -4,6 +4,8 @@ agent.py         Dialling an agent's runtime: the upgrade to WebSocket (RFC 6455
                  failed
 agent_advice.py  What to look at when a runtime cannot be reached, or leaves a call otherwise than by
                  hanging up: one table
+arrivals.py      The sockets of all calls behind one descriptor, and what happens to their packets while we
+                 are late
 browser.py       Browsers that connect to us by WebSocket (RFC 6455), on the port of the HTTP server
 bytestream.py    One open TCP or TLS connection to an agent's runtime, as AudioSocket wants it: bytes,
                  without messages
@@ -20,7 +22,8 @@ mqtt_client.py   aiomqtt's client, mended where we need more: acknowledging in o
 open_files.py    How many files the system lets us have open, and how many we may come to need
 overload.py      Whether this process has more to do than it has time for, told by how late its beats are
 reach.py         Where others may make us connect to: one rule for runtimes, carriers, webhooks and media
-rtp.py           RTP and RTCP sockets: one pair of ports a call, from a bounded range, locked to one peer
+rtp.py           RTP and RTCP sockets: the pair that one call has, locked to one peer
+rtp_ports.py     Pairs of ports for RTP and RTCP, one a call, from a bounded range (RFC 3550 section 11)
 sip.py           SIP on this machine: `SipSockets` around one `UserAgent`
 sip_sockets.py   SIP's sockets: UDP, TCP and TLS listeners, whole messages in and out, and names looked up
                  on the way out

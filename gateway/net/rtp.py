@@ -1,4 +1,4 @@
-"""RTP and RTCP sockets: one pair of ports a call, from a bounded range, locked to one peer.
+"""RTP and RTCP sockets: the pair that one call has, locked to one peer.
 
 Plain non-blocking sockets: per packet they cost less than an event loop's datagram transports, and a
 *connected* UDP socket makes the kernel drop what anyone but the peer sends (no RTP bleed, no injection).
@@ -7,29 +7,21 @@ Plain non-blocking sockets: per packet they cost less than an event loop's datag
 import asyncio
 import ctypes
 import errno
-import secrets
-import select
 import socket
 import struct
 import time
-from array import array
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from gateway.net.clock import OVERDUE, MediaClock
+from gateway.net.arrivals import Arrivals
 from gateway.net.latch import Address, Latch, Standing, canonical
 
 Receive = Callable[[bytes, float], None]
 "Called with one datagram and the loop's time."
 
-Readable = Callable[[float], object]
-"Called with the loop's time when a datagram waits."
+Rest = Callable[[int, float], None]
+"Called with the RTP port of a closed pair, and the loop's time."
 
 MAX_PORT = 65_535
-
-Waiting = Callable[[float, float], None]
-"Called with the loop's time, and the moment by the kernel's clock at which that was 0."
 
 Waited = Sequence[tuple[bytes, float]]
 "Datagrams, each with the loop's time at which the kernel took it."
@@ -49,213 +41,16 @@ DOUBT_SECONDS = 0.25
 MOST_REFUSED = 64
 "Datagrams of others that are looked at while ours is silent, each time: a flood is the kernel's to drop."
 
-STOOD_STILL = 0.1
-"Seconds of lateness from which on every call is told, also one of which nothing waits."
-
 LONGEST_WAIT = 60.0
 "Seconds that a datagram may have waited for us; one that says more was noted by another clock."
 
 MOST_WAITING = 1024
 "Datagrams that are taken from a socket at once: more than a kernel keeps by default."
 
-_SO_TIMESTAMPNS = 35
+SO_TIMESTAMPNS = 35
 "The kernel notes when a datagram came (socket(7)); `socket` has no name for it."
 _STAMP = struct.Struct("@ll")
 _ROOM = socket.CMSG_SPACE(_STAMP.size)
-
-
-class NoPortFree(Exception):
-    """Every pair of the range is in use, in quarantine or taken by another program."""
-
-
-@dataclass(frozen=True, slots=True)
-class PortRange:
-    """Even RTP ports `first`..`last`, each with its RTCP port above it (RFC 3550 section 11)."""
-
-    first: int
-    last: int
-
-    @property
-    def pairs(self) -> int:
-        """How many calls the range can carry at once."""
-        return max(0, (self.last + 1 - self._even) // 2)
-
-    def pair(self, index: int) -> int:
-        """The RTP port of pair `index`, counted from 0 and wrapping around."""
-        return self._even + 2 * (index % self.pairs)
-
-    @property
-    def _even(self) -> int:
-        return self.first + self.first % 2
-
-
-class Arrivals:
-    """The sockets of all calls behind one descriptor: the loop is asked once for many packets.
-
-    While the loop keeps up, a datagram comes when it is looked at. When the clock's beats are overdue, it is
-    us who are late, not the network: then all that waits is taken at once, and the kernel says when it came.
-    """
-
-    def __init__(self, clock: MediaClock | None = None) -> None:
-        """`clock` says whether the loop keeps up; without one it does."""
-        self._readable: list[Readable | None] = []
-        "By the number of the socket: a list is looked at in one place, a dictionary in three."
-        self._waiting: dict[int, Waiting] = {}
-        self._watched = 0
-        self._poll: select.epoll | None = None
-        self._clock = clock or MediaClock(_raise)
-        self._clock.on_late = self.catch_up
-
-    def watch(self, one: socket.socket, readable: Readable, waiting: Waiting | None = None) -> None:
-        """Call `readable` whenever a datagram waits; `waiting` takes all when it is us who are late."""
-        if self._poll is None:
-            self._poll = select.epoll()
-            self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._poll.fileno(), self._arrived)
-        number = one.fileno()
-        self._readable.extend([None] * (number + 1 - len(self._readable)))
-        self.change(one, readable, waiting)
-        self._watched += 1
-        self._poll.register(number, select.EPOLLIN)
-
-    def change(self, one: socket.socket, readable: Readable, waiting: Waiting | None = None) -> None:
-        """Call others instead."""
-        self._readable[one.fileno()] = readable
-        self._waiting.pop(one.fileno(), None)
-        if waiting is not None:
-            self._waiting[one.fileno()] = waiting
-
-    def forget(self, one: socket.socket) -> None:
-        """Call nobody any more; before the socket is closed."""
-        assert self._poll is not None, "nothing was watched"
-        self._poll.unregister(one)
-        self._readable[one.fileno()] = None
-        self._waiting.pop(one.fileno(), None)
-        self._watched -= 1
-        if not self._watched:
-            self._loop.remove_reader(self._poll.fileno())
-            self._poll.close()
-            self._poll = None
-
-    def _arrived(self) -> None:
-        """HOT: one datagram for each socket that has some; the loop calls again while there is more."""
-        assert self._poll is not None
-        readable, now = self._readable, self._loop.time()
-        if now - self._clock.due > OVERDUE:
-            self.catch_up(now)
-            return
-        for number, _ in self._poll.poll(0):
-            read = readable[number]
-            if read is not None:  # else the one before it has ended that call
-                read(now)
-
-    def catch_up(self, now: float) -> None:
-        """Take all that waits, as of when it came: the clock is late, and so are we."""
-        if self._poll is None:
-            return
-        if now - self._clock.due > STOOD_STILL:
-            for number in list(self._waiting):
-                self._take_waiting(number, now)
-        # Once: to look again for what has come meanwhile, a packet at a time, would keep us late.
-        for number, _ in self._poll.poll(0):
-            read = self._readable[number]
-            if number in self._waiting:
-                self._take_waiting(number, now)
-            elif read is not None:
-                read(now)
-
-    def _take_waiting(self, number: int, now: float) -> None:
-        waiting = self._waiting.get(number)
-        if waiting is not None:
-            waiting(now, time.time() - time.monotonic())
-
-
-class RtpPorts:
-    """Hands out pairs of ports; a freed pair rests in quarantine so that a late packet meets no new call.
-
-    Which pair comes next nobody can tell: who knows the last call's ports knows nothing of the next one's.
-    """
-
-    def __init__(
-        self,
-        ports: PortRange,
-        quarantine_seconds: float,
-        below: Callable[[int], int] = secrets.randbelow,
-        clock: MediaClock | None = None,
-    ) -> None:
-        """`below` draws a number from 0 up to, but not including, its argument.
-
-        `clock`: whose lateness is ours, and not that of the packets.
-        """
-        self._range = ports
-        self._quarantine_seconds = quarantine_seconds
-        self._below = below
-        self._free = array("H", (ports.pair(index) for index in range(ports.pairs)))
-        "RTP ports, in no order: one is drawn by putting the last in its place."
-        self._resting: deque[tuple[float, int]] = deque()
-        self.arrivals = Arrivals(clock)
-
-    @property
-    def in_use(self) -> int:
-        """Pairs that carry a call now."""
-        return self._range.pairs - len(self._free) - len(self._resting)
-
-    def open(self, host: str, now: float) -> "RtpPort":
-        """Bind a free pair on local address `host`, any; raises `NoPortFree`."""
-        self._wake(now)
-        taken = array("H")
-        try:
-            while self._free:
-                port = self._draw()
-                taken.append(port)
-                sockets = bind_pair(host, port)
-                if sockets is not None:
-                    taken.pop()
-                    return RtpPort(self, port, *sockets)
-        finally:
-            # Another program has them, and may give them back.
-            self._free.extend(taken)
-        raise NoPortFree(f"no RTP port free among {self._range.pairs} pairs from {self._range.first}")
-
-    def rest(self, port: int, now: float) -> None:
-        """Take a closed pair back; it is handed out again when its quarantine is over."""
-        self._resting.append((now + self._quarantine_seconds, port))
-
-    def _draw(self) -> int:
-        at = self._below(len(self._free))
-        last = self._free.pop()
-        if at == len(self._free):
-            return last
-        drawn, self._free[at] = self._free[at], last
-        return drawn
-
-    def _wake(self, now: float) -> None:
-        while self._resting and self._resting[0][0] <= now:
-            self._free.append(self._resting.popleft()[1])
-
-
-def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket] | None:
-    """Bind RTP on `port` and RTCP on the port above; None where either is taken (`EADDRINUSE`)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound: list[socket.socket] = []
-    try:
-        for number in (port, port + 1):
-            one = socket.socket(family, socket.SOCK_DGRAM)
-            bound.append(one)
-            one.setblocking(False)
-            one.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            one.bind((host, number))
-    except OSError as error:
-        for one in bound:
-            one.close()
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise NoPortFree(
-                "no descriptor is free for an RTP port: raise the limit of open files"
-            ) from error
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            return None
-        raise
-    return bound[0], bound[1]
 
 
 class _HotPort:
@@ -273,13 +68,14 @@ class RtpPort(_HotPort):
     """
 
     __slots__ = (
+        "_arrivals",
         "_close_told",
         "_doubted_at",
         "_expected_rtcp",
         "_listening_until",
         "_loop",
-        "_pool",
         "_refused",
+        "_rest",
         "_rtcp",
         "_rtcp_remote",
         "accepts",
@@ -296,8 +92,12 @@ class RtpPort(_HotPort):
         "stranger_at",
     )
 
-    def __init__(self, pool: RtpPorts, port: int, rtp: socket.socket, rtcp: socket.socket) -> None:
-        self._pool = pool
+    def __init__(
+        self, arrivals: Arrivals, rest: Rest, port: int, rtp: socket.socket, rtcp: socket.socket
+    ) -> None:
+        """`arrivals` says when a datagram waits; `rest` takes the pair back when the port is closed."""
+        self._arrivals = arrivals
+        self._rest = rest
         self._rtp = rtp
         self._rtcp = rtcp
         self._loop = asyncio.get_running_loop()
@@ -332,8 +132,8 @@ class RtpPort(_HotPort):
         "Whether a first datagram from an unknown source is this call's media."
         self.goes_on: Callable[[bytes, float], bool] = goes_on_never
         "Whether a datagram goes on with the stream that was heard until now."
-        pool.arrivals.watch(rtp, self._learn, self._learn_waiting)
-        pool.arrivals.watch(rtcp, self._rtcp_readable)
+        arrivals.watch(rtp, self._learn, self._learn_waiting)
+        arrivals.watch(rtcp, self._rtcp_readable)
 
     def expect(self, host: str, port: int, rtcp: Address | None = None) -> None:
         """Send to the SDP's address, and learn the source anew (after each negotiation that changed it)."""
@@ -407,13 +207,13 @@ class RtpPort(_HotPort):
             return
         self._close_told = True
         for one in (self._rtp, self._rtcp):
-            self._pool.arrivals.forget(one)
+            self._arrivals.forget(one)
             one.close()
         self._connected = False
         self.on_rtp = self.on_rtcp = ignore
         self.on_moved, self.accepts, self.goes_on = ignore_move, accept_nothing, goes_on_never
         self.on_waited = ignore_waited
-        self._pool.rest(self.port, self._loop.time())
+        self._rest(self.port, self._loop.time())
 
     def _receive(self, now: float) -> None:
         """HOT: one datagram from the source that we are locked to."""
@@ -497,7 +297,7 @@ class RtpPort(_HotPort):
         except OSError:
             return
         self._connected = True
-        self._pool.arrivals.change(self._rtp, self._receive, self._receive_waiting)
+        self._arrivals.change(self._rtp, self._receive, self._receive_waiting)
         self._take_queued(source, now)
 
     def _take_queued(self, source: Address, now: float) -> None:
@@ -520,7 +320,7 @@ class RtpPort(_HotPort):
         if self._connected:
             disconnect(self._rtp)
             self._connected = False
-            self._pool.arrivals.change(self._rtp, self._learn, self._learn_waiting)
+            self._arrivals.change(self._rtp, self._learn, self._learn_waiting)
 
     def _rtcp_readable(self, now: float) -> None:
         try:
@@ -541,7 +341,7 @@ def came_at(ancillary: Sequence[tuple[int, int, bytes]], now: float, epoch: floa
     puts nothing into the future, nor further back than sockets can hold.
     """
     for level, kind, stamp in ancillary:
-        if (level, kind, len(stamp)) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS, _STAMP.size):
+        if (level, kind, len(stamp)) == (socket.SOL_SOCKET, SO_TIMESTAMPNS, _STAMP.size):
             seconds, nanoseconds = _STAMP.unpack(stamp)
             at = seconds + nanoseconds / 1e9 - epoch
             return at if now - LONGEST_WAIT < at < now else now
@@ -568,10 +368,6 @@ def accept_nothing(data: bytes) -> bool:
 def goes_on_never(data: bytes, now: float) -> bool:
     """Before there is a stream, nothing goes on with it."""
     return False
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

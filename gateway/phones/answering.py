@@ -8,7 +8,7 @@ from gateway.call.legs.phone_media import PhoneMedia
 from gateway.config.settings import MediaSettings
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock
-from gateway.net.rtp import PortRange, RtpPorts
+from gateway.net.rtp_ports import PortRange, RtpPorts
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.phones.speech import speech
 from gateway.phones.telephone import AnybodyMayCall, Literals

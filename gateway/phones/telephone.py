@@ -10,7 +10,7 @@ from gateway.call.legs.sip_words import first_line
 from gateway.config.settings import MediaSettings
 from gateway.media.codecs import CODECS
 from gateway.net.clock import MediaClock
-from gateway.net.rtp import PortRange, RtpPorts
+from gateway.net.rtp_ports import PortRange, RtpPorts
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.sip.events import Answered, ByeReceived, Event, Refused, Ringing
 from gateway.sip.message import Request

@@ -9,7 +9,7 @@ from gateway.call.legs.phone_media import PhoneMedia
 from gateway.config.settings import MediaSettings
 from gateway.media.audio import L16_16K, loudness
 from gateway.media.codecs import PCMU, Codec
-from gateway.net.rtp import PortRange, RtpPorts
+from gateway.net.rtp_ports import PortRange, RtpPorts
 
 HOST = "127.0.0.1"
 

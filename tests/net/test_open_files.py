@@ -9,7 +9,7 @@ import pytest
 from gateway.commands.check_sockets import check_sockets
 from gateway.config.loading import load_config
 from gateway.net import open_files
-from gateway.net.rtp import NoPortFree, bind_pair
+from gateway.net.rtp_ports import NoPortFree, bind_pair
 
 
 @pytest.fixture
@@ -47,6 +47,6 @@ def test_no_descriptor_is_as_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("gateway.net.rtp.socket.socket", full)
+    monkeypatch.setattr("gateway.net.rtp_ports.socket.socket", full)
     with pytest.raises(NoPortFree, match="open files"):
         bind_pair("127.0.0.1", 40_000)
