@@ -13,7 +13,7 @@ from gateway.sip.message import Headers, Request, Response, make_response
 from gateway.sip.schedule import Schedule
 from gateway.sip.settings import Settings
 from gateway.sip.target import Target
-from gateway.sip.transaction import (
+from gateway.sip.transaction_tables import (
     INVITE_CLIENT,
     INVITE_SERVER,
     LENGTHS,
