@@ -12,7 +12,7 @@ from gateway.net.reach import Reach
 from gateway.net.sip import Binding
 from gateway.net.streams import StreamLimits
 from gateway.net.tls import client_context, server_context
-from gateway.sip.digest import Authenticator
+from gateway.sip.authenticator import Authenticator
 from gateway.sip.settings import Settings
 
 

@@ -15,7 +15,7 @@ from gateway.call.newcomers import Newcomers
 from gateway.net.overload import Overload
 from gateway.routing.inbound import Credentials, CredentialState, TrunkMatch, match_source
 from gateway.routing.table import Trunks
-from gateway.sip.digest import Authenticator, Stale, Verified, user_in
+from gateway.sip.authenticator import Authenticator, Stale, Verified, user_in
 from gateway.sip.message import Request
 from gateway.sip.screening import Admit, Deny, Ignore, MessageRefused, Screening
 from gateway.sip.target import Target

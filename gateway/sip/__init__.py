@@ -1,5 +1,7 @@
 """RFC 3261 without I/O: bytes in, events out.
 
+authenticator.py       Our challenges to those who call in, and what their credentials prove (RFC 7616, RFC
+                       8760)
 authorization.py       Our answers to the digest challenges that one request meets (RFC 3261 section 22, RFC
                        8760)
 body.py                Which part of a body counts: the session description, alone or inside a multipart
@@ -8,8 +10,8 @@ core.py                What the parts of one user agent share: settings, tables,
                        are written
 dialog.py              A dialog: tags, CSeq, route set and remote target, and the verbs of a call (RFC 3261
                        sections 12 to 15)
-digest.py              Digest authentication: challenges, credentials, and both sides of using them (RFC
-                       8760, 7616, 2617)
+digest.py              Digest authentication (RFC 8760, 7616, 2617): challenges, credentials, and how one
+                       answers the other
 errors.py              The two ways SIP can go wrong: our fault, or theirs
 events.py              What a user agent tells the application, one frozen value each
 framing.py             Messages out of a TCP or TLS stream (RFC 3261 section 18.3, RFC 5626 section 4.4.1)

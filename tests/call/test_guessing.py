@@ -9,7 +9,8 @@ from gateway.call.newcomers import Newcomers
 from gateway.net.overload import Overload
 from gateway.routing.inbound import CredentialState
 from gateway.routing.table import Secret, Trunk, Trunks
-from gateway.sip.digest import Authenticator, Challenge, answer
+from gateway.sip.authenticator import Authenticator
+from gateway.sip.digest import Challenge, answer
 from gateway.sip.message import Request, parse_message
 from gateway.sip.screening import Admit, Deny, Screening
 from gateway.sip.target import Target

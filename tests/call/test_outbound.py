@@ -13,7 +13,7 @@ from gateway.phones.telephone import AnybodyMayCall
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.outbound import OutboundRequest
 from gateway.routing.table import Secret
-from gateway.sip.digest import Authenticator, Stale, Verified
+from gateway.sip.authenticator import Authenticator, Stale, Verified
 from gateway.sip.events import ByeReceived, Cancelled
 from gateway.sip.message import Request
 from gateway.sip.screening import Admit, Deny, Screening

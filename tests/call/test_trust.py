@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from gateway.routing.table import NumberStatus, PhoneNumber, RoutingTable, Secret, Trunk
-from gateway.sip.digest import Authenticator, Challenge, answer
+from gateway.sip.authenticator import Authenticator
+from gateway.sip.digest import Challenge, answer
 from gateway.sip.events import ByeReceived
 from gateway.sip.settings import Login
 from gateway.store.engine.errors import StoreError

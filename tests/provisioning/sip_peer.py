@@ -9,7 +9,7 @@ from gateway.net.dns import Resolver
 from gateway.net.sip import Binding, SipEndpoint
 from gateway.phones.telephone import AnybodyMayCall
 from gateway.provisioning.trial import Trials
-from gateway.sip.digest import Authenticator, Verified
+from gateway.sip.authenticator import Authenticator, Verified
 from gateway.sip.events import Event
 from gateway.sip.message import Request
 from gateway.sip.screening import Admit, Deny, Ignore, MessageRefused, Screening

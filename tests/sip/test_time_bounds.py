@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import pytest
 
+from gateway.sip.authenticator import Authenticator
 from gateway.sip.body import unwrap
-from gateway.sip.digest import Authenticator, Challenge, Credentials, challenges_to_answer
+from gateway.sip.digest import Challenge, Credentials, challenges_to_answer
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.framing import StreamFramer
 from gateway.sip.grammar import MAX_LIST, MAX_PARAMS
