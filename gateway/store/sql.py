@@ -26,7 +26,7 @@ from gateway.store.money import purses
 from gateway.store.money.loaded_prices import LoadedPrices
 from gateway.store.money.purses import Exchange, Hold
 from gateway.store.money.wallets import Wallets
-from gateway.store.records import call_table, closing
+from gateway.store.records import call_pages, call_table, closing
 from gateway.store.records.call_texts import TextStore
 from gateway.store.records.calls import CallFilter, CallPage, CallRow, Category, Savable
 from gateway.store.records.closing import Left
@@ -193,9 +193,9 @@ class SqlStore:
         if not parts:
             return ()
         assert which.workspace_id is not None, "parts of numbers are searched within a workspace"
-        most = call_table.MAX_APART + 1
+        most = call_pages.MAX_APART + 1
         async with self._database.reading() as connection:
-            found = await call_table.numbers_with(connection, which.workspace_id, side, parts, most)
+            found = await call_pages.numbers_with(connection, which.workspace_id, side, parts, most)
         # A part in itself is no number: it stands for none where there is none.
         return () if len(found) == most else tuple(found) or tuple(parts)
 
@@ -209,7 +209,7 @@ class SqlStore:
     async def list_calls(self, which: CallFilter) -> CallPage:
         """Calls, newest first unless the filter says otherwise."""
         async with self._database.reading() as connection:
-            return await call_table.list_calls(connection, which)
+            return await call_pages.list_calls(connection, which)
 
     async def change_recording(self, call_id: str, status: str, facts: Mapping[str, object]) -> bool:
         """Say what became of a recording after its call; False where there is no such call."""

@@ -254,7 +254,7 @@ async def test_every_filter_in_every_order(store: SqlStore) -> None:
 
 async def test_pages_far_in(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ids are looked up before rows are read, the pages are the same."""
-    monkeypatch.setattr("gateway.store.records.call_table.DEEP", 1)
+    monkeypatch.setattr("gateway.store.records.call_pages.DEEP", 1)
     rows = some_calls()
     await save(store, *rows)
     for sort, descending, key in ORDERS:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from gateway.store.engine.schema import metadata, numbers
-from gateway.store.records.call_table import page_query
+from gateway.store.records.call_pages import page_query
 from gateway.store.records.calls import CallFilter, Cursor
 from tests.store.test_calls import T0
 

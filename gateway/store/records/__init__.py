@@ -1,6 +1,7 @@
 """Call records: written in batches, on disk while the database is away, read in pages.
 
-call_table.py  Call records in the database: writing them in batches, reading them in pages
+call_pages.py  Call records in pages: a filter as a query that is read off an index
+call_table.py  Call records in the database: written in batches, read one by one, deleted when they are old
 call_texts.py  What agent runtimes post about a call after it: transcript, summary, sentiment, extracted
                fields
 calls.py       Call records as the store keeps them, and how to ask for them
