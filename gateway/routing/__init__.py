@@ -34,8 +34,12 @@ recording.py    Whether a call is recorded: as its number says, else its agent v
                 it is not
 table.py        The frozen snapshot that decisions are made from: trunks, numbers, agent versions,
                 workspaces
+trunks.py       SIP trunks: who may call in by which, how calls go out by it, and which of all an address
+                belongs to
 typed.py        Telephone numbers as people type and paste them: out of a web page, a chat, a spreadsheet,
                 another script
+values.py       What trunks, numbers, versions and workspaces are configured with: choices, secrets,
+                increments
 web.py          Which version of which agent talks to a browser: a web call has no number, no trunk and no
                 price
 """
