@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.config.loading import ConfigError, load_config, read_config
-from gateway.config.settings import Config, ListenerSettings
+from gateway.config.settings import Config
+from gateway.config.sip_settings import ListenerSettings
 
 EXAMPLE = Path(__file__).parent.parent / "config" / "example.toml"
 

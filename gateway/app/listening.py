@@ -6,7 +6,8 @@ import ssl
 from collections.abc import Sequence
 
 from gateway import __version__
-from gateway.config.settings import Config, ListenerSettings, OutboundSettings, SipSettings
+from gateway.config.settings import Config, OutboundSettings
+from gateway.config.sip_settings import ListenerSettings, SipSettings
 from gateway.media.dtmf import INFO_TYPES, parse_info
 from gateway.net.reach import Reach
 from gateway.net.sip import Binding

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config.loading import Config, is_loopback
-from gateway.config.settings import ListenerSettings
+from gateway.config.sip_settings import ListenerSettings
 from gateway.net.open_files import allowed, needed
 
 SAMPLED_PAIRS = 16

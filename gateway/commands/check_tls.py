@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from gateway.commands.finding import Finding, bad, ok, warn
 from gateway.config.loading import Config
-from gateway.config.settings import ListenerSettings
+from gateway.config.sip_settings import ListenerSettings
 from gateway.net.tls import BadCertificate, client_context, server_context
 
 SOON_DAYS = 30

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from gateway.config.settings import Config, ListenerSettings
+from gateway.config.settings import Config
+from gateway.config.sip_settings import ListenerSettings
 
 __all__ = [
     "Config",

@@ -4,7 +4,8 @@ import asyncio
 import ssl
 
 from gateway import __version__
-from gateway.config.settings import Config, MqttSettings
+from gateway.config.mqtt_settings import MqttSettings
+from gateway.config.settings import Config
 from gateway.events.bus import Event, EventBus
 from gateway.events.mqtt import CallEvents, Topics, state
 from gateway.events.outbox import Outbox

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from gateway.config.loading import is_loopback
-from gateway.config.settings import Config, ListenerSettings
+from gateway.config.settings import Config
+from gateway.config.sip_settings import ListenerSettings
 from gateway.media.codecs import CODECS
 from gateway.sip.grammar import format_host_port
 

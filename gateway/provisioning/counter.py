@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.config.settings import Config, ListenerSettings
+from gateway.config.settings import Config
+from gateway.config.sip_settings import ListenerSettings
 from gateway.providers.plivo import Plivo
 from gateway.providers.protocol import NumberProvider
 from gateway.providers.simulated import Simulated

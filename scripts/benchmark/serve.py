@@ -7,7 +7,7 @@ import sys
 from gateway.app.gateway import Gateway
 from gateway.app.process import new_event_loop, spare_the_collector, stop_on_signals
 from gateway.config.loading import load_config
-from gateway.config.settings import ListenerSettings
+from gateway.config.sip_settings import ListenerSettings
 from gateway.events.log import log_sink
 from scripts.benchmark.watched import watched
 
