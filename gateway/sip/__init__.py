@@ -39,4 +39,5 @@ transaction.py         Transactions (RFC 3261 section 17): a request and its res
 transaction_tables.py  The four figures of RFC 3261 section 17 as tables, with the corrections of RFC 6026
 uri.py                 SIP, SIPS and tel URIs as values (RFC 3261 section 19.1, RFC 3966)
 useragent.py           The user agent: SIP without I/O. Messages in, events out; verbs in, messages out
+validation.py          What a message has to have before it is acted on (RFC 3261 sections 8.1.1, 17.1.3)
 """

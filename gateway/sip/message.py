@@ -21,8 +21,6 @@ __all__ = [
     "parse_head",
     "parse_message",
     "stamp_via",
-    "validate_request",
-    "validate_response",
 ]
 
 MAX_MESSAGE = 65535
@@ -83,7 +81,7 @@ class _Message:
 
         What stands beside it, such as a `tel:` URI, is nothing that a request could be sent to.
         """
-        return next(iter(self.headers.typed("Contact", _sip_contacts)), None)
+        return next(iter(self.headers.typed("Contact", sip_contacts_of)), None)
 
     @property
     def record_routes(self) -> list[NameAddr]:
@@ -169,7 +167,8 @@ def _vias(values: list[str]) -> list[Via]:
     return vias
 
 
-def _name_addr(values: list[str]) -> NameAddr:
+def name_addr_of(values: list[str]) -> NameAddr:
+    """The one value of a From or To, read strictly: nothing of it is made up for."""
     return NameAddr.parse(_only(values))
 
 
@@ -177,7 +176,7 @@ def _party(values: list[str]) -> NameAddr:
     return NameAddr.salvage(_only(values))
 
 
-def _sip_contacts(values: list[str]) -> list[SipUri]:
+def sip_contacts_of(values: list[str]) -> list[SipUri]:
     """The SIP URIs among the Contacts, without those that cannot be read."""
     found = []
     try:
@@ -267,7 +266,7 @@ class Head:
 def parse_message(data: bytes) -> Request | Response:
     """Parse one whole message: a datagram, or what StreamFramer found in a stream.
 
-    Only what is needed to find the header fields and the body is checked; see `validate_request`.
+    Only what is needed to find the header fields and the body is checked; see `gateway.sip.validation`.
     Octets after the body are ignored (RFC 3261 section 18.3). Raises Unparsable.
     """
     octets, blank, rest = data[:MAX_MESSAGE].lstrip(b"\r\n").partition(b"\r\n\r\n")
@@ -356,61 +355,6 @@ def _cut_body(headers: Headers, rest: bytes) -> bytes:
     return rest[:length]
 
 
-def validate_request(request: Request) -> None:
-    """Check what the request's own method needs (RFC 3261 section 8.1.1); raises RemoteProtocolError.
-
-    What it does not need cannot cost it (section 8.2.2): a BYE with an unreadable Contact ends its call. What
-    RFC 2543 allowed passes: no branch, no From tag, no Max-Forwards. Whether we know the method, the URI
-    scheme or the extensions is for the user agent to say.
-    """
-    headers = request.headers
-    fields = headers._fields
-    for name in _SINGLE:
-        if len(fields.get(name, ())) > 1:
-            raise RemoteProtocolError(f"{name}: more than one")
-    _ = request.via, request.from_, request.call_id
-    if request.to.tag is None:
-        _ = headers.typed("To", _name_addr)  # within a dialog its tag is all that is needed of it
-    if request.cseq.method != request.method:
-        raise RemoteProtocolError("CSeq: method is not that of the request")
-    uri = request.request_uri
-    if isinstance(uri, SipUri) and uri.headers:
-        raise RemoteProtocolError("Request-URI: header fields are not allowed in it")
-    if request.method == "INVITE":
-        _validate_invite(request)
-
-
-def _validate_invite(invite: Request) -> None:
-    """An INVITE begins a dialog, which cannot be ended without a Contact (sections 8.1.1.8, 12.1.1)."""
-    if len(invite.headers.get_all("Content-Type")) > 1:
-        raise RemoteProtocolError("Content-Type: more than one")
-    _ = invite.content_type
-    targets = invite.headers.typed("Contact", _sip_contacts)
-    if len(targets) > 1:
-        raise RemoteProtocolError("Contact: more than one")
-    if invite.to.tag is not None:
-        return  # one within a dialog changes the target where it names one that can be used
-    _ = invite.record_routes
-    if "Contact" in invite.headers and not targets:
-        _ = invite.contacts  # says what is wrong, unless it is only no SIP URI
-        raise RemoteProtocolError("Contact: no SIP URI")
-    if not targets and not _is_of_rfc_2543(invite):
-        raise RemoteProtocolError("Contact: missing")
-
-
-def _is_of_rfc_2543(invite: Request) -> bool:
-    """Whether the sender knows neither branches nor tags: then From is where it can be reached."""
-    return not invite.via.has_cookie and invite.from_.tag is None
-
-
-def validate_response(response: Response) -> None:
-    """Check what is needed to know which request is answered (section 17.1.3); raises RemoteProtocolError.
-
-    Nothing else may cost a response: the callee who has picked up waits for the ACK.
-    """
-    _ = response.via, response.cseq
-
-
 def make_response(
     request: Request,
     status: int,
@@ -451,7 +395,7 @@ def _add_to_tag(fields: Headers, request: Request, tag: str) -> None:
     if not is_token(tag):
         raise LocalProtocolError(f"not a tag: {tag!r}")
     try:
-        missing = request.headers.typed("To", _name_addr).tag is None
+        missing = request.headers.typed("To", name_addr_of).tag is None
     except RemoteProtocolError:
         return
     if missing:
@@ -480,14 +424,5 @@ def stamp_via(request: Request, host: str, port: int) -> None:
 
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
 "What a response repeats, and without which there is nobody to answer."
-
-_SINGLE = (
-    "From",
-    "To",
-    "Call-ID",
-    "CSeq",
-    "Content-Length",
-)
-"Fields that mean something only once, of those that every request needs."
 
 _IS_VERSION = re.compile(r"SIP/[0-9]++\.[0-9]++", re.IGNORECASE).fullmatch

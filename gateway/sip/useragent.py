@@ -32,16 +32,7 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.events import Event, InviteReceived, OptionsAnswered
 from gateway.sip.headers import NameAddr
 from gateway.sip.inspection import inspect
-from gateway.sip.message import (
-    Request,
-    Response,
-    Unparsable,
-    make_response,
-    parse_message,
-    validate_request,
-    validate_response,
-    with_line_ends,
-)
+from gateway.sip.message import Request, Response, Unparsable, make_response, parse_message, with_line_ends
 from gateway.sip.outgoing_invite import Invitation
 from gateway.sip.outgoing_request import OutgoingRequest, add_headers
 from gateway.sip.path import reply_target, stamp
@@ -49,6 +40,7 @@ from gateway.sip.reasons import REASONS
 from gateway.sip.screening import Admit, Deny, Gatekeeper, Ignore, MessageRefused, Screening
 from gateway.sip.settings import Login, Settings
 from gateway.sip.target import Listener, Target
+from gateway.sip.validation import validate_request, validate_response
 
 __all__ = [
     "Admit",

@@ -15,10 +15,9 @@ from gateway.sip.message import (
     make_response,
     parse_message,
     stamp_via,
-    validate_request,
-    validate_response,
 )
 from gateway.sip.uri import OtherUri
+from gateway.sip.validation import validate_request, validate_response
 from tests.sip.strategies import TEXT, TOKEN
 
 INVITE = b"""INVITE sip:+15551230001@gw.example.com SIP/2.0\r

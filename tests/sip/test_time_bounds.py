@@ -13,8 +13,9 @@ from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.framing import StreamFramer
 from gateway.sip.grammar import MAX_LIST, MAX_PARAMS
 from gateway.sip.headers import CSeq, MediaType, NameAddr, Via
-from gateway.sip.message import Request, make_response, parse_message, stamp_via, validate_request
+from gateway.sip.message import Request, make_response, parse_message, stamp_via
 from gateway.sip.uri import parse_uri
+from gateway.sip.validation import validate_request
 from tests.cost import cost
 
 SIZE = 65_000

@@ -15,16 +15,9 @@ import pytest
 
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.framing import KeepAlive, StreamFramer, Unframable
-from gateway.sip.message import (
-    Request,
-    Response,
-    Unparsable,
-    make_response,
-    parse_message,
-    validate_request,
-    validate_response,
-)
+from gateway.sip.message import Request, Response, Unparsable, make_response, parse_message
 from gateway.sip.uri import SipUri
+from gateway.sip.validation import validate_request, validate_response
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "reference" / "rfc4475"
 
