@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from gateway.call.record import Ending, EndReason, Status
+from gateway.media.carried_stream import NotAcceptable
 from gateway.media.codecs import CODECS
-from gateway.media.offer_answer import NO_COMMON_CODEC, NotAcceptable
+from gateway.media.offer_answer import NO_COMMON_CODEC
 from gateway.routing.decision import Reason, Rejected
 from gateway.routing.mending import MENDS, Mend
 from gateway.sip.grammar import quote

@@ -2,6 +2,8 @@
 
 audio.py                What audio looks like between the parts: formats, conversion between them, and WAV
                         files
+carried_stream.py       Which stream of a session description we can carry, and where its media may go (RFC
+                        3264 section 6)
 codecs.py               The codecs that a call may use: one entry in a list each
 comfort_noise.py        Comfort noise (RFC 3389): what a peer that sends nothing in pauses wants them to
                         sound like

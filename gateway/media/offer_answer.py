@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.media import comfort_noise
+from gateway.media.carried_stream import NO_SUCH_MEDIA, NotAcceptable, Stream, carried, word
 from gateway.media.codecs import CODECS, Codec
 from gateway.media.session_description import (
     MAX_PORT,
@@ -19,14 +20,9 @@ from gateway.media.session_description import (
     Origin,
     RtpMap,
     SessionDescription,
-    family_of,
-    is_host_name,
     number,
     parse_address,
 )
-
-PROFILES = ("RTP/AVP", "RTP/AVPF")
-"What we answer. The second differs only in how early RTCP may be sent, and mixes with the first (RFC 4585)."
 
 TELEPHONE_EVENT = "telephone-event"
 EVENTS = "0-15"
@@ -36,17 +32,6 @@ SHORTEST_PTIME, LONGEST_PTIME = 10, 60
 "Milliseconds of audio in a packet that we are willing to send."
 
 DYNAMIC_PAYLOAD_TYPES = range(96, 128)
-
-
-class NotAcceptable(ValueError):
-    """There is no stream in it that we can carry: 488, or the end of a call whose answer says so."""
-
-    def __init__(self, why: str, warning: int = 399, phrase: str = "Media Not Acceptable") -> None:
-        super().__init__(why)
-        self.warning = warning
-        "The code of a `Warning` header that says the same (RFC 3261 section 20.43)."
-        self.phrase = phrase
-        "The same in the few words of a reason phrase."
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +164,7 @@ def apply_answer(
     ours = offer.media[index]
     address = offer.connection.host if offer.connection is not None else ""
     # An answer need not repeat the a=rtpmap of a number: it then means what we offered under it.
-    stream = _carried(answer, index, address, {**STATIC_PAYLOAD_TYPES, **ours.encodings()})
+    stream = carried(answer, index, address, {**STATIC_PAYLOAD_TYPES, **ours.encodings()})
     return _negotiated(
         stream,
         _agreed_formats(ours.encodings(), stream.encodings, tuple(codecs)),
@@ -188,18 +173,6 @@ def apply_answer(
         rtcp_mux=ours.flag("rtcp-mux") and stream.media.flag("rtcp-mux"),
         noise=_has_noise(ours.encodings()) and _has_noise(stream.encodings),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    """One stream of the peer's that we can carry, as far as the codecs let us."""
-
-    index: int
-    media: MediaDescription
-    host: str
-    direction: Direction
-    "The peer's. The null address takes the receiving half away (RFC 3264 section 8.4)."
-    encodings: dict[int, RtpMap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,93 +186,32 @@ class _Formats:
     receives_events: tuple[tuple[int, int], ...]
 
 
-def _first_acceptable(offer: SessionDescription, capabilities: Capabilities, address: str) -> _Stream:
+def _first_acceptable(offer: SessionDescription, capabilities: Capabilities, address: str) -> Stream:
     refusals: list[NotAcceptable] = []
     for index in range(len(offer.media)):
         try:
-            stream = _carried(offer, index, address)
+            stream = carried(offer, index, address)
             if _common(stream.encodings, capabilities.codecs):
                 return stream
             raise _no_common_codec(stream.encodings, capabilities.codecs)
         except NotAcceptable as refusal:
             refusals.append(refusal)
     if not refusals:
-        raise NotAcceptable("the offer has no m= line", _NO_SUCH_MEDIA, "No Audio Stream")
+        raise NotAcceptable("the offer has no m= line", NO_SUCH_MEDIA, "No Audio Stream")
     # A video stream beside the audio that failed is not what anybody wants to hear of.
-    refusals.sort(key=lambda refusal: refusal.warning == _NO_SUCH_MEDIA)
+    refusals.sort(key=lambda refusal: refusal.warning == NO_SUCH_MEDIA)
     why = "; ".join(dict.fromkeys(str(refusal) for refusal in refusals[:3]))
     raise NotAcceptable(why, refusals[0].warning, refusals[0].phrase)
 
 
-_NO_SUCH_MEDIA = 304
-
-
-def _carried(
-    description: SessionDescription,
-    index: int,
-    address: str,
-    known: Mapping[int, RtpMap] = STATIC_PAYLOAD_TYPES,
-) -> _Stream:
-    """The stream at that place, if we can carry it from our `address`; raises `NotAcceptable`."""
-    media = description.media[index]
-    if media.kind != "audio":
-        raise NotAcceptable(f"{_word(media.kind)} is not carried", _NO_SUCH_MEDIA, "No Audio Stream")
-    if not media.port:
-        raise NotAcceptable("the audio stream has port 0", 399, "Audio Stream Has Port 0")
-    if media.protocol not in PROFILES:
-        phrase = "SRTP Not Supported" if "SAVP" in media.protocol.upper() else "Media Transport Not Supported"
-        raise NotAcceptable(f"{_word(media.protocol)} is not carried, only RTP/AVP", 302, phrase)
-    if media.ports != 1:
-        why = f"{media.ports} ports for one stream are not carried"
-        raise NotAcceptable(why, 302, "Port Count Not Supported")
-    connection = description.connection_of(media)
-    if connection is None:
-        raise NotAcceptable("there is no c= line", 301, "No Connection Address")
-    _check_connection(connection, address)
-    said = description.direction_of(media)
-    direction = said.within(Direction.SENDONLY) if connection.is_null else said
-    return _Stream(index, media, connection.host, direction, media.encodings(known))
-
-
-def _check_connection(connection: Connection, ours: str) -> None:
-    """Raises `NotAcceptable` where nothing can be sent there, or should not; a name is judged when known."""
-    if not is_host_name(connection.host):
-        check_host(connection.host, ours)
-        return
-    mine = parse_address(ours)
-    if mine is not None and connection.family != family_of(ours):
-        why = f"media to a name in {connection.family}, but ours is IPv{mine.version}"
-        raise NotAcceptable(why, 301, f"{connection.family} Media Not Supported".replace("IP", "IPv", 1))
-
-
-def check_host(host: str, ours: str) -> None:
-    """Raises `NotAcceptable` where we could not send to that address, or should not."""
-    address = parse_address(host)
-    if address is None:
-        raise NotAcceptable("media to what is neither an address nor a name", 301, "No Media Address")
-    # An offer must not make us flood a group, or a broadcast address (all of which lie in 240.0.0.0/4).
-    if address.is_multicast or (address.version == 4 and address.is_reserved):
-        why = "media to an address that is not one host's"
-        raise NotAcceptable(why, 301, "Media Address Is Not One Host's")
-    mine = parse_address(ours)
-    if mine is not None and mine.version != address.version and not address.is_unspecified:
-        why = f"media to IPv{address.version}, but ours is IPv{mine.version}"
-        raise NotAcceptable(why, 301, f"IPv{address.version} Media Not Supported")
-
-
 def _no_common_codec(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> NotAcceptable:
-    names = list(dict.fromkeys(_word(encoding.name) for encoding in encodings.values()))
+    names = list(dict.fromkeys(word(encoding.name) for encoding in encodings.values()))
     theirs = ", ".join(names[:6]) or "no known codec"
     ours = ", ".join(codec.name for codec in codecs)
     return NotAcceptable(f"no common codec: the peer has {theirs}, we take {ours}", 305, NO_COMMON_CODEC)
 
 
 NO_COMMON_CODEC = "No Common Codec"
-
-
-def _word(text: str) -> str:
-    """A word of the peer's, fit to stand in a log line or a reason phrase."""
-    return "".join(character if "!" <= character <= "~" else "?" for character in text[:24])
 
 
 def _common(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> list[tuple[int, Codec]]:
@@ -323,7 +235,7 @@ def _has_noise(encodings: dict[int, RtpMap]) -> bool:
     return encoding is not None and encoding.matches(comfort_noise.NAME, comfort_noise.CLOCK_RATE)
 
 
-def _answered_formats(stream: _Stream, capabilities: Capabilities) -> _Formats:
+def _answered_formats(stream: Stream, capabilities: Capabilities) -> _Formats:
     """One codec and the events beside it, under the offer's payload types (RFC 3264 section 6.1)."""
     common = _common(stream.encodings, capabilities.codecs)
     if capabilities.prefer == "ours":
@@ -361,7 +273,7 @@ def _agreed_events(
 
 
 def _negotiated(
-    stream: _Stream, formats: _Formats, wanted: Direction, ptime_ms: int, *, rtcp_mux: bool, noise: bool
+    stream: Stream, formats: _Formats, wanted: Direction, ptime_ms: int, *, rtcp_mux: bool, noise: bool
 ) -> Negotiated:
     return Negotiated(
         codec=formats.codec,
@@ -393,7 +305,7 @@ def _milliseconds(media: MediaDescription, name: str) -> int | None:
     return number(whole, 4)
 
 
-def _remote_rtcp(stream: _Stream, rtcp_mux: bool) -> tuple[str, int] | None:
+def _remote_rtcp(stream: Stream, rtcp_mux: bool) -> tuple[str, int] | None:
     """Where our reports go: the port of `a=rtcp` (RFC 3605), or the one above RTP's.
 
     An address in `a=rtcp` is not followed: a third party is never meant, except by an attacker.
