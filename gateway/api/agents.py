@@ -62,7 +62,10 @@ NOT_LIVE = (
 
 
 def agents(gate: KeyGate, configuration: Configuration) -> APIRouter:
-    """The routes about agents."""
+    """The routes about agents.
+
+    Long, since each route stands in it as a function of its own.
+    """
     router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
     @router.get("", response_model=AgentPage, responses=answers(400))

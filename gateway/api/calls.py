@@ -93,7 +93,10 @@ class CallParts:
 
 
 def calls(gate: KeyGate, parts: CallParts) -> APIRouter:
-    """The routes about calls."""
+    """The routes about calls.
+
+    Long, since each route stands in it as a function of its own.
+    """
     router = APIRouter(prefix="/v1/calls", tags=["calls"])
     lookup = parts.lookup
 

@@ -117,6 +117,11 @@ def numbers(gate: KeyGate, parts: NumberParts) -> APIRouter:
 
 
 def _reading(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
+    """What is only looked at: numbers, and what could be bought.
+
+    Long, since each route stands in it as a function of its own.
+    """
+
     @router.get("", response_model=NumberPage, responses=answers(400))
     async def list_numbers(
         caller: Annotated[Caller, Depends(gate)],
@@ -190,6 +195,11 @@ def _offer(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _getting(router: APIRouter, gate: KeyGate, parts: NumberParts) -> None:
+    """How a number comes: bought, or linked by a trunk.
+
+    Long, since each route stands in it as a function of its own.
+    """
+
     @router.post("/purchase", status_code=201, response_model=Purchased, responses=BOUGHT)
     async def buy_number(
         body: PurchaseBody, caller: Annotated[Caller, Depends(gate)], idempotency_key: Key = None

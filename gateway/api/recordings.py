@@ -70,7 +70,10 @@ class RecordingParts:
 
 
 def recordings(gate: KeyGate, parts: RecordingParts) -> APIRouter:
-    """The routes about recordings."""
+    """The routes about recordings.
+
+    Long, since each route stands in it as a function of its own.
+    """
     router = APIRouter(tags=["recordings"])
     lookup = parts.lookup
 

@@ -123,7 +123,10 @@ ONE = answers(400, 404, 413)
 
 
 def user_webhooks(gate: KeyGate, subscribing: Subscribing) -> APIRouter:
-    """The routes about webhooks."""
+    """The routes about webhooks.
+
+    Long, since each route stands in it as a function of its own.
+    """
     router = APIRouter(prefix="/v1/user-webhooks", tags=["webhooks"])
     hooks = subscribing.webhooks
 

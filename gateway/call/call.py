@@ -1,4 +1,7 @@
-"""A call's whole life as one coroutine that returns one ending."""
+"""A call's whole life as one coroutine that returns one ending.
+
+Longer than most: inbound, outbound and web calls are read side by side, and end in the same lines.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

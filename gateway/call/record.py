@@ -218,7 +218,10 @@ class CallRecord:
         return summary_of(self.row())
 
     def row(self) -> CallRow:
-        """The record as it stands, for the store."""
+        """The record as it stands, for the store.
+
+        Long, since each column is named once.
+        """
         ending = self.ending
         return CallRow(
             id=self.id,

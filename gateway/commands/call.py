@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,16 +41,6 @@ def call(
     wrongly, 1 when something failed.
     """
     with mistakes_told():
-        from urllib.parse import quote
-
-        from rich.console import Console
-
-        from gateway.commands.calling import place_and_follow
-        from gateway.commands.following import line_sink
-        from gateway.config.loading import load_config
-        from gateway.events.log import log_sink
-
-        read = load_config(config, os.environ)
         asked = {
             "phone_number": to,
             "from_number": from_,
@@ -62,11 +53,28 @@ def call(
             "metadata": _pairs("--data", data),
             "headers": _pairs("--header", header),
         }
-        body: dict[str, object] = {name: value for name, value in asked.items() if value is not None}
-        who = {"X-Operator": user_name()} | ({} if workspace is None else {"X-Workspace": quote(workspace)})
-        is_json = as_json or not sys.stdout.isatty()
-        show = log_sink("debug", "json") if is_json else line_sink(Console(emoji=False))
-        raise typer.Exit(place_and_follow(read, agent, body, who, show))
+        raise typer.Exit(_place(config, agent, asked, workspace, as_json=as_json))
+
+
+def _place(
+    config: Path | None, agent: str | None, asked: dict[str, object], workspace: str | None, *, as_json: bool
+) -> int:
+    """Ask the running gateway for it, and show what becomes of it; returns the exit status."""
+    from urllib.parse import quote
+
+    from rich.console import Console
+
+    from gateway.commands.calling import place_and_follow
+    from gateway.commands.following import line_sink
+    from gateway.config.loading import load_config
+    from gateway.events.log import log_sink
+
+    read = load_config(config, os.environ)
+    body = {name: value for name, value in asked.items() if value is not None}
+    who = {"X-Operator": user_name()} | ({} if workspace is None else {"X-Workspace": quote(workspace)})
+    is_json = as_json or not sys.stdout.isatty()
+    show = log_sink("debug", "json") if is_json else line_sink(Console(emoji=False))
+    return place_and_follow(read, agent, body, who, show)
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -26,6 +26,11 @@ def categories_meant(given: str | None) -> Sequence[str]:
     return _known("category", given, Category)
 
 
+def category_ids_meant(given: str | None) -> Sequence[str]:
+    """Ids of batches, or people's own of workflows, separated by commas."""
+    return listed(given or "")
+
+
 def numbers_meant(given: str | None) -> Sequence[str]:
     """Numbers in any writing; and as they are written, which is how a refused caller's are kept."""
     found = [*listed(given or "")]

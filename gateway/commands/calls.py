@@ -1,15 +1,16 @@
 """`gateway calls`: their records, and hanging one up."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gateway.commands.noun import noun
-from gateway.commands.output import Row
+from gateway.commands.output import Output, Row
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, run
 from gateway.store.engine.errors import NotFound, StoreError
 from gateway.store.records.calls import MAX_PAGE, CallFilter, CallRow, whole_seconds
@@ -48,41 +49,43 @@ def list_all(
     """List calls, newest first; on a terminal in UTC, and on two lines each where one is too narrow."""
 
     async def work(session: Session) -> None:
-        from gateway.commands.call_choice import (
-            categories_meant,
-            numbers_meant,
-            reasons_meant,
-            statuses_meant,
-        )
-        from gateway.commands.call_page import listed_calls
-        from gateway.store.configuration.fields import Field, listed, moment, parse_fields
+        from gateway.commands import call_choice as meant
 
-        written = {name: Field(moment, "") for name in ("since", "until")}
-        times = parse_fields(
-            written, {n: v for n, v in (("since", since), ("until", until)) if v is not None}
-        )
         which = CallFilter(
             workspace_id=await session.workspace_id(workspace),
-            statuses=statuses_meant(status),
-            end_reasons=reasons_meant(end_reason),
-            from_numbers=numbers_meant(from_),
-            to_numbers=numbers_meant(to),
-            categories=categories_meant(category),
-            category_ids=listed(category_id or ""),
+            statuses=meant.statuses_meant(status),
+            end_reasons=meant.reasons_meant(end_reason),
+            from_numbers=meant.numbers_meant(from_),
+            to_numbers=meant.numbers_meant(to),
+            categories=meant.categories_meant(category),
+            category_ids=meant.category_ids_meant(category_id),
             trunk_ids=[] if trunk is None else [(await session.configuration.trunks.find(trunk)).id],
             direction=direction,
             open=open_,
-            created_from=times.get("since"),
-            created_before=times.get("until"),
+            **_times(since=since, until=until),
             limit=limit,
         )
-        calls = (await session.store.list_calls(which)).calls
-        if session.output.is_json or not calls:
-            session.output.rows([_row(call) for call in calls], (), "No such call.")
-        else:
-            session.output.console.print(listed_calls(calls, session.output.console))
+        _show(session.output, (await session.store.list_calls(which)).calls)
 
     run(config, as_json, work)
+
+
+def _times(**written: str | None) -> dict[str, Any]:
+    """What `since` and `until` ask for, where they were given; an error names them as they were written."""
+    from gateway.store.configuration.fields import Field, moment, parse_fields
+
+    given = {name: text for name, text in written.items() if text is not None}
+    times = parse_fields({name: Field(moment, "") for name in written}, given)
+    return {"created_from": times.get("since"), "created_before": times.get("until")}
+
+
+def _show(output: Output, calls: Sequence[CallRow]) -> None:
+    from gateway.commands.call_page import listed_calls
+
+    if output.is_json or not calls:
+        output.rows([_row(call) for call in calls], (), "No such call.")
+    else:
+        output.console.print(listed_calls(calls, output.console))
 
 
 def _row(call: CallRow) -> Row:

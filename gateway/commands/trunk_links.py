@@ -16,6 +16,7 @@ from gateway.store.engine.errors import InvalidInput
 if TYPE_CHECKING:
     from gateway.provisioning.linking import Link
     from gateway.provisioning.trial import Trials
+    from gateway.routing.table import Secret
 
 __all__ = ["app", "link", "setup", "try_trunk"]
 
@@ -58,13 +59,10 @@ def link(
     async def work(session: Session) -> None:
         from gateway.commands.trials import trials_of
         from gateway.provisioning.linking import Link, flat_rate
-        from gateway.routing.table import Secret
 
-        if (username is None) != (password is None):
-            raise InvalidInput("--username", None, "should be given together with --password, or neither")
+        _check_pair(username, password)
         owner = await session.owner(workspace)
         confirmed(f"Link {number} by {termination_uri}, at {flat_rate(owner)}?", yes=yes)
-        given = _asked(password)
         wanted = Link(
             workspace_id=owner.id,
             number=number,
@@ -72,7 +70,7 @@ def link(
             by=session.by,
             auth_mode="ip" if username is None else "userpass",
             username=username,
-            password=Secret(given) if given else None,
+            password=_secret(password),
             nickname=nickname,
             transport=transport,
             sources=tuple(source or ()),
@@ -100,6 +98,18 @@ async def _link(session: Session, wanted: "Link", trials: "Trials") -> None:
     row = {**shown(linked.number), "trunk": shown(linked.trunk)}
     sources = ", ".join(linked.trunk.sources) or "nowhere, until the trunk has sources"
     session.output.done(row, f"{linked.number.e164} is linked; its calls may come from {sources}")
+
+
+def _check_pair(username: str | None, password: str | None) -> None:
+    if (username is None) != (password is None):
+        raise InvalidInput("--username", None, "should be given together with --password, or neither")
+
+
+def _secret(password: str | None) -> "Secret | None":
+    from gateway.routing.table import Secret
+
+    word = _asked(password)
+    return Secret(word) if word else None
 
 
 def _asked(password: str | None) -> str:

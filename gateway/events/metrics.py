@@ -23,6 +23,7 @@ class Metrics:
     """Counts what the events tell."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        """Long, since it is the list of what is counted."""
         self._received = Counter("trunkline_calls_received", "INVITEs that became a call", registry=registry)
         self._ended = Counter(
             "trunkline_calls_ended",

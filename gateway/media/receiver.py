@@ -1,4 +1,7 @@
-"""The receiving end of an RTP stream: packets as they come in, audio in real time out."""
+"""The receiving end of an RTP stream: packets as they come in, audio in real time out.
+
+Longer than most: it is one machine, and what its parts hand each other for every packet is its state.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -113,6 +116,8 @@ class RtpReceiver:
         `max_stall_ms`: how late audio may be, likewise, before the sender counts as pausing.
         `catch_up_ms`: how much of what waited for us, or came in a burst, is given on faster than real time.
         `ssrc_silence_ms`: how long a stream has to be silent before another may take its place.
+
+        Long, since each part of the stream's state is told beside its first value.
         """
         self._patience = Patience(_SHORTEST_WAIT, max_wait_ms / 1000, _FIRST_WAIT)
         self._ssrc_silence = ssrc_silence_ms / 1000

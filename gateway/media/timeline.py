@@ -1,4 +1,7 @@
-"""Received audio laid out in real time: as many samples given on as time went by."""
+"""Received audio laid out in real time: as many samples given on as time went by.
+
+Longer than most: whatever is done to the audio has to leave the one count of units right.
+"""
 
 from math import inf
 
@@ -107,6 +110,8 @@ class Timeline:
         `longest_stall`: how late audio may be, in seconds, before it is given up for silence.
 
         `catch_up`: how far ahead of the clock audio may be given, in seconds, when it comes in a burst.
+
+        Long, since each part of the state is told beside its first value.
         """
         self._run = run
         self._catch_up = catch_up

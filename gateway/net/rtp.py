@@ -102,8 +102,7 @@ class RtpPort(_HotPort):
         self._rtcp = rtcp
         self._loop = asyncio.get_running_loop()
         self._connected = False
-        self._listening_until = 0.0
-        self._doubted_at = 0.0
+        self._listening_until = self._doubted_at = 0.0
         self._refused = 0
         "Datagrams of others since we listen to them."
         self._expected_rtcp: Address | None = None

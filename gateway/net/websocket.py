@@ -1,6 +1,8 @@
 """One open WebSocket (RFC 6455) to an agent's runtime, of which we are the client.
 
 Messages go straight through picows to the socket and back: no task, no await and no timer per connection.
+
+Longer than most: who floods, who closes and who stalls is told by the same few fields of one connection.
 """
 
 import asyncio

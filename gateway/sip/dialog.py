@@ -4,6 +4,8 @@ Methods that a dialog does not know yet have their places here: an incoming one 
 (and in `Settings.allow`), an outgoing one is a verb like `info`. UPDATE (RFC 3311) is `refresh` without
 an INVITE; PRACK (RFC 3262) belongs to `IncomingInvite.ring` and `OutgoingInvite`; REFER (RFC 3515) is a
 verb and an event; session timers (RFC 4028) are one more deadline beside those of the INVITEs.
+
+Longer than most: INVITEs and requests are classes elsewhere, and what is left is the state of one dialog.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The phone's audio: an RTP port, what was negotiated for it, and the two ends of its stream."""
+"""The phone's audio: an RTP port, what was negotiated for it, and the two ends of its stream.
+
+Longer than most: each offer and answer changes port, sender, receiver and reports together.
+"""
 
 import random
 import time
@@ -94,6 +97,8 @@ class PhoneMedia(_HotPhone):
 
         `resolve` looks up the host of the peer's SDP where that is a name. `reaches` says which addresses of
         it may be sent to: one that may not is most often behind a NAT, and waits until something has come.
+
+        Long, since each part of the state is told beside its first value.
         """
         self.port = port
         self._reaches = reaches

@@ -2,6 +2,8 @@
 
 Enums are text, so that a new member needs no migration. Secrets are sealed text (`seal.SecretBox`). Calls
 refer to configuration by id without foreign keys: a record outlives the number that it came by.
+
+Longer than most: all tables stand in one place, beside those that they refer to.
 """
 
 import sqlalchemy as sa
