@@ -18,6 +18,7 @@ ROWS = (
     ("api", "web", "batch"),
     ("call", "events", "provisioning"),
     ("net", "store", "recordings", "providers", "numbering"),
+    ("tell",),
     ("sip", "media", "routing", "agent"),
 )
 "From the top down. A row may import those below it and, unless it is the last, its own."

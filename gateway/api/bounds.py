@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.rate import Standing
 from gateway.api.refusal import Answer
-from gateway.store.records.writer import Tell
+from gateway.tell import Tell
 
 READ_OFF_BYTES = 4_194_304
 READ_OFF_SECONDS = 2.0

@@ -13,7 +13,7 @@ from gateway.api.heads import Heads
 from gateway.api.server import HttpServer
 from gateway.batch.files.multipart import MAX_BODY_BYTES
 from gateway.config.settings import HttpSettings
-from gateway.store.records.writer import Tell
+from gateway.tell import Tell
 
 ROOMS = (Room(re.compile(r"/v1/batch-calls(/validate)?|/dashboard/batches/new"), MAX_BODY_BYTES),)
 "Where files of recipients come."

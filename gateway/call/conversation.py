@@ -10,7 +10,7 @@ from gateway.agent.placeholders import fill_headers, fill_url, placeholder_value
 from gateway.agent.protocol import CallStart, Dialect
 from gateway.agent.sip import SipDialect
 from gateway.call.bridge import Bridge
-from gateway.call.legs.agent_leg import AgentClosed, AgentLeg, Dialer, Tell
+from gateway.call.legs.agent_leg import AgentClosed, AgentLeg, Dialer
 from gateway.call.patch import Patch
 from gateway.call.record import Ending, EndReason, Status
 from gateway.call.recording.sounds import NoSound, Sounds
@@ -20,6 +20,7 @@ from gateway.media.audio import L16_8K
 from gateway.media.tones import RINGBACK_SECONDS, ringback
 from gateway.net.agent import AgentUnreachable
 from gateway.routing.table import AgentVersion
+from gateway.tell import Tell
 
 Farewell = Callable[[AgentClosed], Ending]
 "What it means for a call that its agent has hung up."

@@ -12,7 +12,7 @@ from gateway.agent.protocol import CallStart, Dialect, Transfer
 from gateway.call.admission import Admission, TrunkGate
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation, Farewell, hung_up
-from gateway.call.legs.agent_leg import AgentUser, Dialer, Tell
+from gateway.call.legs.agent_leg import AgentUser, Dialer
 from gateway.call.legs.dialling import Headers, invite, target_of
 from gateway.call.legs.dialogs import Dialogs
 from gateway.call.legs.media_watch import MediaWatch
@@ -53,6 +53,7 @@ from gateway.sip.target import Target
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.ids import new_id
 from gateway.store.protocol import Store
+from gateway.tell import Tell
 
 
 class CallUser(PhoneUser, AgentUser, Protocol):

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from gateway.call.legs.agent_leg import Tell
 from gateway.call.legs.sip_words import dialled
 from gateway.call.record import utc_now
 from gateway.routing.decision import Rejected
@@ -13,6 +12,7 @@ from gateway.sip.screening import MessageRefused
 from gateway.sip.target import Target
 from gateway.store.engine.errors import StoreError
 from gateway.store.protocol import Store
+from gateway.tell import Tell
 
 
 class TurnedAway:

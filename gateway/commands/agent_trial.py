@@ -16,6 +16,7 @@ from gateway.media.playout import Playout
 from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
 from gateway.phones.speech import speech
+from gateway.tell import tell_nobody
 
 FRAME_MS = 20
 FRAME = 8 * FRAME_MS
@@ -49,7 +50,7 @@ class TrialLeg(AgentLeg):
     """The agent's leg of a call, with every complaint kept."""
 
     def __init__(self, dialect: Dialect, start: CallStart, dialer: AgentDialer) -> None:
-        super().__init__(dialect, start, dialer, _untold)
+        super().__init__(dialect, start, dialer, tell_nobody)
         self.complaints: Counter[str] = Counter()
         self.first_at: dict[str, int] = {}
         "Of each complaint, the number of the agent's message that was the first: its first is #1."
@@ -206,7 +207,3 @@ def _loud(heard: bytes) -> NDArray[np.float64]:
     samples = np.frombuffer(decode(heard[:whole]), "<i2").astype(np.float64).reshape(-1, FRAME)
     loud: NDArray[np.float64] = samples[np.sqrt((samples**2).mean(axis=1)) > LOUD]
     return loud
-
-
-def _untold(name: str, **fields: object) -> None:
-    """There is no log: what matters is in the findings."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +58,12 @@ def call(
 
 
 def _place(
-    config: Path | None, agent: str | None, asked: dict[str, object], workspace: str | None, *, as_json: bool
+    config: Path | None,
+    agent: str | None,
+    asked: Mapping[str, object],
+    workspace: str | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Ask the running gateway for it, and show what becomes of it; returns the exit status."""
     from urllib.parse import quote

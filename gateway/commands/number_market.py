@@ -10,6 +10,7 @@ from gateway.commands.assignments import confirmed
 from gateway.commands.numbers import NumberArgument, app, described
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.providers.protocol import NumberType, Wanted
+from gateway.tell import tell_nobody
 
 if TYPE_CHECKING:
     from gateway.provisioning.counter import Counter
@@ -29,12 +30,9 @@ async def counter_of(session: Session) -> "AsyncIterator[Counter]":
     from gateway.provisioning.purchase import utc_now
     from gateway.provisioning.release import workflow_calls
 
-    def tell(_name: str, /, *, level: str = "info", **_fields: object) -> None:
-        """The gateway's log is the gateway's."""
-
     instance = f"{session.config.gateway.name}/{session.by}"
     uses = workflow_calls(session.store.newest_call, utc_now)
-    counter = open_counter(session.config, session.configuration, tell, uses, instance=instance)
+    counter = open_counter(session.config, session.configuration, tell_nobody, uses, instance=instance)
     try:
         yield counter
     finally:

@@ -12,6 +12,7 @@ from gateway.commands.questions import prompt
 from gateway.commands.session import ConfigOption, JsonOption, Session, WorkspaceOption, YesOption, run, shown
 from gateway.commands.trunks import TrunkArgument, app
 from gateway.store.engine.errors import InvalidInput
+from gateway.tell import tell_nobody
 
 if TYPE_CHECKING:
     from gateway.provisioning.linking import Link
@@ -84,10 +85,7 @@ def link(
 async def _link(session: Session, wanted: "Link", trials: "Trials") -> None:
     from gateway.provisioning.linking import Linking
 
-    def tell(_name: str, /, *, level: str = "info", **_fields: object) -> None:
-        """The gateway's log is the gateway's."""
-
-    linking = Linking(session.configuration, trials, tell, testing=False)
+    linking = Linking(session.configuration, trials, tell_nobody, testing=False)
     if session.config.provisioning.test_before_linking == "yes":
         report = await linking.try_link(wanted)
         if not report.passed:

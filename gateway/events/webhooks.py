@@ -20,6 +20,7 @@ from gateway.store.engine.errors import StoreError
 from gateway.store.engine.ids import new_id
 from gateway.store.records.call_texts import TextStore
 from gateway.store.records.calls import CallRow
+from gateway.tell import Tell
 
 KNOWN_SECONDS = 2.0
 "How old the known webhooks may be when an event is filed."
@@ -63,7 +64,7 @@ class Parts:
     texts: TextStore
     sender: WebhookSender
     recording_url: Callable[[CallRow], str | None]
-    tell: Callable[..., None]
+    tell: Tell
 
 
 def pause_before(attempt: int, retry_seconds: float) -> timedelta:

@@ -10,7 +10,9 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from gateway.tell import Tell
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -25,12 +27,6 @@ GOODBYE_SECONDS = 2.0
 "How long a goodbye may take to leave us."
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 "Seconds between attempts to connect, each a little off so that many gateways do not come at once."
-
-
-class Tell(Protocol):
-    """Tells an event to whoever logs and counts."""
-
-    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

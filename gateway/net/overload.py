@@ -6,6 +6,8 @@ counts is lateness that lasts: one hiccup, however long, makes a few beats late 
 
 from collections.abc import Callable
 
+from gateway.tell import Tell
+
 __all__ = ["Overload"]
 
 MEMORY = 0.5
@@ -20,8 +22,6 @@ CALM = 0.5
 "Part of the limit below which it is over."
 TOLD_EVERY = 1.0
 "Seconds between two reports while calls are refused."
-
-Tell = Callable[..., None]
 
 
 class Overload:

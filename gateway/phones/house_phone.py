@@ -7,7 +7,7 @@ from functools import cache
 from gateway.phones.speech import speech
 from gateway.phones.telephone import Telephone
 from gateway.sip.target import Listener
-from gateway.store.records.writer import Tell
+from gateway.tell import Tell
 
 HERE = "127.0.0.1"
 WITHIN_REACH = frozenset({HERE, "0.0.0.0"})  # noqa: S104 - compared, not bound

@@ -15,7 +15,7 @@ from gateway.provisioning.rentals import Rentals
 from gateway.routing.table import PhoneNumber
 from gateway.sip.grammar import format_host_port
 from gateway.store.configuration.nouns import Configuration
-from gateway.store.records.writer import Tell
+from gateway.tell import Tell
 
 SIMULATED_FILE = "simulated-numbers.json"
 "In the data directory: what was bought of the simulated provider."

@@ -23,7 +23,7 @@ from gateway.store.configuration.rules import (
 )
 from gateway.store.engine.errors import Conflict, InvalidInput
 from gateway.store.engine.ids import new_id
-from gateway.store.records.writer import Tell
+from gateway.tell import Tell
 
 FAILED = "SIP trunk registration failed"
 PROVIDER = "sip_trunk"

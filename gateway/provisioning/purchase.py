@@ -34,7 +34,7 @@ from gateway.store.configuration.rules import checked_e164, checked_nickname
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
 from gateway.store.engine.ids import new_id
 from gateway.store.money.purchases import Purchase, PurchaseState
-from gateway.store.records.writer import Tell
+from gateway.tell import Tell
 
 CLAIM_SECONDS = 60.0
 "For so long a row belongs to whoever looks at it."

@@ -27,6 +27,7 @@ from gateway.net.agent_advice import Unreachable
 from gateway.provisioning.trial import Report
 from gateway.routing.table import AgentVersion
 from gateway.store.engine.ids import new_id
+from gateway.tell import tell_nobody
 
 LONGEST = 12.0
 "Seconds for the connection."
@@ -106,7 +107,7 @@ class _Leg(AgentLeg):
     __slots__ = ("complaints",)
 
     def __init__(self, dialect: Dialect, start: CallStart, dialer: AgentDialer) -> None:
-        super().__init__(dialect, start, dialer, _untold)
+        super().__init__(dialect, start, dialer, tell_nobody)
         self.complaints: Counter[str] = Counter()
 
     def complain(self, why: str) -> None:
@@ -114,10 +115,6 @@ class _Leg(AgentLeg):
         if len(self.complaints) < 100 or why in self.complaints:
             self.complaints[why] += 1
         super().complain(why)
-
-
-def _untold(_event: str, **_fields: object) -> None:
-    """A test leaves no line in the log."""
 
 
 @dataclass

@@ -9,8 +9,7 @@ from gateway.recordings.recovery import Recovered, recover
 from gateway.store.engine.errors import StoreError
 from gateway.store.protocol import Store
 from gateway.store.records.calls import CallRow
-
-Tell = Callable[..., None]
+from gateway.tell import Tell
 
 SWEEP_SECONDS = 3600.0
 BATCH = 200

@@ -8,8 +8,7 @@ from typing import Protocol
 from gateway.recordings.keeping import Keeping, key_in
 from gateway.store.engine.errors import StoreError
 from gateway.store.records.calls import CallRow
-
-Tell = Callable[..., None]
+from gateway.tell import Tell
 
 SWEEP_SECONDS = 3600.0
 BATCH = 200

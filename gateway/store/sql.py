@@ -33,9 +33,10 @@ from gateway.store.records.closing import Left
 from gateway.store.records.journal import Journal
 from gateway.store.records.refusals import Refusals
 from gateway.store.records.requests import Requests
-from gateway.store.records.writer import CallWriter, Fence, Tell, no_fence
+from gateway.store.records.writer import CallWriter, Fence, no_fence
 from gateway.store.snapshot import Snapshots
 from gateway.store.tables import Calling
+from gateway.tell import Tell, tell_nobody
 
 CLOSE_SECONDS = 10.0
 "How long closing waits for the last records."
@@ -271,7 +272,7 @@ class SqlStore:
 
 async def open_store(
     config: Config,
-    tell: Tell = lambda _name, /, **_: None,
+    tell: Tell = tell_nobody,
     *,
     serving: bool = True,
     fence: Fence = no_fence,

@@ -16,8 +16,8 @@ from gateway.provisioning.counter import Counter
 from gateway.provisioning.linking import Linking
 from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.recordings.keeping import Keeping
-from gateway.store.records.writer import Tell
 from gateway.store.sql import SqlStore
+from gateway.tell import Tell
 
 
 class HousePhone(Protocol):

@@ -13,7 +13,7 @@ class Told:
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
 
-    def __call__(self, name: str, *, level: str = "info", **fields: object) -> None:
+    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         self.events.append((name, {"level": level, **fields}))
 
     @property

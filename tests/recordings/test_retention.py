@@ -50,8 +50,8 @@ async def test_what_is_too_old_is_forgotten(store: SqlStore, tmp_path: Path) -> 
     await store.texts.put(CallTexts("call_02", "org_1", summary="old"))
     await store.texts.put(CallTexts("call_04", "org_1", summary="young"))
     told: list[str] = []
-    keeping = Keeping(store, folder, 0, lambda name, **_: told.append(name))
-    retention = Retention(store, keeping, 7, lambda name, **_: told.append(name))
+    keeping = Keeping(store, folder, 0, lambda name, /, **_: told.append(name))
+    retention = Retention(store, keeping, 7, lambda name, /, **_: told.append(name))
     assert await retention.sweep(NOW) == 2
     assert [row.id for row in (await store.list_calls(CallFilter())).calls] == ["call_04", "call_03"]
     assert list(folder.list_all()) == []

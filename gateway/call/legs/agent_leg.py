@@ -1,7 +1,7 @@
 """The agent's side of a call: a dialect, and the connection that carries it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,14 +26,13 @@ from gateway.media.playout import Playout
 from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
 from gateway.net.agent_advice import closing_advice
 from gateway.net.throttle import REQUEST
+from gateway.tell import Tell
 
 ACTIONS_A_SECOND = 2.0
 "Transfers and recording actions that an agent may ask for."
 ACTIONS = 20
 "How many of them at once."
 FLOODING = "you send more than can be taken, are slowed down, and will be cut off if you go on"
-
-Tell = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)

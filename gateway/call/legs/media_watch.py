@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from gateway.agent.notices import Quality
 from gateway.call.bridge import Bridge
-from gateway.call.legs.agent_leg import Tell
 from gateway.call.legs.phone import Phone
 from gateway.call.record import Ending, EndReason, Status
 from gateway.config.settings import MediaSettings
 from gateway.media.quality import STEP_SECONDS
+from gateway.tell import Tell
 
 MEND = "add the carrier's media networks to media.networks, or to the trunk's sources"
 

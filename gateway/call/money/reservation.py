@@ -14,6 +14,7 @@ from typing import Protocol
 from gateway.routing.rating import Quote
 from gateway.store.engine.errors import StoreError
 from gateway.store.money.purses import Exchange, Hold, Purse
+from gateway.tell import Tell
 
 LEAD_SECONDS = 10.0
 "How far ahead of its connected time a call is paid for: so early the agent hears that the wallet runs dry."
@@ -41,12 +42,6 @@ class Purses(Protocol):
     ) -> Exchange:
         """Holds out, balances in; see `Store.exchange`."""
         ...
-
-
-class Tell(Protocol):
-    """Tells an event to whoever logs and counts."""
-
-    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
 
 
 @dataclass(slots=True)

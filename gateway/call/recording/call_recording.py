@@ -13,8 +13,8 @@ from gateway.net.clock import MediaClock
 from gateway.recordings.protocol import key_of
 from gateway.recordings.writer import Outcome, RecordingWriter, Reel
 from gateway.routing.recording import RecordingRule
+from gateway.tell import Tell
 
-Tell = Callable[..., None]
 State = Literal["idle", "recording", "paused", "stopped", "failed"]
 Action = Literal["start", "pause", "resume", "stop"]
 ACTIONS: tuple[Action, ...] = get_args(Action)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.store.engine.database import Database
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.schema import gateways
+from gateway.tell import Tell
 
 SIGN_SECONDS = 1.0
 "Between two signs of life in the file: a kill costs a call's record at most so much of its length."
@@ -44,12 +45,6 @@ LOOK_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.2
 MAX_BEFORE = 8
 "Earlier tokens that a file remembers, where starts are killed before they have the row."
-
-
-class Tell(Protocol):
-    """Tells an event to whoever logs and counts."""
-
-    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +21,7 @@ from gateway.store.money.purses import settle
 from gateway.store.records.call_table import Saved, upsert
 from gateway.store.records.calls import Savable
 from gateway.store.records.journal import CHUNK, Journal
+from gateway.tell import Tell
 
 PATIENCE_SECONDS = 1.0
 "How long rows stay in memory only, while the database is away."
@@ -38,12 +38,6 @@ TOLD_EVERY = 1000
 COUNTED = ("saved", "journalled", "replayed", "rejected", "lost", "fenced", "stalls")
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 "Pauses between attempts; the last one goes on."
-
-
-class Tell(Protocol):
-    """Tells an event to whoever logs and counts."""
-
-    def __call__(self, name: str, /, *, level: str = "info", **fields: object) -> None: ...
 
 
 Fence = Callable[[AsyncConnection], Awaitable[None]]
