@@ -1,5 +1,6 @@
 """The database behind one protocol: routing tables in, call records out, and the configuration in between.
 
+batches/          Batches: the queue of recipients, how far each has come, and the rows that were left out
 configuration/    What people configure, by nouns: each change in one transaction with its line in the
                   history
 engine/           The database itself: its engine, tables and migrations, secrets at rest, whose name it is

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from gateway.config.settings import Config
 from gateway.routing.rating import RateDecks
 from gateway.routing.table import RoutingTable, Secret, Trunks
+from gateway.store.batches.batch_table import BatchTable
+from gateway.store.batches.recipients import Queue
+from gateway.store.batches.recovery import Recovery
 from gateway.store.configuration.accounts import Accounts, WebSessions
 from gateway.store.configuration.caps import Caps
 from gateway.store.configuration.editing import Editing
@@ -73,6 +76,9 @@ class SqlStore:
         self.requests = Requests(database, config.gateway.name)
         self.texts = TextStore(database)
         self.refusals = Refusals(database)
+        self.batches = BatchTable(database)
+        self.recipients = Queue(database, fence)
+        self.recovery = Recovery(self.recipients)
         self.accounts = Accounts(database)
         self.web_sessions = WebSessions(database)
         self.number_list = NumberList(database, box)

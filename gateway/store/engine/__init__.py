@@ -1,5 +1,6 @@
 """The database itself: its engine, tables and migrations, secrets at rest, whose name it is.
 
+batch_schema.py  The tables of batches: who is to be called, how far it has come, rows that were left out
 column_types.py  Types of columns that are the same to the code on SQLite and PostgreSQL
 database.py      The database itself: its engine, its transactions, its migrations
 errors.py        What the store says when it cannot do what was asked

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from gateway.store.engine.errors import StoreError, Unacceptable
 from gateway.store.engine.private import private_database
 
-HEAD = "0016"
+HEAD = "0017"
 "The newest migration; a test holds it to `migrations/versions`."
 BUSY_SECONDS = 5
 "How long SQLite waits for another writer before it gives up."
