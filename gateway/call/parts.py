@@ -42,6 +42,8 @@ from gateway.routing.limits import (
     Lease,
     claims_of,
     claims_of_web_call,
+    leaving_free,
+    slower,
 )
 from gateway.routing.outbound import OutboundRoute
 from gateway.routing.table import AgentVersion
@@ -125,17 +127,17 @@ class CallParts:
         stale = refusal.reason is Reason.STALE_CREDENTIALS
         return self.gate.challenge(invite.source, self.endpoint.now(), stale=stale)
 
-    async def lease(self, route: PhoneRoute, patience: float = 0.0) -> Lease:
+    async def lease(self, route: PhoneRoute, patience: float = 0.0, free: float = 0.0) -> Lease:
         """A place for the call under every limit that it falls under.
 
-        Raises `Rejected` where one is reached. An outbound call may wait for its trunk's pace for up to
-        `patience` seconds.
+        Raises `Rejected` where one is reached, or only the share `free` of it is left. An outbound call may
+        wait for its trunk's pace for up to `patience` seconds.
         """
-        claims = claims_of(route.workspace, route.number, route.trunk)
+        claims = leaving_free(claims_of(route.workspace, route.number, route.trunk), free)
         burst = INBOUND_BURST_SECONDS if isinstance(route, InboundRoute) else 0.0
         return await self.places.take(
             claims,
-            route.trunk,
+            slower(route.trunk, free),
             route.decision,
             self.endpoint.now(),
             burst_seconds=burst,

@@ -47,6 +47,10 @@ class CallRequest:
     parent_call_id: str | None = None
     patch: Patch | None = None
     "The call that it is put through to, in the place of an agent."
+    patience: float | None = None
+    "Seconds that it may wait for its trunk's pace; None: as the configuration says."
+    leaves_free: float = 0.0
+    "The share of each limit that it leaves to others, such as 0.1."
 
 
 Before = Callable[[CallRecord], Awaitable[None]]
@@ -86,7 +90,7 @@ class Placing:
         `call.refused` is all that is told.
         """
         try:
-            return await self._place(request, before)
+            return await self.attempt(request, before)
         except (Rejected, Refused) as refusal:
             route = request.route
             self._board.tell_refused(
@@ -98,7 +102,8 @@ class Placing:
             )
             raise
 
-    async def _place(self, request: CallRequest, before: Before | None) -> PlacedCall:
+    async def attempt(self, request: CallRequest, before: Before | None = None) -> PlacedCall:
+        """As `place`, but nobody is told where it is refused: for whoever tries again by himself."""
         self._board.open_for_calls()
         route = await self.decide(request.route)
         self._board.open_for_calls()
@@ -123,15 +128,18 @@ class Placing:
         # Nothing was awaited since the balance was read: no other call is promised the same money.
         call = self._board.prepare(record, route, tuple(request.headers), request.patch)
         try:
-            await self._make_sure(call, route, before)
+            await self._make_sure(call, route, request, before)
         except BaseException:
             self._board.give_up(call)
             raise
         return self._board.place(call)
 
-    async def _make_sure(self, call: Call, route: OutboundRoute, before: Before | None) -> None:
+    async def _make_sure(
+        self, call: Call, route: OutboundRoute, request: CallRequest, before: Before | None
+    ) -> None:
         """Have its places, and whatever else has to be there before it is dialled."""
-        lease = await self._parts.lease(route, patience=self._settings.queue_seconds)
+        patience = self._settings.queue_seconds if request.patience is None else request.patience
+        lease = await self._parts.lease(route, patience, request.leaves_free)
         call.has_places(lease)
         call.record.decision = lease.decision.as_dict()
         if before is not None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 from typing import Literal, Self
 
 from gateway.routing.decision import Check, Decision, Reason, Rejected
@@ -75,6 +76,25 @@ def claims_of_web_call(
         Claim(Scope.WORKSPACE, workspace.id, workspace.concurrency_limit, f"“{workspace.name}”"),
         Claim(Scope.WEB, "this gateway", most),
     )
+
+
+def leaving_free(claims: Sequence[Claim], share: float) -> tuple[Claim, ...]:
+    """The same places, but of each limit such a share stays free for others: at least one of two and more."""
+    if not share:
+        return tuple(claims)
+    return tuple(
+        claim
+        if claim.limit is None or claim.limit < 2
+        else replace(claim, limit=max(1, claim.limit - max(1, ceil(claim.limit * share))))
+        for claim in claims
+    )
+
+
+def slower(trunk: Trunk, share: float) -> Trunk:
+    """The trunk at a pace that leaves such a share of its calls per second to others."""
+    if not share or trunk.calls_per_second is None:
+        return trunk
+    return replace(trunk, calls_per_second=trunk.calls_per_second * (1.0 - share))
 
 
 class Lease:
