@@ -11,10 +11,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, make_url
 
 import gateway.store.engine
-from gateway.store.engine.batch_schema import metadata
+from gateway.store.engine.batch_schema import batches
 from gateway.store.engine.database import HEAD, Database
 from gateway.store.engine.errors import StoreError
 from gateway.store.engine.schema import meta
+
+metadata = batches.metadata
+"Of all tables."
 
 FOLDER = Path(gateway.store.engine.__file__).parent / "migrations"
 
