@@ -13,7 +13,8 @@ from gateway.store.batches.recipients import FIELDS, Queue, row_of
 from gateway.store.batches.values import CLAIMED, DIALLING, QUEUED, Move, QueueRow
 from gateway.store.engine.batch_schema import batch_recipients, batches
 from gateway.store.engine.schema import calls, gateways
-from gateway.store.records.call_table import BRIEF, call_of
+from gateway.store.records.call_pages import BRIEF
+from gateway.store.records.call_table import call_of
 from gateway.store.records.calls import CallRow
 
 
