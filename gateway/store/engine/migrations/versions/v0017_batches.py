@@ -37,36 +37,35 @@ def upgrade() -> None:
     )
 
 
+def _text(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+
+
+def _counts(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.Integer, nullable=False) for name in names]
+
+
 def _batches() -> None:
     op.create_table(
         "batches",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("workspace_id", sa.Text, nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("title", "status", "why", "why_code")),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("agent_id", "version_id")),
-        sa.Column("version_number", sa.Integer, nullable=False),
-        sa.Column("from_numbers", Json, nullable=False),
-        sa.Column("number_ids", Json, nullable=False),
-        sa.Column("starts_at", Time),
-        sa.Column("ends_at", Time),
-        sa.Column("timezone", sa.Text, nullable=False),
+        *_text("id", "workspace_id", "title", "status", "why", "why_code", "agent_id", "version_id"),
+        *_counts("version_number"),
+        *(sa.Column(name, Json, nullable=False) for name in ("from_numbers", "number_ids")),
+        *(sa.Column(name, Time) for name in ("starts_at", "ends_at")),
+        *_text("timezone"),
         sa.Column("hours", Json),
         sa.Column("retry", Json, nullable=False),
-        sa.Column("max_concurrent", sa.Integer),
-        sa.Column("most_per_callee_per_day", sa.Integer),
-        sa.Column("when_uncertain", sa.Text, nullable=False),
-        sa.Column("file_name", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Integer) for name in ("max_concurrent", "most_per_callee_per_day")),
+        *_text("when_uncertain", "file_name"),
         sa.Column("columns", Json, nullable=False),
-        sa.Column("phone_column", sa.Text, nullable=False),
-        sa.Column("total", sa.Integer, nullable=False),
-        sa.Column("failed_rows", sa.Integer, nullable=False),
+        *_text("phone_column"),
+        *_counts("total", "failed_rows"),
         sa.Column("report", Json),
         sa.Column("created_at", Time, nullable=False),
-        sa.Column("created_by", sa.Text, nullable=False),
+        *_text("created_by"),
         *(sa.Column(name, Time) for name in ("started_at", "ended_at", "last_call_sent_at")),
         sa.Column("turn_order", BigInt, nullable=False),
-        *(sa.Column(name, sa.Integer, nullable=False) for name in STATES),
-        *(sa.Column(name, sa.Integer, nullable=False) for name in ("sent", "picked_up", "picked_up_leads")),
+        *_counts(*STATES, "sent", "picked_up", "picked_up_leads"),
         sa.PrimaryKeyConstraint("id", name="pk_batches"),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_batches_workspace_id"),
     )
