@@ -44,6 +44,7 @@ class Gateway(Commands):
         "agents": _in("agents", "app", "The agents, and the versions that speak for them."),
         "calls": _in("calls", "app", "The calls: their records, and those that are running."),
         "workspaces": _in("workspaces", "app", "The tenants."),
+        "do-not-call": _in("do_not_call", "app", "The numbers that a workspace never calls."),
         "keys": _in("keys", "app", "Who may use the API."),
         "accounts": _in("accounts", "app", "Who may log in to the dashboard."),
         "rates": _in("rates", "app", "What calls cost by each provider's route."),

@@ -16,6 +16,7 @@ cors.py            Pages of other sites that may ask the API: CORS (the Fetch st
 countries.py       `/v1/phone-country-rules` and `/v1/phone-number-pricing`: where calls may go, and what a
                    number costs
 description.py     The app that all routes are put into, and its OpenAPI description
+do_not_call.py     `/v1/do-not-call`: the numbers that a workspace never calls
 event_stream.py    Events as server-sent events (the WHATWG's HTML standard, section 9.2)
 field_names.py     What a client calls the fields of the route that it asked: refusals name them so, whoever
                    raised them
@@ -44,4 +45,5 @@ web_calls.py       `/v1/web-calls`: a call between a browser and an agent, and t
                    browser in
 webhooks.py        `/v1/user-webhooks`: who is told of a workspace's calls, in the reference platform's
                    words
+workspace.py       `/v1/workspace`: the workspace that a key belongs to, and what it may change of it
 """

@@ -15,6 +15,7 @@ from gateway.api.calls import CallParts as CallRoutes
 from gateway.api.calls import calls
 from gateway.api.countries import countries
 from gateway.api.description import application
+from gateway.api.do_not_call import do_not_call
 from gateway.api.front import front, http_server
 from gateway.api.keys import KeyGate
 from gateway.api.numbers import NumberParts, numbers
@@ -27,6 +28,7 @@ from gateway.api.vendor_gate import VendorGate
 from gateway.api.vendors import vendors
 from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
+from gateway.api.workspace import workspace
 from gateway.app.figures import figures_of
 from gateway.call.idempotency import Idempotency
 from gateway.call.lookup import Lookup
@@ -81,6 +83,8 @@ def routers(gateway: "Gateway", token: str) -> list[APIRouter]:
         agents(gate, configuration),
         vendors(_vendor_gate(gateway)),
         _countries(gateway, gate),
+        do_not_call(gate, configuration),
+        workspace(gate, configuration),
     ]
 
 

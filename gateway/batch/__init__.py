@@ -1,6 +1,8 @@
 """A file of recipients becomes calls, and bad rows become an answer.
 
 areas.py         time zones of area codes, where the number library's data is wrong
+do_not_call.py   do-not-call lists as people bring them: texts to numbers, each once, and what is none by its
+                 line
 files/           bytes of an upload to rows of text, and the form that brings the file
 guard.py         a batch stops itself while nothing but failures comes of its calls
 hours.py         calling hours: whether they are, and when they are next, in all zones that count

@@ -34,6 +34,7 @@ checks.py            Everything that `gateway check` looks at, in the order in w
 completion.py        `gateway completion`: what a shell runs to complete the command's nouns, verbs and
                      options
 countries.py         `gateway workspaces countries`: which countries and network groups a workspace may call
+do_not_call.py       `gateway do-not-call`: the numbers that a workspace never calls
 explain.py           `gateway explain`: the routing decision about a call, without the call
 explaining.py        The decisions that `gateway explain` asks for
 finding.py           What `gateway check` finds: one line each, with how to mend it

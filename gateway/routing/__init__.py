@@ -42,4 +42,6 @@ values.py       What trunks, numbers, versions and workspaces are configured wit
                 increments
 web.py          Which version of which agent talks to a browser: a web call has no number, no trunk and no
                 price
+written.py      Numbers in lists that people keep: international, or as they are dialled in the workspace's
+                country
 """

@@ -31,7 +31,7 @@ def may_be_called(trail: Trail, number: E164, listed: Listed | None, *, has_list
         if has_list:
             trail.passed(NAME, number.e164, "not on the list")
         return
-    since = f"on the list since {listed.added_at:%Y-%m-%d}, added by {listed.added_by}"
+    since = f"on the list since {listed.added_at:%Y-%m-%d}"
     found = f"{since}: “{listed.reason}”" if listed.reason else since
     trail.near([f"all rules of the destination but this one let {number.e164} be called"])
     raise trail.refused(Reason.DO_NOT_CALL, NAME, number.e164, found, message=ON_THE_LIST)

@@ -196,8 +196,8 @@ MENDS: Mapping[Reason, Mend] = {
     Reason.DO_NOT_CALL: Mend(
         "Leave the number alone; or take it off the do-not-call list, where its owner wants to be called.",
         "/telephony",
-        _QUOTE,
-        _EXPLAIN_OUT,
+        "GET /v1/do-not-call",
+        "gateway do-not-call remove NUMBER --workspace WORKSPACE",
     ),
     Reason.FROM_NUMBER_MISSING: Mend(
         "Name a number to call from, or make one the default.",

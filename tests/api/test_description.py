@@ -65,6 +65,13 @@ OPERATIONS = {
     "list_countries",
     "list_enabled_groups",
     "list_number_prices",
+    "list_do_not_call",
+    "add_do_not_call",
+    "remove_do_not_call",
+    "get_do_not_call",
+    "remove_one_do_not_call",
+    "get_workspace",
+    "change_workspace",
 }
 FILTERS = {"agent_id", "call_id", "batch_call_id", "from", "to", "type", "call_direction", "latency_min"} | {
     "latency_max",

@@ -24,12 +24,12 @@ def with_list(table: RoutingTable, listed: Listed | None) -> RoutingTable:
 
 
 def test_a_listed_number_is_not_called(route: Route, outbound_table: RoutingTable) -> None:
-    """The decision says since when, by whom and why, and that nothing else was in the way."""
+    """The decision says since when and why, and that nothing else was in the way."""
     refused = refusal(route, agent_id="agent_1", table=with_list(outbound_table, LISTED))
     assert refused.reason is Reason.DO_NOT_CALL
     assert refused.message == "Destination is on the do-not-call list of this workspace"
     lines = refused.decision.lines()
-    why = "on the list since 2026-05-03, added by api:key_1: “asked us on 3 May”"
+    why = "on the list since 2026-05-03: “asked us on 3 May”"
     assert lines[-3] == f"✗ do-not-call list: {CALLED} → {why}"
     assert lines[-2] == f"? all rules of the destination but this one let {CALLED} be called"
 
@@ -38,7 +38,7 @@ def test_no_route_goes_around_it(route: Route, outbound_table: RoutingTable) -> 
     """A SIP trunk number skips the rules for countries, and not this one; a reason need not be there."""
     table = with_list(outbound_table, replace(LISTED, reason=""))
     refused = refusal(route, from_number="+442079460018", table=table)
-    assert refused.decision.checks[-1].found == "on the list since 2026-05-03, added by api:key_1"
+    assert refused.decision.checks[-1].found == "on the list since 2026-05-03"
 
 
 def test_the_rules_before_it_come_first(route: Route, outbound_table: RoutingTable) -> None:

@@ -7,6 +7,7 @@ call_export.py   Calls as a CSV file, written while it is read
 call_query.py    Which calls to list: the reference platform's filters, as query parameters, to the store's
                  own
 call_request.py  What a request for a call may say, and the call that it stands for
+do_not_call.py   Do-not-call lists as the API shows and takes them
 number.py        Phone numbers as the API shows and takes them, in the reference platform's field names
 page.py          Lists that are given a page at a time: how a page is asked for, and its shape
 """

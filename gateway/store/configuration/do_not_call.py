@@ -102,6 +102,15 @@ class DoNotCall:
         """Take numbers off the list; those that are not on it are counted."""
         return await self._write(_Wanted(workspace_id, by, removes=True), e164s)
 
+    async def find(self, workspace_id: str, e164: str) -> Listed | None:
+        """What the list says of a number; None where it is not on it."""
+        query = do_not_call.select().where(
+            do_not_call.c.workspace_id == workspace_id, do_not_call.c.phone_number == e164
+        )
+        async with self.editing.database.reading() as connection:
+            found = (await connection.execute(query)).mappings().first()
+        return None if found is None else _listed(found)
+
     async def contains(self, workspace_id: str, e164: str) -> bool:
         """Whether a number is on the list."""
         return bool(await self.among(workspace_id, [e164]))
