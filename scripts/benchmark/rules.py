@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.routing.decision import Rejected, Trail
 from gateway.routing.destination import validate_destination
 from gateway.routing.importer import read_countries, read_network_groups, read_rates, read_special_ranges
+from gateway.routing.number import begins_a_number
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.rating import RateDeck
 from gateway.routing.table import Workspace
@@ -82,7 +83,9 @@ def _deck(plan: NumberingPlan, rng: random.Random) -> str:
     codes = [country.calling_code for country in plan.countries]
     prefixes = set(codes)
     while len(prefixes) < RATES:
-        prefixes.add(rng.choice(codes) + "".join(rng.choices("0123456789", k=rng.randrange(1, 7))))
+        prefix = rng.choice(codes) + "".join(rng.choices("0123456789", k=rng.randrange(1, 7)))
+        if begins_a_number(prefix):
+            prefixes.add(prefix)
     destinations = [f"Destination {number},{rng.randrange(5000) / 100}" for number in range(2000)]
     rows = (f"{prefix},{rng.choice(destinations)}" for prefix in sorted(prefixes))
     return "\n".join(("prefix,destination,per_minute", *rows))
