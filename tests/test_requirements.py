@@ -13,7 +13,13 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-RUN = [*PROJECT["project"]["dependencies"], *EXTRAS["postgresql"], *EXTRAS["mqtt"], *GROUPS["build"]]
+RUN = [
+    *PROJECT["project"]["dependencies"],
+    *EXTRAS["postgresql"],
+    *EXTRAS["mqtt"],
+    *EXTRAS["xls"],
+    *GROUPS["build"],
+]
 
 ASKED = {
     "run": RUN,

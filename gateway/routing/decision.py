@@ -321,6 +321,24 @@ class Trail:
         return Rejected(decision, message=message or None, subject=self.subject)
 
 
+class LastWord(Trail):
+    """A trail of what refused alone: for whoever decides by the hundred thousand and shows no checks.
+
+    Good until the first refusal.
+    """
+
+    __slots__ = ()
+
+    def passed(self, name: str, looked_at: object, found: Told) -> None:
+        """Not kept."""
+
+    def granted(self, name: str, looked_at: object, source: str) -> None:
+        """Not kept."""
+
+    def noted(self, name: str, looked_at: object, found: str) -> None:
+        """Not kept."""
+
+
 def _shown(value: object) -> str:
     """A value of a stranger's as it may stand in a record and on a terminal: short, and printable."""
     text = str(value)[:MAX_SHOWN]
