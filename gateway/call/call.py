@@ -12,7 +12,7 @@ from gateway.agent.protocol import Transfer
 from gateway.call.bridge import Bridge
 from gateway.call.conversation import Conversation
 from gateway.call.legs.browser_leg import BrowserLeg
-from gateway.call.legs.dialling import Headers
+from gateway.call.legs.dialling import Headers, login_of
 from gateway.call.legs.phone import Party, Phone
 from gateway.call.legs.sip_leg import SipLeg
 from gateway.call.parts import CallParts
@@ -364,7 +364,8 @@ class Call:
         """Send the INVITE."""
         dialog = self._parts.invite(route, offer, headers)
         self.sip.begin(dialog)
-        self.sip.username = route.trunk.outbound_username
+        login = login_of(route.trunk)
+        self.sip.username = None if login is None else login.username
         self.record.sip_call_id = dialog.call_id
         self._parts.dialogs.begin(dialog, self, self.record)
         self._parts.endpoint.flush()

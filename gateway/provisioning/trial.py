@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+from gateway.call.legs.dialling import login_of
 from gateway.net.dns import Resolver, Unresolvable
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.sip import SipEndpoint
 from gateway.routing.decision import Check, Outcome
-from gateway.routing.table import Trunk, TrunkAuthMode
+from gateway.routing.table import Trunk
 from gateway.sip.errors import LocalProtocolError
 from gateway.sip.events import OptionsAnswered
 from gateway.sip.grammar import format_host_port
@@ -224,14 +225,6 @@ class Trials:
         status = f"{registered.status} {registered.reason_phrase}".strip()
         found = f"never asked for them: OPTIONS got {answer.status}, REGISTER {status}"
         report.add("log in", "note", f"user {login.username}", found, CALL_IT)
-
-
-def login_of(trunk: Trunk) -> Login | None:
-    """The credentials that calls by a trunk go out with."""
-    if trunk.auth_mode is not TrunkAuthMode.USERPASS or not trunk.outbound_username:
-        return None
-    assert trunk.outbound_password is not None, "the rules ask for both"
-    return Login(trunk.outbound_username, trunk.outbound_password.reveal(), trunk.outbound_realm)
 
 
 def _judge_reach(report: Report, peer: Peer, place: str, answer: OptionsAnswered, took: int) -> bool:

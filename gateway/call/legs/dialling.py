@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.routing.number import format_for
 from gateway.routing.outbound import OutboundRoute
-from gateway.routing.table import Trunk
+from gateway.routing.table import Trunk, TrunkAuthMode
 from gateway.sip.dialog import Dialog
 from gateway.sip.grammar import format_host_port
 from gateway.sip.settings import Login
@@ -37,7 +37,7 @@ def invite(agent: UserAgent, route: OutboundRoute, offer: bytes, headers: Header
         contact_user=caller,
         body=offer,
         headers=headers,
-        credentials=login(trunk),
+        credentials=login_of(trunk),
         now=now,
     )
 
@@ -49,8 +49,10 @@ def request_uri(user: str, target: Target) -> str:
     return f"sip:{user}@{host}{transport}"
 
 
-def login(trunk: Trunk) -> Login | None:
-    """What the trunk's challenges are answered with."""
-    if trunk.outbound_username is None or trunk.outbound_password is None:
+def login_of(trunk: Trunk) -> Login | None:
+    """What the trunk's challenges are answered with; None where the carrier is to know us by our address."""
+    if trunk.auth_mode is not TrunkAuthMode.USERPASS:
+        return None
+    if not trunk.outbound_username or trunk.outbound_password is None:
         return None
     return Login(trunk.outbound_username, trunk.outbound_password.reveal(), trunk.outbound_realm)
