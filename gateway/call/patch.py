@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gateway.call.record import By, CallRecord, Ending, EndReason, Status
 from gateway.net.agent import AgentUnreachable, Unreachable
-from gateway.net.connection import OnClosed, OnMessage, flood_ignored
+from gateway.net.connection import OnClosed, OnFlood, OnMessage, flood_ignored
 
 
 class PatchEnd:
@@ -19,7 +19,6 @@ class PatchEnd:
     def __init__(self, on_connected: Callable[[], None] | None = None) -> None:
         self.subprotocol: str | None = None
         self.audio_dropped = 0
-        self.on_flood: Callable[[], None] = flood_ignored
         self.flooded = False
         self.reason = ""
         "Why this end was closed: its call's end reason."
@@ -37,8 +36,9 @@ class PatchEnd:
         subprotocols: Sequence[str] = (),
         on_message: OnMessage,
         on_closed: OnClosed,
+        on_flood: OnFlood = flood_ignored,
     ) -> "PatchEnd":
-        """Hear the other call from now on; `AgentUnreachable` where it is over."""
+        """Hear the other call from now on, a phone that cannot flood; `AgentUnreachable` where it is over."""
         if self._closed or self.other._closed:
             raise AgentUnreachable(Unreachable.CLOSED, f"the other call is over: {self.other.reason}")
         self._on_message, self._on_closed = on_message, on_closed
@@ -76,7 +76,7 @@ class PatchEnd:
     def _let_go(self) -> None:
         """Hold on to nobody who holds on to this end."""
         self._on_message, self._on_closed = _drop, None
-        self.on_flood, self._on_connected = flood_ignored, None
+        self._on_connected = None
 
 
 class Patch:

@@ -24,7 +24,7 @@ from gateway import __version__
 from gateway.config.settings import AgentsSettings
 from gateway.net.agent_advice import Unreachable, reaching_advice
 from gateway.net.bytestream import ByteStream
-from gateway.net.connection import CLOSE_SECONDS, Connection, OnClosed, OnMessage
+from gateway.net.connection import CLOSE_SECONDS, Connection, OnClosed, OnFlood, OnMessage, flood_ignored
 from gateway.net.reach import ANYWHERE, NOT_PUBLIC, Reach
 from gateway.net.throttle import Throttle
 from gateway.net.tls import agents_context
@@ -36,6 +36,7 @@ __all__ = [
     "AgentUnreachable",
     "Connection",
     "OnClosed",
+    "OnFlood",
     "OnMessage",
     "Unreachable",
 ]
@@ -117,6 +118,7 @@ class AgentDialer:
         subprotocols: Sequence[str] = (),
         on_message: OnMessage,
         on_closed: OnClosed,
+        on_flood: OnFlood = flood_ignored,
     ) -> Connection:
         """Connect, again where that may help; `AgentUnreachable` with the last attempt's reason.
 
@@ -124,25 +126,25 @@ class AgentDialer:
         closed by then: `on_closed` was told. A header given twice, or that we set too, is sent as last given;
         a bare connection has no headers and no subprotocols.
         """
-        request = _Request.prepare(url, headers, subprotocols)
+        request, user = _Request.prepare(url, headers, subprotocols), _User(on_message, on_closed, on_flood)
         for pause in self._pauses:
             try:
-                return await self._attempt(request, on_message, on_closed)
+                return await self._attempt(request, user)
             except AgentUnreachable as error:
                 if not error.transient:
                     raise
             await asyncio.sleep(pause)
-        return await self._attempt(request, on_message, on_closed)
+        return await self._attempt(request, user)
 
-    async def _attempt(self, request: "_Request", on_message: OnMessage, on_closed: OnClosed) -> Connection:
+    async def _attempt(self, request: "_Request", user: "_User") -> Connection:
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 connection: Connection
                 if request.bare:
-                    connection = await self._open_stream(request, on_message, on_closed)
+                    connection = await self._open_stream(request, user)
                 else:
                     most = self._settings.max_message_bytes
-                    answer = _Answer(request.subprotocols, on_message, on_closed, most, self._throttle)
+                    answer = _Answer(request.subprotocols, user, most, self._throttle)
                     connection = await self._upgrade(request, answer)
         except (OSError, ValueError, picows.WSError) as error:
             # Without the traceback: its frames hold the connection, and that holds the error.
@@ -157,7 +159,7 @@ class AgentDialer:
         try:
             return await asyncio.shield(asked)
         except asyncio.CancelledError:
-            answer.on_message, answer.on_closed = _discard, _tell_nobody
+            answer.user = _User(_discard, _tell_nobody, flood_ignored)
             leaving = asyncio.get_running_loop().create_task(_take_leave(asked))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
@@ -187,14 +189,15 @@ class AgentDialer:
         assert isinstance(connection, AgentConnection)
         return connection
 
-    async def _open_stream(
-        self, request: "_Request", on_message: OnMessage, on_closed: OnClosed
-    ) -> ByteStream:
+    async def _open_stream(self, request: "_Request", user: "_User") -> ByteStream:
         sock = await _connect(request.host, request.port, self._reach)
         secure = request.url.startswith("tls:")
+        patience = 2 * self._settings.ping_seconds
         try:
             _, stream = await asyncio.get_running_loop().create_connection(
-                lambda: ByteStream(on_message, on_closed, 2 * self._settings.ping_seconds, self._throttle),
+                lambda: ByteStream(
+                    user.on_message, user.on_closed, patience, self._throttle, on_flood=user.on_flood
+                ),
                 sock=sock,
                 ssl=self._tls if secure else None,
                 server_hostname=request.host if secure else None,
@@ -279,13 +282,21 @@ def _merged(ours: dict[str, str], given: Sequence[tuple[str, str]]) -> dict[str,
     return dict(merged.values())
 
 
+@dataclass(frozen=True, slots=True)
+class _User:
+    """Who hears of a connection."""
+
+    on_message: OnMessage
+    on_closed: OnClosed
+    on_flood: OnFlood
+
+
 @dataclass(slots=True)
 class _Answer:
     """What becomes of a 101: a connection, unless the runtime has agreed to what it was not asked."""
 
     subprotocols: tuple[str, ...]
-    on_message: OnMessage
-    on_closed: OnClosed
+    user: _User
     max_message: int
     throttle: Throttle
 
@@ -295,7 +306,15 @@ class _Answer:
             raise AgentUnreachable(Unreachable.BAD_UPGRADE, f"it chose subprotocol {chosen!r}, not offered")
         if "Sec-WebSocket-Extensions" in response.headers:
             raise AgentUnreachable(Unreachable.BAD_UPGRADE, "it agreed to an extension that was not offered")
-        return AgentConnection(self.on_message, self.on_closed, self.max_message, chosen, self.throttle)
+        user = self.user
+        return AgentConnection(
+            user.on_message,
+            user.on_closed,
+            self.max_message,
+            chosen,
+            self.throttle,
+            on_flood=user.on_flood,
+        )
 
 
 async def _take_leave(asked: "asyncio.Task[AgentConnection]") -> None:

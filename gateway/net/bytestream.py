@@ -17,6 +17,7 @@ from gateway.net.connection import (
     UNSENT_AUDIO,
     UNSENT_LIMIT,
     OnClosed,
+    OnFlood,
     OnMessage,
     flood_ignored,
 )
@@ -41,7 +42,13 @@ class ByteStream(asyncio.Protocol):
     _write: Callable[[bytes], None]
 
     def __init__(
-        self, on_message: OnMessage, on_closed: OnClosed, patience: float, throttle: Throttle | None = None
+        self,
+        on_message: OnMessage,
+        on_closed: OnClosed,
+        patience: float,
+        throttle: Throttle | None = None,
+        *,
+        on_flood: OnFlood = flood_ignored,
     ) -> None:
         """`patience`: seconds that the peer may leave what was sent unacknowledged."""
         self.subprotocol: str | None = None
@@ -57,8 +64,7 @@ class ByteStream(asyncio.Protocol):
         self._ended_by_peer = False
         self._why = ""
         self._linger: asyncio.TimerHandle | None = None
-        self.on_flood: Callable[[], None] = flood_ignored
-        "Called once when it sends so much more than it may that it will be cut off."
+        self._on_flood = on_flood
         self.flooded = False
         "It was cut off for that."
         self.account: Account | None = None
@@ -138,7 +144,7 @@ class ByteStream(asyncio.Protocol):
 
     def warn(self) -> None:
         """Say that it will be cut off if it goes on."""
-        self.on_flood()
+        self._on_flood()
 
     def cut_off(self) -> None:
         """End it: it has flooded us."""
@@ -237,7 +243,7 @@ class ByteStream(asyncio.Protocol):
         if self._held is not None:
             self._held = None
             self._throttle.let_go(self)
-        self.on_flood = flood_ignored
+        self._on_flood = flood_ignored
 
 
 def _discard(text: bool, payload: bytes) -> None:

@@ -10,6 +10,7 @@ __all__ = [
     "UNSENT_LIMIT",
     "Connection",
     "OnClosed",
+    "OnFlood",
     "OnMessage",
     "flood_ignored",
 ]
@@ -18,6 +19,8 @@ OnMessage: TypeAlias = Callable[[bool, bytes], None]
 "Called with each message: whether it is text, and its payload. HOT."
 OnClosed: TypeAlias = Callable[[int | None, str], None]
 "Called once when the connection is over: the peer's close code (None: it sent none), and why."
+OnFlood: TypeAlias = Callable[[], None]
+"Called once when the runtime sends so much more than it may that it will be cut off."
 
 UNSENT_AUDIO = 16_384
 "Bytes waiting in our own buffer, about a second of audio, above which audio is dropped."
@@ -37,8 +40,6 @@ class Connection(Protocol):
     audio_dropped: int
     "Messages of audio that were not sent because the runtime does not read."
 
-    on_flood: Callable[[], None]
-    "Called once when the runtime sends so much more than it may that it will be cut off."
     flooded: bool
     "It was cut off for that."
 
@@ -59,4 +60,4 @@ class Connection(Protocol):
 
 
 def flood_ignored() -> None:
-    """Before anyone listens."""
+    """For those who need not know: it is cut off all the same."""

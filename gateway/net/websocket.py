@@ -21,6 +21,7 @@ from gateway.net.connection import (
     UNSENT_AUDIO,
     UNSENT_LIMIT,
     OnClosed,
+    OnFlood,
     OnMessage,
     flood_ignored,
 )
@@ -67,6 +68,7 @@ class AgentConnection(_HotConnection):
         "_loop",
         "_max_message",
         "_on_closed",
+        "_on_flood",
         "_over",
         "_period_since",
         "_pinged",
@@ -78,7 +80,6 @@ class AgentConnection(_HotConnection):
         "account",
         "audio_dropped",
         "flooded",
-        "on_flood",
         "subprotocol",
     )
 
@@ -95,6 +96,8 @@ class AgentConnection(_HotConnection):
         max_message: int,
         subprotocol: str | None = None,
         throttle: Throttle | None = None,
+        *,
+        on_flood: OnFlood = flood_ignored,
     ) -> None:
         self.subprotocol = subprotocol
         "What the runtime chose of what it was offered."
@@ -111,8 +114,7 @@ class AgentConnection(_HotConnection):
         self._pinged = False
         self._fragments: _Fragments | None = None
         self._linger: asyncio.TimerHandle | None = None
-        self.on_flood: Callable[[], None] = flood_ignored
-        "Called once when it sends so much more than it may that it will be cut off."
+        self._on_flood = on_flood
         self.flooded = False
         "It was cut off for that."
         self.account: Account | None = None
@@ -217,7 +219,7 @@ class AgentConnection(_HotConnection):
 
     def warn(self) -> None:
         """Say that it will be cut off if it goes on."""
-        self.on_flood()
+        self._on_flood()
 
     def cut_off(self) -> None:
         """End it: it has flooded us."""
@@ -363,7 +365,7 @@ class AgentConnection(_HotConnection):
             self._throttle.let_go(self)
             if not self.flooded:
                 self._read_on()  # for its goodbye
-        self.on_flood = flood_ignored
+        self._on_flood = flood_ignored
         self._on_message = _discard
 
     def _report(self, code: int | None, why: str) -> None:

@@ -73,9 +73,9 @@ async def longest_gap(until: Callable[[], bool]) -> float:
 
 async def connected(url: str, ear: Ear, seconds: float, told: list[str]) -> Connection:
     by = dialer(flood_seconds=seconds)
-    connection = await by.connect(url, on_message=ear.on_message, on_closed=ear.on_closed)
-    connection.on_flood = lambda: told.append("flood")
-    return connection
+    return await by.connect(
+        url, on_message=ear.on_message, on_closed=ear.on_closed, on_flood=lambda: told.append("flood")
+    )
 
 
 @pytest.mark.parametrize("name", FLOODS)
@@ -174,8 +174,12 @@ async def test_a_bare_stream_that_floods_is_told_and_cut_off(name: str) -> None:
         def on_message(text: bool, payload: bytes) -> None:
             pieces.append(len(payload))
 
-        stream = await by.connect(url, on_message=on_message, on_closed=lambda _, why: closed.append(why))
-        stream.on_flood = lambda: told.append("flood")
+        stream = await by.connect(
+            url,
+            on_message=on_message,
+            on_closed=lambda _, why: closed.append(why),
+            on_flood=lambda: told.append("flood"),
+        )
         gap = await longest_gap(lambda: bool(closed))
     assert isinstance(stream, ByteStream)
     assert told == ["flood"]

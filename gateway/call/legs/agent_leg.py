@@ -23,7 +23,7 @@ from gateway.agent.protocol import (
     Transfer,
 )
 from gateway.media.playout import Playout
-from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnMessage, Unreachable
+from gateway.net.agent import AgentUnreachable, Connection, OnClosed, OnFlood, OnMessage, Unreachable
 from gateway.net.agent_advice import closing_advice
 from gateway.net.throttle import REQUEST
 from gateway.tell import Tell
@@ -109,6 +109,7 @@ class Dialer(Protocol):
         subprotocols: Sequence[str] = (),
         on_message: OnMessage,
         on_closed: OnClosed,
+        on_flood: OnFlood,
     ) -> Connection:
         """Connect; raises `AgentUnreachable`."""
         ...
@@ -162,13 +163,13 @@ class AgentLeg(_HotLeg):
             subprotocols=self.dialect.subprotocols,
             on_message=self._receive,
             on_closed=self._lost,
+            on_flood=self._flooding,
         )
         if self.closed.done():
             # It may have only asked to hang up, and would wait for us to close.
             connection.close(1000)
             raise AgentUnreachable(Unreachable.CLOSED, self.closed.result().detail)
         self._connection = connection
-        connection.on_flood = self._flooding
 
     def begin(self) -> None:
         """Tell the runtime that its call has begun.

@@ -21,7 +21,7 @@ from gateway.media.pace import LOOK_MS, Pace
 from gateway.media.playout import Playout
 from gateway.net.agent import AgentUnreachable, Unreachable
 from gateway.net.clock import Beat, MediaClock
-from gateway.net.connection import NO_STATUS, Connection, OnClosed, OnMessage, flood_ignored
+from gateway.net.connection import NO_STATUS, Connection, OnClosed, OnFlood, OnMessage, flood_ignored
 from gateway.net.sip import SipEndpoint
 from gateway.sip.dialog import Dialog
 from gateway.sip.errors import LocalProtocolError
@@ -68,8 +68,12 @@ class SipAgentDialer:
         subprotocols: Sequence[str] = (),
         on_message: OnMessage,
         on_closed: OnClosed,
+        on_flood: OnFlood = flood_ignored,
     ) -> Connection:
-        """Call the agent at a SIP URI, and return when it has answered; raises `AgentUnreachable`."""
+        """Call the agent at a SIP URI, and return when it has answered; raises `AgentUnreachable`.
+
+        Its audio comes as RTP does, in real time: it cannot flood.
+        """
         uri = parse_uri(url)
         if not isinstance(uri, SipUri):
             raise AgentUnreachable(Unreachable.INVALID, f"{url} is no SIP URI")
@@ -97,7 +101,6 @@ class SipAgent:
     def __init__(self, parts: SipParts, on_message: OnMessage, on_closed: OnClosed) -> None:
         self.subprotocol: str | None = None
         self.audio_dropped = 0
-        self.on_flood: Callable[[], None] = flood_ignored
         self.flooded = False
         self._parts = parts
         self._on_message = on_message
