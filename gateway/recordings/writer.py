@@ -67,13 +67,13 @@ _Item: TypeAlias = _Audio | _Gap | _End
 class Reel:
     """One call's recording on its way to the store: `give` audio, then `end` once; neither ever blocks."""
 
-    def __init__(self, writer: "RecordingWriter", key: str, rate: int) -> None:
+    def __init__(self, writer: "RecordingWriter", key: str, rate: int, on_gap: Callable[[], None]) -> None:
+        """`on_gap`: called when the disk has fallen behind, once each time, until `end`."""
         self.key = key
         self.rate = rate
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         "Set when the recording is finished, or has failed for good."
-        self.on_gap: Callable[[], None] = _nothing
-        "Called when the disk has fallen behind, once each time."
+        self._on_gap = on_gap
         self._writer = writer
         self._weaver = StereoWeaver(rate)
         self._file: RecordingFile | None = None
@@ -91,7 +91,7 @@ class Reel:
         samples = audio.samples_at(self.rate)
         if self._given - self._taken > self._writer.most_ahead * self.rate:
             if not self._owed:
-                self.on_gap()
+                self._on_gap()
             self._owed += samples
             return
         self._pay()
@@ -100,7 +100,7 @@ class Reel:
 
     def end(self) -> None:
         """There is no more: finish it, and set `outcome`."""
-        self.on_gap = _nothing
+        self._on_gap = _nothing
         self._pay()
         self._writer.queue.put((self, _End()))
 
@@ -195,11 +195,11 @@ class RecordingWriter:
         self._idle.set()
         self._thread.start()
 
-    def reel(self, key: str, audio_format: AudioFormat) -> Reel:
-        """Begin a recording, at the rate of this audio: 8 or 16 kHz."""
+    def reel(self, key: str, audio_format: AudioFormat, on_gap: Callable[[], None] | None = None) -> Reel:
+        """Begin a recording, at the rate of this audio: 8 or 16 kHz; `on_gap` as `Reel` has it."""
         self.active += 1
         self._idle.clear()
-        reel = Reel(self, key, 8000 if audio_format.rate <= 8000 else 16000)
+        reel = Reel(self, key, 8000 if audio_format.rate <= 8000 else 16000, on_gap or _nothing)
         reel.outcome.add_done_callback(self._over)
         return reel
 

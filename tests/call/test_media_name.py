@@ -27,12 +27,10 @@ class Zone:
 
 
 def watched(zone: Zone) -> tuple[MediaName, list[str], list[tuple[str, str]]]:
-    """A name, what was found, and what was not."""
-    name = MediaName(zone.resolve, OURS)
+    """A name, a list for what is found, and what is not."""
     found: list[str] = []
     unknown: list[tuple[str, str]] = []
-    name.on_found = found.append
-    name.on_unknown = lambda host, why: unknown.append((host, why))
+    name = MediaName(zone.resolve, OURS, lambda host, why: unknown.append((host, why)))
     return name, found, unknown
 
 
@@ -47,7 +45,7 @@ async def test_an_address_comes_later() -> None:
     """Nothing is known at first; then the first address that may be sent to."""
     zone = Zone("0.0.0.0", "233.252.0.1", "2001:db8::1", "192.0.2.7", "192.0.2.8")
     name, found, unknown = watched(zone)
-    assert name.address_of("media.example.com") == ""
+    assert name.address_of("media.example.com", found.append) == ""
     await answer(zone)
     assert (found, unknown) == (["192.0.2.7"], [])
 
@@ -65,7 +63,7 @@ async def test_a_name_leads_nowhere_that_an_address_may_not(address: str, why: s
     """What is refused as an address is refused behind a name."""
     zone = Zone(address)
     name, found, unknown = watched(zone)
-    name.address_of("media.example.com")
+    name.address_of("media.example.com", found.append)
     await answer(zone)
     assert not found
     ((host, reason),) = unknown
@@ -77,7 +75,7 @@ async def test_a_name_that_is_none() -> None:
     """It is told, once."""
     zone = Zone()
     name, found, unknown = watched(zone)
-    name.address_of("nowhere.example")
+    name.address_of("nowhere.example", found.append)
     await answer(zone)
     assert (found, unknown) == ([], [("nowhere.example", "nowhere.example: it has no address")])
 
@@ -86,23 +84,23 @@ async def test_another_order_is_no_other_address() -> None:
     """The same name again: what is known counts meanwhile, and stays while DNS has it among others."""
     zone = Zone("192.0.2.7", "192.0.2.8")
     name, found, _ = watched(zone)
-    name.address_of("media.example.com")
+    name.address_of("media.example.com", found.append)
     await answer(zone)
     zone.addresses.reverse()
-    assert name.address_of("media.example.com") == "192.0.2.7"
+    assert name.address_of("media.example.com", found.append) == "192.0.2.7"
     await answer(zone)
     zone.addresses = ["192.0.2.9"]
-    name.address_of("media.example.com")
+    name.address_of("media.example.com", found.append)
     await answer(zone)
     assert found == ["192.0.2.7", "192.0.2.9"]
-    assert name.address_of("other.example.com") == ""
+    assert name.address_of("other.example.com", found.append) == ""
 
 
 async def test_who_is_gone_waits_for_nothing() -> None:
     """The call is over, or has another SDP."""
     zone = Zone("192.0.2.7")
     name, found, unknown = watched(zone)
-    name.address_of("media.example.com")
+    name.address_of("media.example.com", found.append)
     await asyncio.sleep(0)
     name.forget()
     await answer(zone)

@@ -95,8 +95,7 @@ async def test_both_channels_are_written(writer: RecordingWriter, disk: Disk) ->
 async def test_a_slow_disk_leaves_a_gap_and_nothing_moves(writer: RecordingWriter, disk: Disk) -> None:
     """Memory is bounded; silence stands for what was not taken, and what follows is in its place."""
     gaps: list[str] = []
-    reel = writer.reel(KEY, L16_8K)
-    reel.on_gap = lambda: gaps.append("gap")
+    reel = writer.reel(KEY, L16_8K, lambda: gaps.append("gap"))
     disk.ready.clear()
     for second in range(20):
         reel.give(L16_8K, tone(second, 0), tone(second, 1))

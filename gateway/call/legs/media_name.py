@@ -9,6 +9,9 @@ from gateway.media.sdp import NotAcceptable, check_host
 Resolve = Callable[[str], Awaitable[list[str]]]
 "Gives the addresses of a name, in bounded time; raises OSError where there are none."
 
+OnFound = Callable[[str], None]
+OnUnknown = Callable[[str, str], None]
+
 
 class MediaName:
     """Looks names of `c=` lines up while the call goes on: nothing waits for DNS.
@@ -16,29 +19,36 @@ class MediaName:
     What a name leads to is held to what an address in its place would be.
     """
 
-    __slots__ = ("_address", "_name", "_ours", "_resolve", "_task", "on_found", "on_unknown")
+    __slots__ = ("_address", "_name", "_on_found", "_on_unknown", "_ours", "_resolve", "_task")
 
-    def __init__(self, resolve: Resolve | None, ours: str) -> None:
-        """`ours` is the address of our own SDP."""
+    def __init__(self, resolve: Resolve | None, ours: str, on_unknown: OnUnknown) -> None:
+        """`ours` is the address of our own SDP; `on_unknown` hears of names that lead nowhere, and why."""
         self._resolve = resolve
         self._ours = ours
         self._name = self._address = ""
         self._task: asyncio.Task[None] | None = None
-        self.on_found: Callable[[str], None] = _nobody
-        "Called with the address, once it is known."
-        self.on_unknown: Callable[[str, str], None] = _nobody_else
-        "Called with the name and why it leads nowhere."
+        self._on_found: OnFound = _nobody
+        self._on_unknown = on_unknown
 
-    def address_of(self, name: str) -> str:
-        """What is known of the name by now, maybe nothing; it is asked for anew."""
+    def address_of(self, name: str, on_found: OnFound) -> str:
+        """What is known of the name by now, maybe nothing; it is asked for anew.
+
+        `on_found` is called with the address, once it is known, unless it stays what this returns.
+        """
+        self._on_found = on_found
         if name != self._name:
             self._name, self._address = name, ""
         self.forget()
         if self._resolve is None:
-            self.on_unknown(name, "names are not looked up here")
+            self._on_unknown(name, "names are not looked up here")
         else:
             self._task = asyncio.create_task(self._look_up(self._resolve, name), name=f"media name {name}")
         return self._address
+
+    def close(self) -> None:
+        """Wait for no answer, and tell nobody anything any more."""
+        self.forget()
+        self._on_found, self._on_unknown = _nobody, _nobody_else
 
     def forget(self) -> None:
         """Wait for no answer any more."""
@@ -50,15 +60,15 @@ class MediaName:
         try:
             found = await resolve(name)
         except OSError as error:
-            self.on_unknown(name, str(error))
+            self._on_unknown(name, str(error))
             return
         refusals = [why_not(address, self._ours) for address in found]
         usable = [address for address, refusal in zip(found, refusals, strict=True) if not refusal]
         if not usable:
-            self.on_unknown(name, next(iter(refusals), "it has no address"))
+            self._on_unknown(name, next(iter(refusals), "it has no address"))
         elif self._address not in usable:  # else DNS has only put them in another order
             self._address = usable[0]
-            self.on_found(self._address)
+            self._on_found(self._address)
 
 
 def why_not(address: str, ours: str) -> str:
@@ -73,8 +83,8 @@ def why_not(address: str, ours: str) -> str:
 
 
 def _nobody(address: str) -> None:
-    """Before anyone listens."""
+    """When nobody listens."""
 
 
 def _nobody_else(name: str, why: str) -> None:
-    """Before anyone listens."""
+    """When nobody listens."""

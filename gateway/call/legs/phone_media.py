@@ -136,8 +136,7 @@ class PhoneMedia(_HotPhone):
         self._meter: Meter | None = None
         self._signalling = ""
         self._moves = 0
-        self._name = MediaName(resolve, host)
-        self._name.on_unknown = self._unknown
+        self._name = MediaName(resolve, host, self._unknown)
         port.latch.restrict(networks_of((*sources, *settings.networks)), settings.rebind_seconds)
         port.accepts, port.goes_on, port.on_moved = self._is_ours, self._goes_on, self._moved
 
@@ -342,8 +341,7 @@ class PhoneMedia(_HotPhone):
         if self._rtcp is not None:
             self.port.send_rtcp(self._rtcp.bye(now, self._epoch + now))
         self.port.close()
-        self._name.forget()
-        self._name.on_found, self._name.on_unknown = drop_found, drop_unknown
+        self._name.close()
         self.sink, self._user = drop, None
         if self._receiver is not None:
             self._receiver.close()
@@ -392,8 +390,8 @@ class PhoneMedia(_HotPhone):
         (host, port), (_, rtcp_port) = negotiated.remote, negotiated.remote_rtcp
         self._name.forget()
         if not canonical(host):
-            self._name.on_found = lambda address: self._found(address, port, rtcp_port)
-            host = self._name.address_of(host) or canonical(self._signalling)
+            known = self._name.address_of(host, lambda address: self._found(address, port, rtcp_port))
+            host = known or canonical(self._signalling)
         if host:
             self._aim(host, port, rtcp_port)
 
@@ -507,11 +505,3 @@ def _shown(address: tuple[str, int] | None) -> str:
 
 def drop(audio: bytes) -> None:
     """Take audio before anyone listens."""
-
-
-def drop_found(address: str) -> None:
-    """Take an address when the call is over."""
-
-
-def drop_unknown(name: str, why: str) -> None:
-    """The same."""

@@ -120,8 +120,7 @@ class CallRecording:
     def _start(self, by: str) -> None:
         phone = self._bridge.phone
         key = key_of(self._record.id, self._record.created_at)
-        reel = self._reel = self._writer.reel(key, phone.format)
-        reel.on_gap = self._fell_behind
+        reel = self._reel = self._writer.reel(key, phone.format, self._fell_behind)
         reel.outcome.add_done_callback(self._over)
         self._facts = {
             "started_at": self._record.now().isoformat(timespec="milliseconds"),
