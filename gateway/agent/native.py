@@ -104,21 +104,12 @@ class NativeDialect(Dialect):
         return False, payload
 
     def notice(self, notice: Notice) -> list[Frame]:
-        """A message for each; before that a `mark` with `played` false for each mark that nobody heard."""
-        match notice:
-            case Misunderstood(why):
-                return self._complain(why)
-            case Cleared(names, dropped_ms):
-                return _unheard(names, dropped_ms)
-            case Abandoned(names, unheard_ms):
-                return _unheard(names, unheard_ms) if names or unheard_ms else []
-            case _:
-                return [text_frame(_message(notice))]
-
-    def _complain(self, why: str) -> list[Frame]:
-        """`error`, for the first hundred of them in a call."""
-        self._errors += 1
-        return [text_frame({"type": "error", "message": why})] if self._errors <= MAX_ERRORS else []
+        """A message for each, of errors for the first hundred in a call."""
+        if isinstance(notice, Misunderstood):
+            self._errors += 1
+            if self._errors > MAX_ERRORS:
+                return []
+        return [text_frame(message) for message in _messages(notice)]
 
     def stop(self, reason: str, by: str) -> list[Frame]:
         """`stop`: the last frame of the call."""
@@ -136,50 +127,44 @@ class NativeDialect(Dialect):
             return not_read(error)
 
 
-_Single: TypeAlias = (
-    Answered
-    | Digit
-    | MarkPlayed
-    | MarkPassed
-    | Dropped
-    | Held
-    | Quality
-    | BalanceLow
-    | RecordingIs
-    | TransferFailed
-    | Flooding
-)
-"Notices that are one message, always."
-
-
-def _message(notice: _Single) -> dict[str, object]:
+def _messages(notice: Notice) -> list[dict[str, object]]:  # noqa: C901 - a line or two a notice
+    """What says it: one message, but for audio that nobody heard, which had marks of its own."""
     match notice:
         case Answered():
-            return {"type": "answered"}
+            return [{"type": "answered"}]
         case Digit(digit, duration_ms):
-            return {"type": "digit", "digit": digit, "duration_ms": duration_ms}
-        case MarkPlayed(name) | MarkPassed(name):
-            return {"type": "mark", "name": name, "played": isinstance(notice, MarkPlayed)}
+            return [{"type": "digit", "digit": digit, "duration_ms": duration_ms}]
+        case MarkPlayed(name):
+            return [_mark(name, played=True)]
+        case MarkPassed(name):
+            return [_mark(name, played=False)]
+        case Cleared(names, milliseconds):
+            return _unheard(names, milliseconds)
+        case Abandoned(names, milliseconds):
+            return _unheard(names, milliseconds) if names or milliseconds else []
         case Dropped(milliseconds):
-            return {"type": "dropped", "ms": milliseconds}
+            return [{"type": "dropped", "ms": milliseconds}]
         case Held(held):
-            return {"type": "hold" if held else "resume"}
+            return [{"type": "hold" if held else "resume"}]
         case Quality(figures):
-            return {"type": "quality", **figures}
+            return [{"type": "quality", **figures}]
         case BalanceLow(seconds):
-            return {"type": "balance_low", "seconds": round(seconds)}
+            return [{"type": "balance_low", "seconds": round(seconds)}]
         case RecordingIs(state, why):
-            return {"type": "recording", "state": state, **({"why": why} if why else {})}
+            return [{"type": "recording", "state": state, **({"why": why} if why else {})}]
         case TransferFailed(to, reason, why):
-            return {"type": "transfer_failed", "to": to, "reason": reason, "message": why}
-        case Flooding(why):
-            return {"type": "error", "message": why}
+            return [{"type": "transfer_failed", "to": to, "reason": reason, "message": why}]
+        case Misunderstood(why) | Flooding(why):
+            return [{"type": "error", "message": why}]
 
 
-def _unheard(names: Sequence[str], milliseconds: int) -> list[Frame]:
+def _mark(name: str, *, played: bool) -> dict[str, object]:
+    return {"type": "mark", "name": name, "played": played}
+
+
+def _unheard(names: Sequence[str], milliseconds: int) -> list[dict[str, object]]:
     """What became of marks that were dropped, then the audio that was dropped with them."""
-    marks = [text_frame(_message(MarkPassed(name))) for name in names]
-    return [*marks, text_frame({"type": "cleared", "ms": milliseconds})]
+    return [*(_mark(name, played=False) for name in names), {"type": "cleared", "ms": milliseconds}]
 
 
 def _describe(audio_format: AudioFormat) -> dict[str, object]:
