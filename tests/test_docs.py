@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway import __version__
+from gateway.api.refusal import STATUSES
 from gateway.call.record import EndReason, Status
 from gateway.call.refusal import ANSWERS
 from gateway.routing.decision import Reason
+from gateway.routing.mending import MENDS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -137,6 +139,14 @@ def test_every_refusal_is_documented(reason: EndReason | Reason) -> None:
     ]
 
 
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in ANSWERS])
+def test_every_refusal_of_a_request_is_documented(reason: Reason) -> None:
+    """docs/calls.md says which HTTP status a rule for calls that we place has, and what mends it."""
+    mend = MENDS[reason]
+    expected = [reason.value, str(STATUSES[reason.group]), mend.owner, mend.command]
+    assert expected in rows("calls.md")
+
+
 @pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     """Each relative link of a document leads to a file that is there."""
@@ -155,7 +165,14 @@ def test_there_is_one_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/extending.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/architecture.md"]
+    "page",
+    [
+        "docs/extending.md",
+        "CONTRIBUTING.md",
+        "docs/glossary.md",
+        "docs/architecture.md",
+        "docs/reading-the-code.md",
+    ],
 )
 def test_files_that_are_named_are_there(page: str) -> None:
     """Paths from the root, and those below `gateway/` as comments write them."""
@@ -165,3 +182,33 @@ def test_files_that_are_named_are_there(page: str) -> None:
         name for name in sorted(named) if not any((ROOT / where / name).exists() for where in ("", "gateway"))
     ]
     assert not gone, gone
+
+
+def names_in(path: Path) -> set[str]:
+    """What a module defines: `function`, `NAME`, `Class`, `Class.method`."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        names |= set(defined_by(node))
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{name}" for each in node.body for name in defined_by(each)}
+    return names
+
+
+def defined_by(node: ast.stmt) -> list[str]:
+    """The names that a statement binds."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def test_where_is_what() -> None:
+    """Each `file.py:name` of docs/reading-the-code.md is there, as is each `Class.method` behind it."""
+    text = (DOCS / "reading-the-code.md").read_text()
+    named = re.findall(r"`([a-z_/0-9]+\.py):([\w.]+)`", text)
+    assert len(named) > 40, "the search itself is broken"
+    gone = [(file, name) for file, name in named if name not in names_in(ROOT / "gateway" / file)]
+    assert not gone
+    known = {name for path in SOURCES for name in names_in(path)}
+    bare = re.findall(r"`([A-Z]\w+\.\w+)`", text)
+    assert not [name for name in bare if name not in known]

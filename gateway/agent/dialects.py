@@ -1,4 +1,5 @@
-"""The dialects by the name that an agent version gives; a new dialect is one file and one entry here."""
+"""The dialects by the name that an agent version gives; a new one is a file, an entry here, and a member of
+`Dialect` in `routing/values.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -45,9 +45,6 @@ class Capabilities:
     "Of our offers; an answer takes the offer's."
     ptime_ms: int = 20
     "Audio in a packet, each way, unless the peer asks for another."
-    prefer: Literal["ours", "theirs"] = "theirs"
-    """Whose order of codecs decides an answer. The offerer lists the one it prefers first and the answerer
-    SHOULD follow (RFC 3264 section 6.1); a trunk whose carrier transcodes badly may want its own order."""
     comfort_noise: Literal["off", "accept", "offer"] = "off"
     """Whether the peer may send comfort noise (RFC 3389) when it asks to, or is asked to. One that may stops
     sending in pauses; some stop anyway, and then at least say what the pause should sound like."""
@@ -236,10 +233,8 @@ def _has_noise(encodings: dict[int, RtpMap]) -> bool:
 
 
 def _answered_formats(stream: Stream, capabilities: Capabilities) -> _Formats:
-    """One codec and the events beside it, under the offer's payload types (RFC 3264 section 6.1)."""
+    """The codec that the offer lists first, its events, under its payload types (RFC 3264 section 6.1)."""
     common = _common(stream.encodings, capabilities.codecs)
-    if capabilities.prefer == "ours":
-        common.sort(key=lambda entry: capabilities.codecs.index(entry[1]))
     payload_type, codec = common[0]
     wants_events = capabilities.telephone_event
     events = _event_payload_type(stream.encodings, codec.clock_rate) if wants_events else None

@@ -215,7 +215,7 @@ MENDS: Mapping[Reason, Mend] = {
         "Call from a number of this agent, or assign the agent to the number.",
         "/numbers",
         _NUMBER,
-        "gateway numbers assign NUMBER inbound AGENT",
+        "gateway numbers assign NUMBER outbound AGENT",
     ),
     Reason.CALLER_ID_NOT_ALLOWED: Mend(
         "Call from a number of the workspace; the operator can verify another caller id.",

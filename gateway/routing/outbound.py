@@ -38,7 +38,7 @@ COUNTRY_RULES = {Reason.NO_ENABLED_COUNTRIES, Reason.COUNTRY_NOT_ENABLED, Reason
 MAX_SECONDS = 5400
 "Longer than this no version may speak."
 
-NO_TRUNK = "Phone number {number} has no trunk that calls can go out by"
+NO_WAY_OUT = "Phone number {number} has no trunk that calls can go out by"
 NO_RATE = "There is no rate for this destination"
 NO_BALANCE = "Insufficient billing wallet balance"
 
@@ -153,7 +153,7 @@ def _trunk(trail: Trail, table: RoutingTable, number: PhoneNumber) -> Trunk:
     if trunk is not None:
         trail.passed(name, f"“{trunk.name}”", f"to {trunk.termination_uri} ({trunk.id})")
         return trunk
-    message = NO_TRUNK.format(number=number.e164)
+    message = NO_WAY_OUT.format(number=number.e164)
     raise trail.refused(Reason.NO_OUTBOUND_TRUNK, name, looked_at, trouble, message=message)
 
 

@@ -330,6 +330,7 @@ def test_a_sip_trunk_number_never_goes_by_another_trunk(
     )
     assert rejected.reason is Reason.NO_OUTBOUND_TRUNK
     assert rejected.decision.checks[-1].found == found
+    assert rejected.message == "Phone number +442079460018 has no trunk that calls can go out by"
 
 
 def test_a_destination_without_a_rate_is_refused(route: Route) -> None:
