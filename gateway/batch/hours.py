@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal, Self
 
-from gateway.batch.zones import offset_of, zone_named
+from gateway.batch.zones import name_of, offset_of, zone_named
 
 By = Literal["workspace", "callee"]
 "Whose clock counts: the batch's zone, or those that the callee may be in."
@@ -25,8 +25,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MONDAY = 4 * DAY
 "Seconds from the epoch, a Thursday, to the first beginning of a week."
 
-HORIZON = 2 * 366 * DAY
-"Seconds that are looked ahead at most: a batch that could not call for two years never calls."
+HORIZON = 400 * DAY
+"Seconds that are looked ahead at most, and a day more for each holiday: after a year all clocks repeat themselves."
 
 Span = tuple[int, int]
 "From the first second to the one behind the last; of UTC, or of a wall clock as if it were UTC."
@@ -115,14 +115,28 @@ def next_open(
 ) -> datetime | None:
     """The first moment from now on at which all are open; None: there is none before `before`, or `HORIZON`.
 
-    Costs microseconds once the weeks that it looks at are known, and some milliseconds for two whole years.
+    Costs microseconds once the weeks that it looks at are known, and some milliseconds for a whole year.
     """
     now = seconds_of(now_utc)
-    last = now + HORIZON if before is None else min(now + HORIZON, seconds_of(before, up=True))
+    last = now + HORIZON + len(hours.holidays) * DAY
+    if before is not None:
+        last = min(last, seconds_of(before, up=True))
     found = timetable(hours, tuple(zones)).next_open(now, last)
     if found is None:
         return None
     return now_utc.astimezone(UTC) if found == now else EPOCH + timedelta(seconds=found)
+
+
+def why_never(hours: CallingHours, zones: Sequence[tzinfo], before: datetime | None) -> str:
+    """The sentence for a recipient whose hours do not come, with what would mend it."""
+    until = "" if before is None else f" before the batch's end at {before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if len(set(zones)) < 2:
+        return f"the calling hours {hours} ({name_of((*zones, zone_named(hours.zone))[0])}) do not come{until}"
+    ahead = sorted(zones, key=lambda zone: offset_of(zone, seconds_of(before or EPOCH)))
+    return (
+        f"the calling hours {hours} do not come{until} in all {len(set(zones))} time zones that the number can be "
+        f"in, from {name_of(ahead[0])} to {name_of(ahead[-1])}; a timezone of its own in the row says which it is"
+    )
 
 
 def day_of(now_utc: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -248,15 +262,16 @@ def _among(day: int, days: Sequence[int]) -> bool:
 def _pieces(zone: tzinfo, start: int, stop: int, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
     """A week of a zone, cut where it sets its clocks: from, to, and the offset between.
 
-    No zone has set them twice within a week since 2000, so one look at either end is enough.
+    Since 2001 no zone has set them twice within a week, nor but on a whole minute.
     """
     if first == last:
         return ((start, stop, first),)
-    low, high = start, stop
+    low, high = 0, (stop - start) // 60
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if offset_of(zone, middle) == first else (low, middle)
-    return ((start, high, first), (high, stop, last))
+        low, high = (middle, high) if offset_of(zone, start + middle * 60) == first else (low, middle)
+    change = start + high * 60
+    return ((start, change, first), (change, stop, last))
 
 
 def _common(spans: Iterator[Sequence[Span]]) -> Sequence[Span]:

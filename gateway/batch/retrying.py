@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     BUSY = "busy"
     VOICEMAIL = "voicemail"
     CARRIER_FAILURE = "carrier_failure"
-    "The trunk or its network failed: nobody was asked."
+    "The trunk, its network, or our own side failed: nobody was spoken to."
     DECLINED = "declined"
     "Refused in a way that says not to call again."
     FAILED = "failed"
@@ -60,17 +60,21 @@ BY_STATUS: Mapping[str, Outcome] = {
 }
 "The rest failed."
 
-OF_THE_CARRIER = frozenset(
+CAN_WORK_LATER = frozenset(
     {
         EndReason.NETWORK_FAILURE,
         EndReason.SIP_TRUNK_UNREACHABLE,
         EndReason.SIP_AUTH_FAILED,
         EndReason.UNKNOWN,
-        EndReason.NEVER_ACKNOWLEDGED,
-        EndReason.BAD_SESSION,
+        EndReason.AGENT_UNREACHABLE,
+        EndReason.NO_PORT_FREE,
+        EndReason.STORE_UNAVAILABLE,
+        EndReason.GATEWAY_DRAINED,
+        EndReason.GATEWAY_RESTARTED,
+        EndReason.INTERNAL_ERROR,
     }
 )
-"End reasons of failed calls that say nothing of the number: the same call can work later."
+"End reasons of failed calls that say nothing of the number."
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ def outcome_of(status: str, end_reason: str | None, sip_status: int | None = Non
         return Outcome.DECLINED
     if status in BY_STATUS:
         return BY_STATUS[status]
-    return Outcome.CARRIER_FAILURE if end_reason in OF_THE_CARRIER else Outcome.FAILED
+    return Outcome.CARRIER_FAILURE if end_reason in CAN_WORK_LATER else Outcome.FAILED
 
 
 def after(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.batch.hours import CallingHours, day_of, next_open, open_now, timetable
+from gateway.batch.hours import CallingHours, day_of, next_open, open_now, timetable, why_never
 from gateway.batch.zones import zones_of
 
 MINUTE = timedelta(minutes=1)
@@ -264,3 +264,13 @@ def test_a_machine_without_time_zones() -> None:
         [sys.executable, "-c", asks], env={"PYTHONTZPATH": ""}, capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[1:] == ["America/Coyhaique", "Asia/Kolkata"]
+
+
+def test_hours_that_never_come_are_told() -> None:
+    """With the batch's end, with the zones that cannot meet, and with what mends it."""
+    end = datetime(2027, 1, 5, 12, tzinfo=UTC)
+    several = why_never(OFFICE, zones_of("+79161234567"), end)
+    assert several.startswith("the calling hours 09:00–18:00 mon–fri do not come before the batch's end at ")
+    assert "from Europe/Kaliningrad to Asia/" in several
+    assert several.endswith("a timezone of its own in the row says which it is")
+    assert why_never(OFFICE, (), None) == "the calling hours 09:00–18:00 mon–fri (UTC) do not come"
