@@ -12,7 +12,7 @@ hours.py         calling hours: whether they are, and when they are next, in all
 hours_fields.py  calling hours from what people write
 local.py         numbers without their country code, as the workspace's country dials them
 machine.py       the states of a batch and of a recipient, as tables, and why an action is refused
-pace.py          how many calls may begin now, and with which number each is made
+pace.py          how fast calls begin, and with which number each is made
 retrying.py      whether a recipient is called once more, and when
 seen.py          which numbers a file has had already, and where
 slices.py        long work on the event loop, in slices so short that no call hears of it

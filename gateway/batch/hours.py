@@ -26,7 +26,7 @@ FIRST_MONDAY = 4 * DAY
 "Seconds from the epoch, a Thursday, to the first beginning of a week."
 
 HORIZON = 400 * DAY
-"Seconds that are looked ahead at most, and a day more for each holiday: after a year all clocks repeat themselves."
+"Seconds that are looked ahead, and a day more for each holiday: after a year all clocks repeat themselves."
 
 Span = tuple[int, int]
 "From the first second to the one behind the last; of UTC, or of a wall clock as if it were UTC."
@@ -129,14 +129,14 @@ def next_open(
 
 def why_never(hours: CallingHours, zones: Sequence[tzinfo], before: datetime | None) -> str:
     """The sentence for a recipient whose hours do not come, with what would mend it."""
-    until = "" if before is None else f" before the batch's end at {before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    if len(set(zones)) < 2:
-        return f"the calling hours {hours} ({name_of((*zones, zone_named(hours.zone))[0])}) do not come{until}"
+    end = "" if before is None else f" before the batch’s end at {before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    never = f"the calling hours {hours} do not come{end}"
+    count = len(set(zones))
+    if count < 2:
+        return f"{never} in {name_of(zones[0]) if zones else hours.zone}"
     ahead = sorted(zones, key=lambda zone: offset_of(zone, seconds_of(before or EPOCH)))
-    return (
-        f"the calling hours {hours} do not come{until} in all {len(set(zones))} time zones that the number can be "
-        f"in, from {name_of(ahead[0])} to {name_of(ahead[-1])}; a timezone of its own in the row says which it is"
-    )
+    where = f"{count} time zones that the number can be in, from {name_of(ahead[0])} to {name_of(ahead[-1])}"
+    return f"{never} in all {where}; a timezone of its own in the row says which it is"
 
 
 def day_of(now_utc: datetime, zone: tzinfo) -> tuple[datetime, datetime]:

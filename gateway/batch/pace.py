@@ -1,11 +1,10 @@
-"""How many calls of a batch may begin now, and with which number each is made.
+"""How fast calls of batches begin, and with which number each is made.
 
-A batch has what others leave: of every limit a share is kept free for single and inbound calls, of a trunk's
-calls per second as well. Each call takes its places for itself when it is placed; what is here keeps a batch
-from asking for those that it should not have, or would not get.
+Each call takes its places, and its turn of the trunk’s pace, when it is placed, as any call does:
+`routing.limits`, where a batch leaves a share to others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import phonenumbers
@@ -13,56 +12,18 @@ import phonenumbers
 from gateway.routing.number import E164, country_of, parse_e164
 from gateway.routing.plan import NORTH_AMERICA
 
-MOST_SHARE = 0.9
-"Of a trunk's pace: whatever is kept free, a batch goes on."
-
 AREA_DIGITS = 3
 "Of North America, where codes that look alike lie anywhere."
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The calls at once under one limit: a workspace's, a number's, a trunk's."""
-
-    limit: int | None
-    "None: no limit."
-    taken: int = 0
-    "By calls of every kind, ringing ones too."
-
-    def kept_free(self, share: float) -> int:
-        """Places that batches leave to others: the share, and at least one where there are two or more."""
-        if self.limit is None or self.limit < 2 or share <= 0:
-            return 0
-        return min(self.limit - 1, max(1, int(self.limit * share)))
-
-    def left(self, share: float) -> int | None:
-        """How many more calls a batch may begin under this limit; None: any number."""
-        return None if self.limit is None else max(0, self.limit - self.kept_free(share) - self.taken)
-
-
-@dataclass(frozen=True, slots=True)
 class Pace:
-    """A trunk's calls per second, as far as batches use them (the cell rate algorithm of ITU-T I.371)."""
+    """Calls a second, evenly (the cell rate algorithm of ITU-T I.371)."""
 
     per_second: float | None
     "None: no limit."
     due: float = 0.0
-    "When the next call of a batch is due, by the clock of whoever asks."
-
-    @classmethod
-    def of_trunk(cls, calls_per_second: float | None, share: float, due: float = 0.0) -> "Pace":
-        """What a batch has of a trunk's pace while `share` of it is kept for others."""
-        return cls(
-            None if calls_per_second is None else calls_per_second * (1 - min(max(share, 0.0), MOST_SHARE)),
-            due,
-        )
-
-    def left(self, now: float, seconds: float) -> int | None:
-        """How many calls may begin from now on within so many seconds; None: any number."""
-        if self.per_second is None:
-            return None
-        room = now + seconds - max(self.due, now)
-        return 0 if room < 0 else int(room * self.per_second + 1e-6) + 1
+    "When the next call is due, by the clock of whoever asks."
 
     def take(self, now: float, calls: int = 1) -> "Pace":
         """The pace after so many calls have begun, or been promised."""
@@ -73,25 +34,6 @@ class Pace:
     def wait(self, now: float) -> float:
         """Seconds until the next call is due."""
         return 0.0 if self.per_second is None else max(0.0, self.due - now)
-
-
-def may_begin(
-    limits: Sequence[Places],
-    *,
-    share: float,
-    running: int,
-    max_concurrent: int | None = None,
-    by_pace: int | None = None,
-    most: int = 1000,
-) -> int:
-    """How many calls a batch may begin now, under all limits together.
-
-    `running` are the batch's own calls, `max_concurrent` how many of these there may be; `by_pace` is
-    `Pace.left`.
-    """
-    own = None if max_concurrent is None else max(0, max_concurrent - running)
-    left = [limit.left(share) for limit in limits]
-    return min(room for room in (*left, own, by_pace, most) if room is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,7 @@ def test_hours_that_never_come_are_told() -> None:
     """With the batch's end, with the zones that cannot meet, and with what mends it."""
     end = datetime(2027, 1, 5, 12, tzinfo=UTC)
     several = why_never(OFFICE, zones_of("+79161234567"), end)
-    assert several.startswith("the calling hours 09:00–18:00 mon–fri do not come before the batch's end at ")
+    assert several.startswith("the calling hours 09:00–18:00 mon–fri do not come before the batch’s end at ")
     assert "from Europe/Kaliningrad to Asia/" in several
     assert several.endswith("a timezone of its own in the row says which it is")
-    assert why_never(OFFICE, (), None) == "the calling hours 09:00–18:00 mon–fri (UTC) do not come"
+    assert why_never(OFFICE, (), None) == "the calling hours 09:00–18:00 mon–fri do not come in UTC"

@@ -1,78 +1,33 @@
-"""How many calls may begin, with which number, and when a batch stops itself."""
+"""How fast calls begin, with which number, and when a batch stops itself."""
 
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.batch.guard import BLAMED, CODES, Blame, Guard
-from gateway.batch.pace import FromNumber, Pace, Places, Rota, may_begin
+from gateway.batch.pace import FromNumber, Pace, Rota
 from gateway.call.record import EndReason
 from gateway.routing.number import E164, parse_e164
 
 
-@pytest.mark.parametrize(
-    ("limit", "taken", "share", "left"),
-    [
-        (None, 500, 0.1, None),
-        (0, 0, 0.1, 0),
-        (1, 0, 0.1, 1),
-        (1, 1, 0.1, 0),
-        (2, 0, 0.1, 1),
-        (2, 1, 0.1, 0),
-        (10, 0, 0.1, 9),
-        (100, 30, 0.1, 60),
-        (100, 95, 0.1, 0),
-        (100, 0, 0.0, 100),
-        (2, 0, 1.0, 1),
-        (100, 0, 1.0, 1),
-    ],
-)
-def test_a_share_is_kept_free(limit: int | None, taken: int, share: float, left: int | None) -> None:
-    """At least one place where there are two; never all of them."""
-    assert Places(limit, taken).left(share) == left
+@pytest.mark.parametrize("per_second", [0.5, 5.0, 50.0])
+def test_a_pace_is_kept(per_second: float) -> None:
+    """Over twenty seconds no more calls begin than it allows, and no fewer, however often it is asked."""
+    pace, begun, now = Pace(per_second), 0, 100.0
+    while now < 120.0:
+        wait = pace.wait(now)
+        if not wait:
+            pace = pace.take(now)
+            begun += 1
+        now += wait or 0.001
+    assert begun == pytest.approx(20 * per_second, abs=2)
+    assert pace.wait(now + 100) == 0.0  # what was not used is not saved up
+    assert pace.take(now + 100).wait(now + 100) == pytest.approx(1 / per_second)
 
 
-@given(
-    limits=st.lists(st.tuples(st.none() | st.integers(0, 200), st.integers(0, 300)), max_size=3),
-    share=st.floats(0, 1),
-    running=st.integers(0, 50),
-    most=st.none() | st.integers(0, 60),
-    pace=st.none() | st.integers(0, 30),
-)
-def test_all_limits_hold_together(
-    limits: list[tuple[int | None, int]], share: float, running: int, most: int | None, pace: int | None
-) -> None:
-    """With as many more calls no limit is passed, and with one more some would be."""
-    places = [Places(*each) for each in limits]
-    found = may_begin(places, share=share, running=running, max_concurrent=most, by_pace=pace, most=40)
-    assert 0 <= found <= 40
-    for limit in places:
-        if limit.limit is not None and found:
-            assert limit.taken + found + limit.kept_free(share) <= limit.limit
-    assert most is None or found == 0 or running + found <= most
-    assert pace is None or found <= pace
-
-
-def test_a_trunk_s_pace_is_kept() -> None:
-    """Over ten seconds no more calls begin than the share of the pace allows, however often it is asked."""
-    pace, begun, now = Pace.of_trunk(5.0, 0.2, due=0.0), 0, 100.0
-    for _ in range(100):
-        calls = pace.left(now, 0.5)
-        assert calls is not None
-        pace = pace.take(now, calls)
-        begun += calls
-        now += 0.1
-    assert 40 <= begun <= 44
-    assert pace.left(now + 100, 0.0) == 1
-    assert pace.take(now).wait(now) > 0
-
-
-def test_a_trunk_without_a_pace() -> None:
-    """Has no limit, and no due time."""
-    pace = Pace.of_trunk(None, 0.1)
-    assert pace.left(0.0, 1.0) is None
+def test_no_pace() -> None:
+    """Has no due time."""
+    pace = Pace(None)
     assert pace.take(0.0, 1000) == pace
     assert pace.wait(0.0) == 0.0
 
