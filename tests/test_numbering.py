@@ -14,7 +14,7 @@ from gateway.routing.number import parse_e164
 def country_of(settings: OutboundSettings, e164: str) -> str | None:
     number = parse_e164(e164)
     assert number is not None
-    country = load_plan(settings).place(number).country
+    country = load_plan(settings).look_up(number).country
     return country.iso if country else None
 
 

@@ -168,7 +168,7 @@ class Checker:
         first = self._seen.first(number.digits, row.line)
         if first:
             return _failure(row, written, FailureReason.DUPLICATE, f"{e164} is in row {first} already")
-        self.countries[destination.place.country.iso if destination.place.country else ""] += 1
+        self.countries[destination.entry.country.iso if destination.entry.country else ""] += 1
         variables = {name: cells[place] for place, name in self._others}
         return Recipient(row.line, e164, written[:MAX_RAW], variables, zone, price)
 

@@ -94,8 +94,8 @@ def _follow(config: Config, call_id: str, who: Mapping[str, str], show: Sink) ->
     interrupts = 0
     while True:
         try:
-            place = {"Last-Event-ID": str(seen), **who}
-            for event in events_from(config, f"/v1/calls/{call_id}/events", {}, place):
+            headers = {"Last-Event-ID": str(seen), **who}
+            for event in events_from(config, f"/v1/calls/{call_id}/events", {}, headers):
                 with _whole_lines():
                     seen += 1
                     show(event)

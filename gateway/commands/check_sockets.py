@@ -41,13 +41,13 @@ def is_running(config: Config) -> bool:
 def _check_bind(listener: ListenerSettings, running: bool) -> Finding:
     what = f"listener {listener.name}"
     kind = socket.SOCK_DGRAM if listener.transport == "udp" else socket.SOCK_STREAM
-    place = f"{listener.transport} {_joined(listener.bind, listener.port or 0)}"
-    return _bindable(what, place, kind, listener.bind, listener.port or 0, running)
+    address = f"{listener.transport} {_joined(listener.bind, listener.port or 0)}"
+    return _bindable(what, address, kind, listener.bind, listener.port or 0, running)
 
 
 def _check_http(config: Config, running: bool) -> Finding:
-    place = _joined(config.http.bind, config.http.port)
-    return _bindable("http", place, socket.SOCK_STREAM, config.http.bind, config.http.port, running)
+    address = _joined(config.http.bind, config.http.port)
+    return _bindable("http", address, socket.SOCK_STREAM, config.http.bind, config.http.port, running)
 
 
 def _check_files(config: Config) -> Finding:
@@ -64,19 +64,21 @@ def _check_files(config: Config) -> Finding:
     return warn("open files", f"{sum_of_it}: only {most} are allowed", mend)
 
 
-def _bindable(what: str, place: str, kind: socket.SocketKind, bind: str, port: int, running: bool) -> Finding:
+def _bindable(
+    what: str, address: str, kind: socket.SocketKind, bind: str, port: int, running: bool
+) -> Finding:
     error = try_bind(kind, bind, port)
     if error is None:
-        return ok(what, f"{place} is free")
+        return ok(what, f"{address} is free")
     if error.errno == errno.EADDRINUSE and running:
-        return ok(what, f"{place} is taken, by the gateway that runs here")
+        return ok(what, f"{address} is taken, by the gateway that runs here")
     mend = {
         errno.EADDRINUSE: f"stop what listens there (ss -lnp 'sport = :{port}'), or choose another port",
         errno.EADDRNOTAVAIL: f"bind an address of this machine; {bind} is none (ip address)",
         errno.EACCES: "choose a port from 1024 up, or give the process CAP_NET_BIND_SERVICE",
     }
     return bad(
-        what, f"{place}: {error.strerror}", mend.get(error.errno or 0, "choose another address or port")
+        what, f"{address}: {error.strerror}", mend.get(error.errno or 0, "choose another address or port")
     )
 
 

@@ -91,7 +91,7 @@ async def _living(database: Database, name: str) -> Holder | None:
 async def _check_database(config: Config) -> tuple[Finding, bool]:
     """The finding, and whether it makes sense to look inside."""
     url = config.store_url
-    place = url.render_as_string(hide_password=True)
+    shown = url.render_as_string(hide_password=True)
     if _is_yet_to_be_made(url):
         return ok("database", f"{url.database} will be made at the first start"), False
     database = Database(url)
@@ -102,12 +102,12 @@ async def _check_database(config: Config) -> tuple[Finding, bool]:
     finally:
         await database.close()
     if version == HEAD:
-        return ok("database", f"{place}, at migration {HEAD}"), True
+        return ok("database", f"{shown}, at migration {HEAD}"), True
     if version is not None and version > HEAD:
-        newer = f"{place} is at migration {version}; this program knows {HEAD}, and will not start"
+        newer = f"{shown} is at migration {version}; this program knows {HEAD}, and will not start"
         return bad("database", newer, "install the version that migrated it, or bring back a backup"), False
     to_come = ", ".join(migrations_after(version))
-    found = f"{place} is at migration {version or 'none'}, {HEAD} is current: {to_come} will run"
+    found = f"{shown} is at migration {version or 'none'}, {HEAD} is current: {to_come} will run"
     return warn("database", found, "nothing: the next start migrates it; or gateway migrate"), False
 
 

@@ -165,7 +165,7 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[Location,
             continue
         parts = name.removeprefix(PREFIX).lower().split("__")
         location = tuple(int(part) if part.isdecimal() else part for part in parts)
-        if _place(tree, location, _value(environ[name])):
+        if _set(tree, location, _value(environ[name])):
             origins[location] = name
         else:
             raise ConfigError(
@@ -183,7 +183,7 @@ def _value(text: str) -> object:
     return text
 
 
-def _place(tree: dict[str, Any], location: Location, value: object) -> bool:
+def _set(tree: dict[str, Any], location: Location, value: object) -> bool:
     """Set one value, making tables on the way; False where something that is no table stands in it."""
     if location[:2] == ("sip", "listeners") and len(location) > 2:
         listeners = tree.setdefault("sip", {}).setdefault(
@@ -221,14 +221,15 @@ def _single_underscores(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 def _deepest(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     """Without those that only follow from an error further in: a list is too short for want of good items."""
-    places = [tuple(error["loc"]) for error in errors]
-    inner = {place[:depth] for place in places for depth in range(1, len(place))}
-    return [error for error, place in zip(errors, places, strict=True) if place not in inner or not place]
+    locations = [tuple(error["loc"]) for error in errors]
+    inner = {location[:depth] for location in locations for depth in range(1, len(location))}
+    leaves = [not location or location not in inner for location in locations]
+    return [error for error, is_leaf in zip(errors, leaves, strict=True) if is_leaf]
 
 
 def _describe(details: ErrorDetails, file: str, origins: Mapping[Location, str]) -> Problem:
     location: Location = tuple(details["loc"])
-    variable = next((name for place, name in origins.items() if _touches(place, location)), None)
+    variable = next((name for origin, name in origins.items() if _touches(origin, location)), None)
     where = file if variable is None else f"environment variable {variable}"
     if details["type"] == "extra_forbidden":
         loose = len(location) == 1 and not isinstance(details["input"], dict)
@@ -243,9 +244,9 @@ def _describe(details: ErrorDetails, file: str, origins: Mapping[Location, str])
     return Problem(where, _label(location), _given(details["input"], field), message + description)
 
 
-def _touches(place: Location, location: Location) -> bool:
-    shorter = min(len(place), len(location))
-    return place[:shorter] == location[:shorter] and len(place) >= len(location) - 1
+def _touches(origin: Location, location: Location) -> bool:
+    shorter = min(len(origin), len(location))
+    return origin[:shorter] == location[:shorter] and len(origin) >= len(location) - 1
 
 
 def _label(location: Location) -> str:
@@ -386,7 +387,7 @@ class _Completion:
 
     def _check_unique(self, listeners: tuple[ListenerSettings, ...]) -> None:
         names = [listener.name for listener in listeners]
-        places = [
+        addresses = [
             (each.transport != "udp", each.bind, each.port or -index) for index, each in enumerate(listeners)
         ]
         for index, listener in enumerate(listeners):
@@ -394,6 +395,6 @@ class _Completion:
             if listener.name in names[:index]:
                 right = "should differ from the names of the other listeners"
                 self._problems.append(Problem(self._file, f"{label}: name", json.dumps(listener.name), right))
-            if places[index] in places[:index]:
+            if addresses[index] in addresses[:index]:
                 right = "is taken by another listener with the same address"
                 self._problems.append(Problem(self._file, f"{label}: port", str(listener.port), right))

@@ -185,7 +185,7 @@ class RtpReceiver:
         What belongs to the time that we stood still is given to nobody but for the newest of it.
         """
         since = now - self._catch_up_seconds
-        fresh = next((place for place, (_, at) in enumerate(waited) if at >= since), len(waited))
+        fresh = next((index for index, (_, at) in enumerate(waited) if at >= since), len(waited))
         receive = self.run.receive
         if fresh:
             self._timeline.withhold()

@@ -131,10 +131,10 @@ class Connection(asyncio.Protocol):
             self._waiting += messages
             return
         enough = time.perf_counter() + SECONDS_A_WAKE
-        for place, message in enumerate(messages):
+        for index, message in enumerate(messages):
             self._take_one(message, source)
-            if time.perf_counter() > enough and place + 1 < len(messages):
-                self._wait(messages[place + 1 :])
+            if time.perf_counter() > enough and index + 1 < len(messages):
+                self._wait(messages[index + 1 :])
                 return
 
     def _wait(self, messages: Sequence[bytes | KeepAlive]) -> None:

@@ -126,10 +126,10 @@ def _share(word: Samples, window: Samples) -> tuple[float, int]:
     found: list[int] = []
     earliest, pieces = 0, [word[first : first + PIECE] for first in range(0, len(word), PIECE)]
     for piece in pieces:
-        place, likeness = find(piece, window[earliest:])
+        offset, likeness = find(piece, window[earliest:])
         if likeness >= ALIKE and len(piece) > PIECE // 4:
-            found.append(earliest + place)
-            earliest += place + len(piece) // 2
+            found.append(earliest + offset)
+            earliest += offset + len(piece) // 2
     return (len(found) / len(pieces), found[0]) if found else (0.0, 0)
 
 

@@ -173,32 +173,32 @@ class Trials:
         if not allowed:
             report.add("resolve", "fail", at.host, NOT_PUBLIC, BEYOND)
             return []
-        places = ", ".join(format_host_port(one.host, one.port) for one in allowed)
+        addresses = ", ".join(format_host_port(one.host, one.port) for one in allowed)
         told = questions if len(allowed) == len(found) else []
-        report.add("resolve", "pass", at.host, "; ".join([*told, f"so {places}"]))
+        report.add("resolve", "pass", at.host, "; ".join([*told, f"so {addresses}"]))
         report.addresses = tuple(dict.fromkeys(one.host for one in allowed))
         return allowed[:MAX_ADDRESSES]
 
     async def _reach(self, report: Report, peer: Peer, targets: Sequence[Target]) -> OptionsAnswered | None:
         """The answer of the first address that has one."""
         for target in targets:
-            place = f"OPTIONS to {format_host_port(target.host, target.port)} over {target.transport}"
+            request = f"OPTIONS to {format_host_port(target.host, target.port)} over {target.transport}"
             began = self._endpoint.now()
             try:
                 answer = await self._options(peer, target)
             except LocalProtocolError:
                 mend = f"add a listener with transport = {target.transport.lower()}"
-                report.add("reach", "fail", place, f"this gateway has no {target.transport} listener", mend)
+                report.add("reach", "fail", request, f"this gateway has no {target.transport} listener", mend)
                 return None
             except TimeoutError:
-                report.add("reach", "fail", place, f"no answer within {self._seconds:g} s", FIREWALL)
+                report.add("reach", "fail", request, f"no answer within {self._seconds:g} s", FIREWALL)
                 continue
             if not answer.answered:
-                report.add("reach", "fail", place, f"not sent: {answer.reason_phrase}", FIREWALL)
+                report.add("reach", "fail", request, f"not sent: {answer.reason_phrase}", FIREWALL)
                 continue
             took = round((self._endpoint.now() - began) * 1000)
             report.steps = [step for step in report.steps if step.name != "reach"]
-            return answer if _judge_reach(report, peer, place, answer, took) else None
+            return answer if _judge_reach(report, peer, request, answer, took) else None
         return None
 
     async def _options(self, peer: Peer, target: Target) -> OptionsAnswered:
@@ -227,16 +227,16 @@ class Trials:
         report.add("log in", "note", f"user {login.username}", found, CALL_IT)
 
 
-def _judge_reach(report: Report, peer: Peer, place: str, answer: OptionsAnswered, took: int) -> bool:
+def _judge_reach(report: Report, peer: Peer, request: str, answer: OptionsAnswered, took: int) -> bool:
     """What a status says about the peer; True where a login is worth trying."""
     found = f"{answer.status} {answer.reason_phrase} in {took} ms"
     if answer.status in DENIED and peer.login is None:
-        report.add("reach", "fail", place, f"{found}: it does not know us by our address", NOT_LISTED)
+        report.add("reach", "fail", request, f"{found}: it does not know us by our address", NOT_LISTED)
         return False
     if answer.status >= 500 and answer.status not in (501, 505):
-        report.add("reach", "fail", place, f"{found}: it is there, but does not serve", "ask the carrier")
+        report.add("reach", "fail", request, f"{found}: it is there, but does not serve", "ask the carrier")
         return False
-    report.add("reach", "pass", place, found)
+    report.add("reach", "pass", request, found)
     return True
 
 

@@ -111,8 +111,8 @@ class FolderStore:
 
     def free_bytes(self) -> int | None:
         """What the file system has left for us."""
-        place = self.root if self.root.exists() else self.root.parent
-        found = os.statvfs(place)
+        folder = self.root if self.root.exists() else self.root.parent
+        found = os.statvfs(folder)
         return found.f_bavail * found.f_frsize
 
     def path(self, key: str) -> Path:

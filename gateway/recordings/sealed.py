@@ -51,7 +51,7 @@ class Sealed:
                 self._seal(block + start // BLOCK, samples[start : start + BLOCK])
             self._seal(-1, head)
         except OSError:
-            os.ftruncate(self._file, _place(block))
+            os.ftruncate(self._file, _offset(block))
             if self._tail:
                 self._seal(block, self._tail)
             raise
@@ -87,18 +87,18 @@ class Sealed:
             return
         block, rest = divmod(size - HEAD_BYTES, BLOCK)
         tail = self._opened(block)[:rest] if rest else b""
-        os.ftruncate(self._file, _place(block))
+        os.ftruncate(self._file, _offset(block))
         if tail:
             self._seal(block, tail)
         self.size, self._block, self._tail = size, block, tail
 
     def _seal(self, block: int, plain: bytes) -> None:
         nonce = os.urandom(_NONCE)
-        write_at(self._file, _place(block), nonce + self._box.encrypt(nonce, plain, self._bound(block)))
+        write_at(self._file, _offset(block), nonce + self._box.encrypt(nonce, plain, self._bound(block)))
 
     def _opened(self, block: int) -> bytes:
         length = _EXTRA + (HEAD_BYTES if block < 0 else BLOCK)
-        sealed = os.pread(self._file, length, _place(block))
+        sealed = os.pread(self._file, length, _offset(block))
         try:
             return self._box.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._bound(block))
         except (InvalidTag, ValueError):
@@ -108,7 +108,7 @@ class Sealed:
         return self._name + block.to_bytes(8, "big", signed=True)
 
 
-def _place(block: int) -> int:
+def _offset(block: int) -> int:
     """Where a block begins; -1 is the head."""
     return len(MAGIC) + _NAME if block < 0 else _BODY + block * (BLOCK + _EXTRA)
 

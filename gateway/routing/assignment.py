@@ -106,9 +106,9 @@ def assigned_version(
     version_id, split = _assignment(number, direction)
     assert version_id is not None, "an unset direction was refused before"
     if split:
-        version_id, place = _share(split, f"{number.id} {other}")
+        version_id, point = _share(split, f"{number.id} {other}")
         shares = ", ".join(f"{share:g}" for _, share in split)
-        trail.noted("version split", other or "withheld", f"{place:.3f} of the shares {shares}")
+        trail.noted("version split", other or "withheld", f"{point:.3f} of the shares {shares}")
     elif number.inbound_latest if direction == "inbound" else number.outbound_latest:
         trail.noted(name, _named_by_id(table, version_id), "the latest published version of its agent")
     return published_version(trail, table, version_id, name)
@@ -123,14 +123,14 @@ def _assignment(
 
 
 def _share(split: Sequence[tuple[str, float]], key: str) -> tuple[str, float]:
-    """Where a key falls among the shares: evenly over all keys, and the same place for the same key."""
-    place = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
+    """Where a key falls among the shares: evenly over all keys, and the same point for the same key."""
+    point = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
     end = 0.0
     for version_id, share in split:
         end += share
-        if place < end:
-            return version_id, place
-    return split[-1][0], place
+        if point < end:
+            return version_id, point
+    return split[-1][0], point
 
 
 def owner(

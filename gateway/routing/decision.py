@@ -289,9 +289,9 @@ class Trail:
         return found if isinstance(found, str) else found(self.subject.workspace_id)
 
     def _finished(self) -> tuple[Check, ...]:
-        for place, found in self._late.items():
-            check = self.checks[place]
-            self.checks[place] = Check(check.name, check.looked_at, self.told(found), check.outcome)
+        for index, found in self._late.items():
+            check = self.checks[index]
+            self.checks[index] = Check(check.name, check.looked_at, self.told(found), check.outcome)
         return tuple(self.checks)
 
     def near(self, misses: Iterable[str]) -> None:

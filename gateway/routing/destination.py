@@ -15,7 +15,7 @@ from gateway.routing.number import (
     normalise,
     parse_e164,
 )
-from gateway.routing.plan import NumberingPlan, Place, RangeKind, SpecialRange
+from gateway.routing.plan import NumberingPlan, PlanEntry, RangeKind, SpecialRange
 from gateway.routing.table import Workspace
 from gateway.routing.typed import cleaned, strange_in
 
@@ -32,7 +32,7 @@ class Destination:
     """A number that may be called."""
 
     number: E164
-    place: Place
+    entry: PlanEntry
 
     @property
     def e164(self) -> str:
@@ -49,17 +49,17 @@ def validate_destination(
     Routes that bring their own carrier skip the country rules, and nothing else.
     """
     number = _parse(trail, raw)
-    place = plan.place(number)
-    _can_be_dialled(trail, number, place)
+    entry = plan.look_up(number)
+    _can_be_dialled(trail, number, entry)
     _known_to_the_owner(trail, number, workspace)
     bypass = _bypass(workspace, is_sip_trunk)
     if bypass:
-        trail.granted("destination country", _country_name(place, number), f"not asked: {bypass}")
+        trail.granted("destination country", _country_name(entry, number), f"not asked: {bypass}")
         trail.granted("network prefix", number.national, f"not asked: {bypass}")
     else:
-        _country_is_open(trail, number, place, workspace)
-    _range_is_open(trail, number, place, workspace)
-    return Destination(number, place)
+        _country_is_open(trail, number, entry, workspace)
+    _range_is_open(trail, number, entry, workspace)
+    return Destination(number, entry)
 
 
 def _parse(trail: Trail, raw: str | None) -> E164:
@@ -112,21 +112,21 @@ def _no_number(trail: Trail, written: str) -> Rejected:
     return trail.refused(reason, "destination", written or "nothing", found, message=message)
 
 
-def _can_be_dialled(trail: Trail, number: E164, place: Place) -> None:
+def _can_be_dialled(trail: Trail, number: E164, entry: PlanEntry) -> None:
     """Part of rule 1: what is short enough may still be a code that only works inside its country."""
-    if place.country is not None and place.country.max_length is not None:
-        longest = place.country.max_length
+    if entry.country is not None and entry.country.max_length is not None:
+        longest = entry.country.max_length
         if len(number.national) > longest:
             found = (
-                f"numbers in {place.country.name} have at most {longest} digits behind +{number.calling_code}"
+                f"numbers in {entry.country.name} have at most {longest} digits behind +{number.calling_code}"
             )
             raise trail.refused(
                 Reason.DESTINATION_IMPOSSIBLE, "destination", number.e164, found, message=INVALID_NUMBER
             )
-    if len(number.national) <= LONGEST_SHORT_CODE and place.country is not None:
-        reason = _short_code(number.national, place.country.iso)
+    if len(number.national) <= LONGEST_SHORT_CODE and entry.country is not None:
+        reason = _short_code(number.national, entry.country.iso)
         if reason is not None:
-            found = f"an emergency number or short code in {place.country.name}"
+            found = f"an emergency number or short code in {entry.country.name}"
             raise trail.refused(reason, "destination", number.e164, found, message=NEVER_DIALLED)
 
 
@@ -166,15 +166,15 @@ def _bypass(workspace: Workspace, is_sip_trunk: bool) -> str:
     return ", and ".join(sources)
 
 
-def _country_is_open(trail: Trail, number: E164, place: Place, workspace: Workspace) -> None:
+def _country_is_open(trail: Trail, number: E164, entry: PlanEntry, workspace: Workspace) -> None:
     """Rules 3 and 4: the country is enabled, and one of its enabled groups has the number's prefix."""
-    name = _country_name(place, number)
+    name = _country_name(entry, number)
     if not workspace.enabled_prefixes:
         found = "no country is enabled in the workspace's telephony config"
         raise trail.refused(
             Reason.NO_ENABLED_COUNTRIES, "destination country", name, found, message=NO_COUNTRIES
         )
-    opened = workspace.enabled_prefixes.get(place.country.iso) if place.country is not None else None
+    opened = workspace.enabled_prefixes.get(entry.country.iso) if entry.country is not None else None
     if opened is None:
         found = "not enabled in the workspace's telephony config"
         raise trail.refused(
@@ -196,10 +196,10 @@ def _country_is_open(trail: Trail, number: E164, place: Place, workspace: Worksp
     trail.passed("network prefix", number.national, found)
 
 
-def _country_name(place: Place, number: E164) -> str:
-    if place.country is None:
+def _country_name(entry: PlanEntry, number: E164) -> str:
+    if entry.country is None:
         return f"unknown, behind +{number.calling_code}"
-    return f"{place.country.name} ({place.country.iso})"
+    return f"{entry.country.name} ({entry.country.iso})"
 
 
 _CLOSED = {
@@ -209,9 +209,9 @@ _CLOSED = {
 }
 
 
-def _range_is_open(trail: Trail, number: E164, place: Place, workspace: Workspace) -> None:
+def _range_is_open(trail: Trail, number: E164, entry: PlanEntry, workspace: Workspace) -> None:
     """On every route: premium, satellite and shared-cost ranges only where the workspace has opted in."""
-    special = place.special
+    special = entry.special
     if special is None:
         trail.passed("special ranges", number.e164, "neither premium, satellite nor shared cost")
         return

@@ -280,8 +280,8 @@ def _column(content: bytes, at: int) -> str:
     names = [
         name.strip().lower() for name in header.removeprefix("\xef\xbb\xbf").lstrip("\xff\xfe").split(",")
     ]
-    place = content.count(b",", content.rfind(b"\n", 0, at) + 1, at)
-    return names[min(place, len(names) - 1)]
+    column = content.count(b",", content.rfind(b"\n", 0, at) + 1, at)
+    return names[min(column, len(names) - 1)]
 
 
 def _one_of(countries: Mapping[str, Country]) -> Callable[[str], str]:

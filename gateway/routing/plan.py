@@ -47,8 +47,8 @@ class SpecialRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a number is."""
+class PlanEntry:
+    """What the numbering plan says of a number."""
 
     country: Country | None
     "None: in no country that is known, such as an area code that nobody has opened."
@@ -77,12 +77,12 @@ class NumberingPlan:
             for length in {special.length for special in self.ranges}
         }
 
-    def place(self, number: E164) -> Place:
+    def look_up(self, number: E164) -> PlanEntry:
         """The country and the special range that a number is in, each by the longest prefix."""
         digits = number.digits
         country = self._countries.longest(digits)
         special = self._special(digits, len(number.national)) or self._special(digits, None)
-        return Place(country[1] if country else None, special)
+        return PlanEntry(country[1] if country else None, special)
 
     def may_be_in(self, country: Country, prefix: str) -> bool:
         """Whether numbers that begin so behind its calling code can be a country's.

@@ -83,7 +83,7 @@ NEARBY = {4: 16, 6: 48}
 
 NETWORKS_AT_ONCE = 100
 
-_Place = tuple[int, str]
+_Rank = tuple[int, str]
 "Where a trunk stands among all, which is older than which, and its id."
 
 
@@ -94,14 +94,14 @@ class Trunks:
     `edit` makes another at a cost that goes by what is different.
     """
 
-    __slots__ = ("_nearby", "_networks", "_places", "by_id", "by_provider")
+    __slots__ = ("_nearby", "_networks", "_ranks", "by_id", "by_provider")
 
     def __init__(self, trunks: Iterable[Trunk] = ()) -> None:
         self.by_id: Mapping[str, Trunk] = MappingProxyType({})
         self.by_provider: Mapping[str, tuple[Trunk, ...]] = MappingProxyType({})
-        self._places: Mapping[str, _Place] = {}
-        self._networks: NetworkMap[_Place] = NetworkMap()
-        self._nearby: NetworkMap[_Place] = NetworkMap()
+        self._ranks: Mapping[str, _Rank] = {}
+        self._networks: NetworkMap[_Rank] = NetworkMap()
+        self._nearby: NetworkMap[_Rank] = NetworkMap()
         edit = TrunksEdit(self)
         for trunk in trunks:
             edit.put(trunk)
@@ -153,8 +153,8 @@ class TrunksEdit:
     def __init__(self, before: Trunks) -> None:
         self._by_id = dict(before.by_id)
         self._by_provider = dict(before.by_provider)
-        self._places = dict(before._places)
-        self._last = max((place for place, _ in self._places.values()), default=0)
+        self._ranks = dict(before._ranks)
+        self._last = max((rank for rank, _ in self._ranks.values()), default=0)
         self._networks = before._networks.edit()
         self._nearby = before._nearby.edit()
 
@@ -168,10 +168,10 @@ class TrunksEdit:
         before = self._by_id.get(trunk.id)
         if before is None:
             self._last += 1
-        place = self._places.setdefault(trunk.id, (self._last, trunk.id))
+        rank = self._ranks.setdefault(trunk.id, (self._last, trunk.id))
         if before is None or before.sources != trunk.sources:
             with _naming(trunk):
-                yield from self._moving(place, () if before is None else before.sources, trunk.sources)
+                yield from self._moving(rank, () if before is None else before.sources, trunk.sources)
         self._by_id[trunk.id] = trunk
         self._offer(before, trunk)
 
@@ -179,7 +179,7 @@ class TrunksEdit:
         """Leave a trunk out, if it is there; in such steps too."""
         before = self._by_id.pop(trunk_id, None)
         if before is not None:
-            yield from self._moving(self._places.pop(trunk_id), before.sources, ())
+            yield from self._moving(self._ranks.pop(trunk_id), before.sources, ())
             self._offer(before, None)
 
     def done(self) -> Trunks:
@@ -192,10 +192,10 @@ class TrunksEdit:
         """Put everything where `made` has it."""
         made.by_id = MappingProxyType(self._by_id)
         made.by_provider = MappingProxyType(self._by_provider)
-        made._places = self._places
+        made._ranks = self._ranks
         made._networks, made._nearby = self._networks.done(), self._nearby.done()
 
-    def _moving(self, place: _Place, before: Sequence[str], after: Sequence[str]) -> Iterator[None]:
+    def _moving(self, rank: _Rank, before: Sequence[str], after: Sequence[str]) -> Iterator[None]:
         """Take it from the networks that it lists no more, and put it to those that are new."""
         were, are = dict.fromkeys(before), dict.fromkeys(after)
         was: set[Location] = set()
@@ -205,19 +205,19 @@ class TrunksEdit:
                 where = located(source)
                 was.add(around(where, NEARBY))
                 if source not in are:
-                    self._networks.remove_at(where, source, place)
+                    self._networks.remove_at(where, source, rank)
             yield
         for part in _slices(tuple(are)):
             for source in part:
                 where = located(source)
                 now.add(around(where, NEARBY))
                 if source not in were:
-                    self._networks.add_at(where, source, place)
+                    self._networks.add_at(where, source, rank)
             yield
         for where in was - now:
-            self._nearby.remove_at(where, "", place)
+            self._nearby.remove_at(where, "", rank)
         for where in now - was:
-            self._nearby.add_at(where, "", place)
+            self._nearby.add_at(where, "", rank)
 
     def _offer(self, before: Trunk | None, after: Trunk | None) -> None:
         """Keep the lists of providers' trunks in the order of `by_id`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.sip.authorization import KnownRealms
 from gateway.sip.errors import LocalProtocolError
 from gateway.sip.grammar import format_host_port
-from gateway.sip.layer import Key, TransactionLayer, place_of
+from gateway.sip.layer import Key, TransactionLayer, hop_of
 from gateway.sip.message import Headers, Request, make_response
 from gateway.sip.path import is_address
 
@@ -36,29 +36,29 @@ class Core:
         self.realms = KnownRealms()
         self._listeners = {listener.name: listener for listener in listeners}
         self._named: dict[Key, set[Dialog]] = {}
-        "The dialogs whose next hop is a name, by its place."
+        "The dialogs whose next hop is a name, by that."
         self._salt = token().encode()
 
     def watch(self, dialog: Dialog, target: Target) -> None:
         """Remember whose requests go to a name: whether it leads anywhere is for the shell to find out."""
-        place = None if is_address(target.host) else place_of(target)
-        if place != dialog.named_hop and self.dialogs.get(dialog.key) is dialog:
+        hop = None if is_address(target.host) else hop_of(target)
+        if hop != dialog.named_hop and self.dialogs.get(dialog.key) is dialog:
             self.unwatch(dialog)
-            if place is not None:
-                self._named.setdefault(place, set()).add(dialog)
-                dialog.named_hop = place
+            if hop is not None:
+                self._named.setdefault(hop, set()).add(dialog)
+                dialog.named_hop = hop
 
     def unwatch(self, dialog: Dialog) -> None:
         """Its requests go there no more."""
-        place, dialog.named_hop = dialog.named_hop, None
-        if place is not None and place in self._named:
-            self._named[place].discard(dialog)
-            if not self._named[place]:
-                del self._named[place]
+        hop, dialog.named_hop = dialog.named_hop, None
+        if hop is not None and hop in self._named:
+            self._named[hop].discard(dialog)
+            if not self._named[hop]:
+                del self._named[hop]
 
     def lost(self, target: Target, now: float) -> None:
         """Nothing gets to `target`: the dialogs whose requests went there by a name take another way."""
-        for dialog in self._named.pop(place_of(target), ()):
+        for dialog in self._named.pop(hop_of(target), ()):
             dialog.take_detour(now)
 
     def emit(self, event: Event) -> None:

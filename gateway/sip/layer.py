@@ -69,7 +69,7 @@ class TransactionLayer:
         key = (request.via.branch, request.method)
         transaction = ClientTransaction(key, request, target, user, self, now)
         self._clients[key] = transaction
-        self._clients_by_target.setdefault(place_of(target), {})[key] = transaction
+        self._clients_by_target.setdefault(hop_of(target), {})[key] = transaction
         return transaction
 
     def start_server(self, request: Request, target: Target) -> ServerTransaction:
@@ -96,15 +96,15 @@ class TransactionLayer:
 
     def undeliverable(self, target: Target, why: str, now: float) -> None:
         """Everything of ours that waits for an answer from `target` has failed."""
-        for transaction in list(self._clients_by_target.get(place_of(target), {}).values()):
+        for transaction in list(self._clients_by_target.get(hop_of(target), {}).values()):
             transaction.undeliverable(why, now)
 
     def _forget_target(self, transaction: Transaction) -> None:
-        place = place_of(transaction.target)
-        there = self._clients_by_target[place]
-        del there[transaction.key]
-        if not there:
-            del self._clients_by_target[place]
+        hop = hop_of(transaction.target)
+        waiting = self._clients_by_target[hop]
+        del waiting[transaction.key]
+        if not waiting:
+            del self._clients_by_target[hop]
 
 
 def server_key(request: Request, method: str | None = None) -> Key:
@@ -136,6 +136,6 @@ def merge_key(request: Request) -> Key:
     return (request.call_id, request.from_.tag, request.cseq.number, request.method)
 
 
-def place_of(target: Target) -> Key:
+def hop_of(target: Target) -> Key:
     """A target without the means by which it is reached."""
     return (target.transport, target.host, target.port)

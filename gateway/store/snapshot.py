@@ -373,4 +373,4 @@ class Probe:
 def _numbered(question: str) -> str:
     """As PostgreSQL has it: `$1`, `$2` in the place of each `?`."""
     first, *rest = question.split("?")
-    return first + "".join(f"${place}{part}" for place, part in enumerate(rest, 1))
+    return first + "".join(f"${index}{part}" for index, part in enumerate(rest, 1))

@@ -39,7 +39,7 @@ def test_every_region_of_the_library_has_its_country(plan: NumberingPlan) -> Non
         for kind in (KIND.FIXED_LINE, KIND.MOBILE):
             number = example(region, kind)
             if number is not None:
-                country = plan.place(number).country
+                country = plan.look_up(number).country
                 assert country is not None, number
                 assert country.iso in {region, country_of(number.e164)}, number
 
@@ -48,12 +48,12 @@ def test_every_area_code_of_north_america_is_in_its_country(plan: NumberingPlan)
     """All 800 area codes agree with the library; one that nobody has opened is in no country."""
     for area in range(200, 1000):
         number = E164("1", f"{area}2342345")
-        country = plan.place(number).country
+        country = plan.look_up(number).country
         known = country_of(number.e164)
         if known is not None:
             assert country is not None, number
             assert country.iso == known, number
-    assert plan.place(E164("1", "9992342345")).country is None
+    assert plan.look_up(E164("1", "9992342345")).country is None
 
 
 def test_examples_of_closed_kinds_are_in_special_ranges(plan: NumberingPlan) -> None:
@@ -62,7 +62,7 @@ def test_examples_of_closed_kinds_are_in_special_ranges(plan: NumberingPlan) -> 
         for kind in CLOSED_KINDS:
             number = example(region, kind)
             if number is not None:
-                assert plan.place(number).special is not None, number
+                assert plan.look_up(number).special is not None, number
 
 
 def test_examples_of_ordinary_kinds_are_not(plan: NumberingPlan) -> None:
@@ -71,15 +71,15 @@ def test_examples_of_ordinary_kinds_are_not(plan: NumberingPlan) -> None:
         for kind in (KIND.FIXED_LINE, KIND.MOBILE, KIND.TOLL_FREE):
             number = example(region, kind)
             if number is not None:
-                assert plan.place(number).special is None, number
+                assert plan.look_up(number).special is None, number
 
 
 def test_networks_without_a_country_are_their_own(plan: NumberingPlan) -> None:
     """Satellites and other global services are under `001`, each by its name."""
-    place = plan.place(E164("881", "612345678"))
-    assert place.country == Country("001", "Global mobile satellite system", "881")
-    assert place.special is not None
-    assert place.special.kind is RangeKind.SATELLITE
+    entry = plan.look_up(E164("881", "612345678"))
+    assert entry.country == Country("001", "Global mobile satellite system", "881")
+    assert entry.special is not None
+    assert entry.special.kind is RangeKind.SATELLITE
 
 
 def test_the_longest_prefix_decides() -> None:
@@ -88,17 +88,17 @@ def test_the_longest_prefix_decides() -> None:
         [Country("GB", "United Kingdom", "44"), Country("JE", "Jersey", "44", ("1534",))],
         [SpecialRange("448", RangeKind.SHARED_COST), SpecialRange("4487", RangeKind.PREMIUM)],
     )
-    places = [plan.place(E164("44", national)) for national in ("2079460018", "1534123456", "8712345678")]
-    assert [place.country and place.country.iso for place in places] == ["GB", "JE", "GB"]
-    assert places[2].special == SpecialRange("4487", RangeKind.PREMIUM)
-    assert plan.place(E164("49", "301234567")).country is None
+    entries = [plan.look_up(E164("44", national)) for national in ("2079460018", "1534123456", "8712345678")]
+    assert [entry.country and entry.country.iso for entry in entries] == ["GB", "JE", "GB"]
+    assert entries[2].special == SpecialRange("4487", RangeKind.PREMIUM)
+    assert plan.look_up(E164("49", "301234567")).country is None
 
 
 def test_a_length_tells_a_special_range_from_ordinary_numbers() -> None:
     """Irish `1520…` is a line in Dublin with eight digits, and premium with ten."""
     plan = NumberingPlan(ranges=[SpecialRange("3531520", RangeKind.PREMIUM, length=10)])
-    assert plan.place(E164("353", "15201234")).special is None
-    assert plan.place(E164("353", "1520123456")).special is not None
+    assert plan.look_up(E164("353", "15201234")).special is None
+    assert plan.look_up(E164("353", "1520123456")).special is not None
 
 
 def test_two_countries_cannot_claim_one_range() -> None:

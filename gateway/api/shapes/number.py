@@ -290,7 +290,7 @@ def number_item(
 ) -> dict[str, Any]:
     """A number in the shape of `NumberItem`."""
     parsed = parse_e164(number.e164)
-    country = plan.place(parsed).country if parsed is not None else None
+    country = plan.look_up(parsed).country if parsed is not None else None
     return {
         "id": number.id,
         "phone_number": number.e164,

@@ -70,10 +70,10 @@ class StereoTape:
         if not self._started:
             self._started = True
             self._pad(heard, self._at - self._given - len(heard))
-        place = self._given + len(heard)
-        if place > self._at + self._slack:
+        end = self._given + len(heard)
+        if end > self._at + self._slack:
             return  # nobody ticks: nothing may grow
-        if self._paused or place < self._quiet_until:
+        if self._paused or end < self._quiet_until:
             self._pad(heard, len(audio))
         else:
             heard += audio

@@ -101,9 +101,9 @@ def translated(url: URL) -> Iterator[None]:
         yield
     except StatementError as error:
         kind = Unacceptable if _is_about_the_values(error) else StoreError
-        raise kind(f"{_place(url)}: {_reason(error.orig)}") from error
+        raise kind(f"{_shown(url)}: {_reason(error.orig)}") from error
     except (TimeoutError, SQLAlchemyError, OSError, sqlite3.Error) as error:
-        raise StoreError(f"{_place(url)}: {_reason(error)}") from error
+        raise StoreError(f"{_shown(url)}: {_reason(error)}") from error
 
 
 def _is_about_the_values(error: StatementError) -> bool:
@@ -114,7 +114,7 @@ def _is_about_the_values(error: StatementError) -> bool:
     return state[:2] in {"22", "23"} or isinstance(getattr(error.orig, "__cause__", None), ValueError)
 
 
-def _place(url: URL) -> str:
+def _shown(url: URL) -> str:
     return f"the database {url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)}"
 
 
@@ -214,7 +214,7 @@ def _version(connection: Connection) -> str | None:
     return version
 
 
-def _upgrade(connection: Connection, place: str) -> None:
+def _upgrade(connection: Connection, shown: str) -> None:
     # Imported here: most starts find nothing to migrate, and alembic takes a while to import.
     from alembic import command
     from alembic.config import Config as AlembicConfig
@@ -226,7 +226,7 @@ def _upgrade(connection: Connection, place: str) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StoreError(f"{place} cannot be migrated, is it of a newer version? {error}") from None
+        raise StoreError(f"{shown} cannot be migrated, is it of a newer version? {error}") from None
 
 
 def migrations_after(version: str | None) -> list[str]:

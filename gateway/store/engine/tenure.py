@@ -286,7 +286,7 @@ class Tenure:
             if watched is None:
                 self._wait_for(found[0])
             elif watched != found[1]:
-                raise NameTaken(self.name, found[0], f"it gives signs of life in {_place(self._database)}")
+                raise NameTaken(self.name, found[0], f"it gives signs of life in {_shown(self._database)}")
             watched = found[1]
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -389,5 +389,5 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _place(database: Database) -> str:
+def _shown(database: Database) -> str:
     return database.url.set(drivername=database.dialect).render_as_string(hide_password=True)
