@@ -1,5 +1,6 @@
 """The gateway: its parts, built, started, drained and stopped. Alone here the concrete classes meet.
 
+batches.py    The batches of a gateway: what dials them, and what people do with them
 figures.py    What `/metrics` reads from the parts of a gateway when it is asked
 gateway.py    The gateway: builds its parts, starts, drains and stops. Alone here the concrete classes meet
 http.py       The HTTP port of a gateway: the API's routes and the dashboard, given the parts that they ask

@@ -14,6 +14,7 @@ from gateway.agent.protocol import Transfer
 from gateway.api.calls import CallParts as CallRoutes
 from gateway.api.mqtt import MqttRequests
 from gateway.api.server import HttpServer
+from gateway.app.batches import batches_of
 from gateway.app.http import build_http, call_routes, links_of, lookup_of
 from gateway.app.listening import (
     authenticator,
@@ -24,6 +25,8 @@ from gateway.app.listening import (
     sip_settings,
     stream_limits,
 )
+from gateway.batch.batches import Batches
+from gateway.batch.engine import Engine
 from gateway.batch.files.multipart import Uploads
 from gateway.call.admission import TrunkGate
 from gateway.call.idempotency import sweep
@@ -96,6 +99,8 @@ class Gateway:
         self.endpoint: SipEndpoint
         self.placing: Placing
         self.transfers: Transfers
+        self.engine: Engine
+        self.batches: Batches
         self.keeping: Keeping
         self.counter: Counter
         self.linking: Linking
@@ -143,6 +148,8 @@ class Gateway:
         self.http = await build_http(self)
         self._start_sweeping()
         await self._take_requests()
+        self.engine.start()
+        self.closing.push_async_callback(self.engine.drain)
         prepare_resampling()
         self._not_ready = None
         self.bus.tell(
@@ -160,7 +167,7 @@ class Gateway:
         seconds = self.config.sip.drain_seconds
         self.bus.tell("gateway.draining", calls=self.switchboard.active, seconds=seconds)
         leaving = [self.link.drain()] if self.link is not None else []
-        await asyncio.gather(*leaving, self.switchboard.drain(seconds, self._at_once))
+        await asyncio.gather(*leaving, self.engine.drain(), self.switchboard.drain(seconds, self._at_once))
         if self.tenure.is_lost:
             raise NameLost(f"another process has the name “{self.tenure.name}” by now")
         # Those who are told of calls have to know of the last ones, too.
@@ -321,8 +328,11 @@ class Gateway:
         self.placing = Placing(config.outbound, self.parts, self.switchboard, load_plan(config.outbound))
         self.transfers = Transfers(self.placing)
         self.web_calls = WebCalls(config, self.parts, self.switchboard)
+        self.engine, self.batches = batches_of(self)
         self.closing.push_async_callback(self.endpoint.stop)
         await self.endpoint.start()
+        # Closed behind the calls, whose ends it writes down.
+        self.closing.push_async_callback(self.engine.close)
         self.closing.push_async_callback(self.switchboard.close)
         self.closing.push_async_callback(self.transfers.close)
         self.parts.meter.start()
@@ -383,6 +393,7 @@ class Gateway:
             configuration,
             self.bus.tell,
             running_calls(self._numbers_in_calls),
+            self.batches.uses_of,
             workflow_calls(self.store.newest_call, utc_now),
         )
         self.closing.push_async_callback(self.counter.close)

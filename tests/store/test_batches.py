@@ -234,7 +234,7 @@ async def test_a_word_that_comes_late_changes_nothing(
     """Whoever lost a recipient neither dials nor ends it; the same word said twice counts once."""
     batch = await running(store, furnished, 1)
     (old,) = (await queue.claim(batch.id, "dead", 1, NOW_MS)).rows
-    assert await store.recovery.give_back("dead") == 1
+    assert await queue.move("dead", [ended(old, "queued")]) == [True], "as whoever finds it dead does"
     (new,) = (await queue.claim(batch.id, "alive", 1, NOW_MS)).rows
     assert await queue.move("dead", [dialled(old, "call_old")]) == [False]
     assert await queue.move("alive", [dialled(new, "call_new")]) == [True]
@@ -275,12 +275,12 @@ async def test_the_dead_are_found_by_what_they_have(
     await store.flush()
     recovery = store.recovery
     assert await recovery.owners() == {"dead": None}
-    left = {one.row.position: one.call for one in await recovery.calls_of("dead")}
-    assert left.keys() == {2, 3}
+    found = await recovery.in_hand("dead")
+    assert {one.row.position: one.row.state for one in found} == {2: "dialling", 3: "dialling", 4: "claimed"}
+    left = {one.row.position: one.call for one in found}
     assert left[2] is not None
     assert (left[2].end_reason, left[2].sip_status, left[3]) == ("user_busy", 486, None)
-    assert await recovery.give_back("dead") == 1
-    assert await recovery.give_back("dead") == 0
+    assert await recovery.in_hand("others") == []
 
 
 async def test_calls_of_a_day_are_counted(queue: Queue, store: SqlStore, furnished: Furnished) -> None:

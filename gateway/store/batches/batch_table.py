@@ -27,7 +27,7 @@ from gateway.store.engine.database import Database
 from gateway.store.engine.errors import NotFound
 from gateway.store.engine.schema import gateways
 
-LOT = 500
+LOT = 1000
 "Rows that one transaction writes, or deletes: other writers have their turn after each."
 PART = 100
 "Rows that are made ready without a pause: running calls share the loop."

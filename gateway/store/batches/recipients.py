@@ -255,7 +255,8 @@ def _differences(moves: Iterable[Move]) -> Counter[str]:
     for move in moves:
         differences[move.row.state] -= 1
         differences[move.state] += 1
-        differences["sent"] += move.state == DIALLING and move.row.depth == 0
+        differences["sent"] += move.state == DIALLING and move.row.call_id is None
+        differences["sent"] -= move.unsent and move.call_id is None
         differences["picked_up"] += move.picked_up
         differences["picked_up_leads"] += move.picked_up and move.state != QUEUED
     return differences
@@ -264,7 +265,7 @@ def _differences(moves: Iterable[Move]) -> Counter[str]:
 def _of_stages(moves: Iterable[Move]) -> dict[int, Counter[str]]:
     stages: dict[int, Counter[str]] = defaultdict(Counter)
     for move in moves:
-        stages[move.row.depth]["attempted"] += move.state == DIALLING
+        stages[move.row.depth]["attempted"] += (move.state == DIALLING) - move.unsent
         stages[move.row.depth]["picked_up"] += move.picked_up
         if move.depth > move.row.depth:
             stages[move.depth]["total"] += 1

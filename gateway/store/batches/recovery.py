@@ -4,13 +4,12 @@ Who has a recipient in hand has it for as long as he gives signs of life: what `
 of his name is the lease of all that he has. Nobody compares clocks: whoever looks sees if it still counts.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from gateway.store.batches.recipients import FIELDS, Queue, row_of
-from gateway.store.batches.values import CLAIMED, DIALLING, QUEUED, Move, QueueRow
+from gateway.store.batches.values import CLAIMED, DIALLING, QueueRow
 from gateway.store.engine.batch_schema import batch_recipients, batches
 from gateway.store.engine.schema import calls, gateways
 from gateway.store.records.call_pages import BRIEF
@@ -20,11 +19,11 @@ from gateway.store.records.calls import CallRow
 
 @dataclass(frozen=True, slots=True)
 class LeftCall:
-    """A recipient whose call was under way when its gateway died."""
+    """A recipient that a process has in hand."""
 
     row: QueueRow
     call: CallRow | None
-    "The record of that call, without its bulky parts; None: there is none."
+    "The record of its last call, without the bulky parts; None: there is none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +45,14 @@ class Recovery:
             beats = {row.token: row.beats for row in await connection.execute(signs)}
         return {owner: beats.get(owner) for owner in owners}
 
-    async def give_back(self, owner: str) -> int:
-        """Put back what a dead process had in hand and had not dialled; how many."""
-        rows = [left.row for left in await self._in_hand(owner, CLAIMED)]
-        back = [
-            Move(row, QUEUED, row.depth, row.due_at_ms, row.call_id, row.outcome, row.detail) for row in rows
-        ]
-        return sum(await self.queue.move(owner, back))
-
-    async def calls_of(self, owner: str) -> Sequence[LeftCall]:
-        """What a dead process was dialling."""
-        return await self._in_hand(owner, DIALLING)
-
-    async def _in_hand(self, owner: str, state: str) -> list[LeftCall]:
+    async def in_hand(self, owner: str) -> list[LeftCall]:
+        """What a process has in hand, claimed or dialling, with the record of the call if there is one."""
         columns = batch_recipients.c
         busy = sa.select(batches.c.id).where(batches.c.claimed + batches.c.dialling > 0)
         query = (
             sa.select(*(columns[name] for name in FIELDS), *(calls.c[name] for name in BRIEF))
             .select_from(batch_recipients.outerjoin(calls, calls.c.id == columns.call_id))
-            .where(columns.batch_id.in_(busy), columns.state == state, columns.owner == owner)
+            .where(columns.batch_id.in_(busy), columns.state.in_([CLAIMED, DIALLING]), columns.owner == owner)
         )
         async with self.queue.database.reading() as connection:
             found = (await connection.execute(query)).all()

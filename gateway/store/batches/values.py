@@ -182,5 +182,7 @@ class Move:
     detail: str = ""
     picked_up: bool = False
     "The call that ends was answered."
+    unsent: bool = False
+    "The call that ends does not count: nothing of it left, or it is made again."
     at: datetime | None = None
     "When a call is sent, or a recipient's last word is spoken."
