@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-ONE_LOOP = frozenset({"api", "call", "commands", "providers", "provisioning", "store", "tenants", "web"})
+ONE_LOOP = frozenset(
+    {"api", "batch", "call", "commands", "providers", "provisioning", "store", "tenants", "web"}
+)
 """Folders whose subject is not the loop: SQL, HTTP and whole calls cost too much to have each of them twice.
 
 Those whole calls that carry the most on the way (audio both ways, holds, each transport) are `both_loops`.

@@ -7,7 +7,10 @@ if TYPE_CHECKING:
 
 
 def figures_of(gateway: "Gateway") -> dict[str, float]:
-    """Gauges by their names, without the prefix."""
+    """Gauges by their names, without the prefix.
+
+    Long, since it is one table.
+    """
     board, parts = gateway.switchboard, gateway.parts
     agent, records = gateway.endpoint.user_agent, gateway.store.counters
     return {

@@ -331,14 +331,17 @@ class Gateway:
         self.engine, self.batches = batches_of(self)
         self.closing.push_async_callback(self.endpoint.stop)
         await self.endpoint.start()
-        # Closed behind the calls, whose ends it writes down.
-        self.closing.push_async_callback(self.engine.close)
-        self.closing.push_async_callback(self.switchboard.close)
-        self.closing.push_async_callback(self.transfers.close)
+        # The engine behind the calls, since it writes down how they end.
+        for part in (self.engine, self.switchboard, self.transfers):
+            self.closing.push_async_callback(part.close)
+        self._start_clocks()
+
+    def _start_clocks(self) -> None:
+        """What beats for all calls: their money, and their audio."""
         self.parts.meter.start()
         self.closing.push_async_callback(self.parts.meter.stop)
-        clock.start()
-        self.closing.callback(clock.stop)
+        self.parts.clock.start()
+        self.closing.callback(self.parts.clock.stop)
 
     def _hear(self, event: SipEvent) -> None:
         self.switchboard.on_event(event)
