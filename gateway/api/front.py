@@ -15,8 +15,11 @@ from gateway.batch.files.multipart import MAX_BODY_BYTES
 from gateway.config.settings import HttpSettings
 from gateway.tell import Tell
 
-ROOMS = (Room(re.compile(r"/v1/batch-calls(/validate)?|/dashboard/batches/new"), MAX_BODY_BYTES),)
-"Where files of recipients come."
+FILES = re.compile(
+    r"/v1/batch-calls(/validate)?|/v1/do-not-call/upload|/dashboard/(batches/new|telephony/do-not-call)"
+)
+ROOMS = (Room(FILES, MAX_BODY_BYTES),)
+"Where files come."
 
 
 def front(app: ASGIApp, http: HttpSettings, tell: Tell) -> ASGIApp:

@@ -63,7 +63,7 @@ def _chosen(header: Header, chosen: str) -> int:
 
 
 def _no_phone_column(header: Header) -> UnreadableFile:
-    number = next((name for name in header.names if _looks_like_number(name)), "")
+    number = next((name for name in header.names if looks_like_number(name)), "")
     if number:
         return UnreadableFile(
             "no_header",
@@ -75,7 +75,8 @@ def _no_phone_column(header: Header) -> UnreadableFile:
     return UnreadableFile("no_phone_column", f"{NO_PHONE_COLUMN}; {_columns(header)}{where}{others}")
 
 
-def _looks_like_number(name: str) -> bool:
+def looks_like_number(name: str) -> bool:
+    """Whether a header's cell is rather a number than the name of a column."""
     digits = name.translate(SEPARATORS).removeprefix("+")
     return digits.isascii() and digits.isdecimal() and len(digits) >= _LEAST_DIGITS
 

@@ -1,11 +1,16 @@
-"""Do-not-call lists as people bring them: texts to numbers, each once, and what is no number by its line."""
+"""Do-not-call lists as people bring them: texts to numbers, each once, and what is none by its line."""
 
-import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
 
-from gateway.routing.number import MAX_RAW, SEPARATORS
+from gateway.batch.checking import Choice
+from gateway.batch.columns import looks_like_number, phone_column
+from gateway.batch.files.opening import opening
+from gateway.batch.files.upload import Header, UnreadableFile, Upload
+from gateway.batch.local import LocalNumbers
+from gateway.batch.slices import in_slices
+from gateway.batch.writings import DigitsLost, as_meant
+from gateway.routing.number import MAX_RAW, SEPARATORS, parse_e164
 from gateway.routing.typed import cleaned
 from gateway.routing.written import NoNumber, read_number
 
@@ -13,8 +18,11 @@ SHARDS = 256
 "A set of a million numbers stands still for 20 ms when it grows; each of so many small ones does not."
 MOST_TOLD = 20
 "Wrong lines that are told one by one."
-SLICE_SECONDS = 0.002
-"Others on the event loop have their turn after so long."
+
+AS_IT_IS = Choice()
+
+Busy = Callable[[], bool]
+"Whether calls run: then reading takes half of the core at most."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +30,14 @@ class WrongNumber:
     """A text that is no number."""
 
     line: int
-    "Of the file, or the place in the list; from 1."
+    "Of the file, or the place in the list."
     given: str
     why: str
     "What would be right."
 
 
 class Numbers(Collection[str]):
-    """Numbers in E.164, each once, at a tenth of what their texts take."""
+    """Numbers in E.164, each once, in a third of the memory that their texts take."""
 
     def __init__(self) -> None:
         self._shards: tuple[set[int], ...] = tuple(set() for _ in range(SHARDS))
@@ -65,18 +73,31 @@ class Gathered:
         "The first of those that are none."
         self.wrong_count = 0
         self._country = country
+        self._local = None if country is None else LocalNumbers(country)
 
-    def take(self, line: int, text: str) -> None:
-        """Take a text; an empty one is passed by."""
-        if not text.strip():
+    def take(self, line: int, text: str, *, is_number: bool = False) -> None:
+        """Take a text; an empty one is passed by. `is_number`: a spreadsheet holds it as a number."""
+        text = text.strip()
+        if not text:
             return
         try:
-            number = read_number(text, self._country)
+            digits = self._digits(as_meant(text, is_number=is_number))
+        except DigitsLost as lost:
+            self._refuse(WrongNumber(line, text[:MAX_RAW], f"has lost digits in a spreadsheet: {lost}"))
         except NoNumber as error:
-            self._refuse(WrongNumber(line, text.strip()[:MAX_RAW], str(error)))
-            return
-        if not self.numbers.add(number.digits):
-            self.twice += 1
+            self._refuse(WrongNumber(line, text[:MAX_RAW], str(error)))
+        else:
+            self.twice += not self.numbers.add(digits)
+
+    def _digits(self, text: str) -> str:
+        """Most local numbers are read at once; others, and what is none, in the way that explains itself."""
+        if self._local is not None and text[:1] != "+":
+            plain = cleaned(text[: 4 * MAX_RAW]).translate(SEPARATORS)
+            e164 = self._local.read(plain) if plain.isascii() and plain.isdecimal() else None
+            number = None if e164 is None or len(plain) > MAX_RAW else parse_e164(e164)
+            if number is not None:
+                return number.digits
+        return read_number(text, self._country).digits
 
     def _refuse(self, wrong: WrongNumber) -> None:
         self.wrong_count += 1
@@ -96,11 +117,54 @@ def beginning(text: str, country: str | None) -> str:
 
 async def gather(lines: Iterable[tuple[int, str]], country: str | None) -> Gathered:
     """Take all of a list, and let others on the event loop have their turn in between."""
+
+    def steps() -> Generator[float, None, Gathered]:
+        gathered = Gathered(country)
+        for line, text in lines:
+            yield 0.0
+            gathered.take(line, text)
+        return gathered
+
+    return await in_slices(steps())
+
+
+async def gather_file(
+    upload: Upload, country: str | None, choice: Choice = AS_IT_IS, busy: Busy = bool
+) -> Gathered:
+    """Take the numbers of a file, in the same way; UnreadableFile where it is no table.
+
+    They are in the column that is chosen, or called as in files of recipients; or in the only one there is.
+    Its first line may be a number already.
+    """
+    return await in_slices(_of_file(upload, country, choice), busy=busy)
+
+
+def _of_file(upload: Upload, country: str | None, choice: Choice) -> Generator[float, None, Gathered]:
     gathered = Gathered(country)
-    until = perf_counter() + SLICE_SECONDS
-    for line, text in lines:
-        gathered.take(line, text)
-        if perf_counter() > until:
-            await asyncio.sleep(0)
-            until = perf_counter() + SLICE_SECONDS
+    table = yield from opening(
+        upload, sheet=choice.sheet, separator=choice.separator, encoding=choice.encoding
+    )
+    try:
+        header = table.header
+        place = _place(header, choice.phone_column)
+        if looks_like_number(header.names[place]):
+            gathered.take(header.line, header.names[place])
+        for row in table.steps:
+            yield 0.0
+            if row is not None and place < len(row.cells):
+                gathered.take(row.line, row.cells[place], is_number=place in row.numbers)
+    finally:
+        table.close()
     return gathered
+
+
+def _place(header: Header, chosen: str) -> int:
+    """The column with the numbers, of a file that may be without a header."""
+    try:
+        return phone_column(header, chosen)
+    except UnreadableFile:
+        named = [place for place, name in enumerate(header.names) if name]
+        numbers = [place for place in named if looks_like_number(header.names[place])]
+        if chosen or len(numbers or named) != 1:
+            raise
+        return (numbers or named)[0]

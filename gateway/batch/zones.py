@@ -17,6 +17,7 @@ import phonenumbers
 
 from gateway.batch.areas import ALSO, AREAS
 from gateway.routing.number import country_of
+from gateway.store.configuration.zone_names import zone_name, zone_of_city
 from gateway.store.engine.errors import InvalidInput
 
 LONGEST_NAME = 64
@@ -84,22 +85,18 @@ def zone_named(written: str, field: str = "timezone") -> tzinfo:
 @lru_cache(maxsize=1024)
 def _read(plain: str) -> tzinfo | str:
     """A zone, or what would be right."""
-    name = _names().get(_folded(plain))
+    name = zone_name(plain)
     if name is not None:
         return _zone(name)
     offset = _OFFSET.fullmatch(plain.replace("\u2212", "-"))
     if offset is None:
-        city = _cities().get(_folded(plain))
+        city = zone_of_city(plain)
         return f"{RIGHT}; did you mean {city}?" if city else RIGHT
     hours, minutes = int(offset["hours"] or 0), int(offset["minutes"] or 0)
     if minutes > 59 or hours * 60 + minutes > LONGEST_OFFSET:
         return "should be an offset from UTC-14:00 to UTC+14:00"
     ahead = timedelta(hours=hours, minutes=minutes)
     return timezone(-ahead if offset["sign"] == "-" else ahead)
-
-
-def _folded(name: str) -> str:
-    return name.casefold().replace(" ", "_")
 
 
 _OFFSET = re.compile(
@@ -228,16 +225,3 @@ def _countries() -> Mapping[str, tuple[str, ...]]:
             country, _, name = line.split("\t")[:3]
             found[country] = (*found.get(country, ()), name)
     return found
-
-
-@cache
-def _names() -> Mapping[str, str]:
-    """All names of the tz database, by themselves in lower case."""
-    names = (files("tzdata") / "zones").read_text("utf-8").split()
-    return {_folded(name): name for name in names if name != "Factory"}
-
-
-@cache
-def _cities() -> Mapping[str, str]:
-    """Zones by their city alone, which is what people write who have forgotten the rest."""
-    return {name.rpartition("/")[2]: zone for name, zone in _names().items() if "/" in name}

@@ -79,6 +79,46 @@ def add(
     run(config, as_json, work)
 
 
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, XLSX or XLS, or one number a line.")],
+    reason: ReasonOption = "",
+    column: Annotated[str, typer.Option(help="The one with the numbers. Default: phone_number.")] = "",
+    sheet: Annotated[str, typer.Option(help="Of a workbook. Default: the first.")] = "",
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Pass by lines that are no numbers.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Never call the numbers of a file: all of them, or none where a line is no number."""
+
+    async def work(session: Session) -> None:
+        from gateway.batch.checking import Choice
+        from gateway.batch.do_not_call import gather_file
+        from gateway.batch.files.upload import UnreadableFile, Upload
+
+        own = await session.configuration.workspaces.find(workspace)
+        choice = Choice(phone_column=column, sheet=sheet)
+        try:
+            gathered = await gather_file(Upload(file, file.name), own.default_country, choice)
+        except UnreadableFile as error:
+            fail(error.message, BAD_INPUT)
+        if gathered.wrong_count and not skip_invalid:
+            lines = [f"{file}: line {each.line}: {each.given}: {each.why}" for each in gathered.wrong]
+            them = "line is" if gathered.wrong_count == 1 else "lines are"
+            why = f"{gathered.wrong_count} {them} no number; --skip-invalid passes them by"
+            lines.append(f"nothing was added: {why}")
+            fail("\n".join(lines), BAD_INPUT)
+        updated = await session.configuration.do_not_call.add(
+            own.id, gathered.numbers, session.by, reason=reason, source=file.name
+        )
+        _tell_added(session, own, updated)
+
+    run(config, as_json, work)
+
+
 @app.command()
 def remove(
     numbers: NumbersArgument,

@@ -79,11 +79,21 @@ _NOUNS = {"key": "API key", "account": "account", "webhook": "webhook"}
 def _what(change: Change, names: Mapping[str, str]) -> str:
     """What was done, and to what where that is another thing than the page is about."""
     said = _SAID.get(change.action, change.action)
+    if change.kind == "do_not_call":
+        return _listed(change)
     if change.kind not in _NOUNS or change.kind == "webhook":
         return said
     name = names.get(change.object_id)
     thing = f"{_NOUNS[change.kind]} “{name}”" if name else f"{_NOUNS[change.kind]} {change.object_id}"
     return f"{said.removesuffix(' it')} {thing}"
+
+
+def _listed(change: Change) -> str:
+    """What came or went on the do-not-call list: a number by itself, several by their count."""
+    before, after = change.fields["numbers"]
+    numbers = next(filter(None, change.fields.get("e164", ())), f"{abs(after - before)} numbers")
+    way = ("put", "on") if change.action == "add" else ("took", "off")
+    return f"{way[0]} {numbers} {way[1]} the do-not-call list"
 
 
 def _lines(fields: Mapping[str, Any], labels: Mapping[str, VersionLabel]) -> list[Line]:

@@ -28,4 +28,6 @@ values.py       Rows to values and back: the only place that knows both the colu
                 `routing.table`
 webhooks.py     Webhooks: where a workspace wants to be told of its calls, and every attempt to tell it
 workspaces.py   Workspaces: the tenants
+zone_names.py   Names of time zones, of the tz database that comes with the gateway: in any case, or by
+                the city alone
 """

@@ -3,13 +3,10 @@
 These functions look at one value alone; whether names are free and references hold, the database is asked.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 
@@ -23,6 +20,7 @@ from gateway.routing.table import AgentVersion, PhoneNumber, Trunk, TrunkAuthMod
 from gateway.routing.typed import cleaned, perhaps_meant, strange_in
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.uri import SipUri, parse_uri
+from gateway.store.configuration.zone_names import zone_like, zone_name
 from gateway.store.engine.errors import InvalidInput, Wrong
 
 TRANSPORTS = ("UDP", "TCP", "TLS")
@@ -39,8 +37,6 @@ RESERVED_HEADERS = frozenset({"host", "connection", "upgrade", "content-length",
 "Headers of the WebSocket upgrade itself, and any Sec-WebSocket-…"
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-ZONE = re.compile(r"[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
-"All that names of the IANA database are made of."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -280,36 +276,23 @@ def checked_workspace(workspace: Workspace) -> Workspace:
 
 
 def checked_zone(field: str, given: str) -> str:
-    """The name of a time zone as the IANA database has it, in whatever case it is given."""
-    name = given.strip()
-    if ZONE.fullmatch(name) and _is_zone(name):
+    """The name of a time zone as the tz database has it, in whatever case it is given."""
+    name = zone_name(given[: MAX_NAME + 1])
+    if name is not None:
         return name
-    names = _zones_by_lower_case()
-    known = names.get(name.lower().replace(" ", "_"))
-    if known is not None:
-        return known
-    near = difflib.get_close_matches(name.lower(), names, n=1)
-    right = "should be a time zone of the IANA database, such as Asia/Kolkata or UTC"
-    raise InvalidInput(field, given, f"{right}; did you mean {names[near[0]]}?" if near else right)
+    right, like = "should be a time zone such as Asia/Kolkata or UTC", zone_like(given)
+    raise InvalidInput(field, given[:MAX_NAME], f"{right}; did you mean {like}?" if like else right)
 
 
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
-@cache
-def _zones_by_lower_case() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones()}
+def is_country(iso: str) -> bool:
+    """Whether it has telephone numbers of its own."""
+    return iso in phonenumbers.SUPPORTED_REGIONS
 
 
 def checked_country(field: str, given: str) -> str:
     """The two letters of a country that has telephone numbers of its own."""
     country = given.strip().upper()
-    if country not in phonenumbers.SUPPORTED_REGIONS:
+    if not is_country(country):
         raise InvalidInput(
             field, given, "should be the two letters of a country (ISO 3166), such as IN or GB"
         )

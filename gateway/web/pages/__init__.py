@@ -6,6 +6,8 @@ call.py         One call: what happened when, what was said on the wire, why, ho
                 cost
 call_texts.py   What an agent's runtime told of a call, as its page shows it
 calls.py        Call history, the calls that go on now, and their export
+do_not_call.py  Do not call: the numbers that this workspace never calls; added by hand or by a file, found,
+                taken off
 link.py         Link SIP trunk: one's own number at one's own carrier, tested before it is saved
 login.py        Logging in, with a local account or an API key, and out
 number.py       One phone number: what it lacks before production, who answers it, who dials by it, what

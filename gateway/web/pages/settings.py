@@ -2,10 +2,16 @@
 
 from starlette.responses import Response
 
+from gateway.store.configuration.fields import WORKSPACE, parse_fields
+from gateway.store.configuration.rules import is_country
+from gateway.store.configuration.zone_names import zone_names
 from gateway.store.engine.errors import InvalidInput
 from gateway.web.changes import told
 from gateway.web.page import Page, Visit, complaint, get, post
 from gateway.web.who import who_of
+
+OWN_FIELDS = ("name", "timezone", "default_country")
+"What the workspace's people may change themselves."
 
 
 async def show(visit: Visit, problem: str = "", secret: tuple[str, str] | None = None) -> Response:
@@ -23,15 +29,25 @@ async def show(visit: Visit, problem: str = "", secret: tuple[str, str] | None =
         ),
         problem=problem,
         secret=secret,
+        countries=_countries(visit),
+        zones=zone_names(),
         api=f"{visit.request.base_url.scheme}://{visit.request.base_url.netloc}/v1",
     )
 
 
-async def rename(visit: Visit) -> Response:
-    """Another name for the workspace."""
+def _countries(visit: Visit) -> list[tuple[str, str]]:
+    """Those whose numbers can be written as they are dialled there, by name."""
+    names = {country.iso: country.name for country in visit.site.parts.placing.plan.countries}
+    known = ((iso, name) for iso, name in names.items() if is_country(iso))
+    return [("", "None: numbers need their plus"), *sorted(known, key=lambda pair: pair[1])]
+
+
+async def change(visit: Visit) -> Response:
+    """Another name for the workspace, another time zone or country; what the form does not have stays."""
+    given = {name: visit.form.text(name) for name in OWN_FIELDS if name in visit.form.fields}
     try:
         workspaces = visit.site.parts.store.configuration.workspaces
-        await workspaces.change(visit.workspace.id, {"name": visit.form.text("name")}, visit.by)
+        await workspaces.change(visit.workspace.id, parse_fields(WORKSPACE, given), visit.by)
     except InvalidInput as error:
         return await show(visit, complaint(error))
     return await visit.go("/settings", "Saved.")
@@ -93,7 +109,7 @@ async def revoke_key(visit: Visit) -> Response:
 
 PAGES: tuple[Page, ...] = (
     get("/settings", show),
-    post("/settings", rename),
+    post("/settings", change),
     post("/settings/accounts", add_account),
     post("/settings/password", set_password),
     post("/settings/accounts/{id}/remove", remove_account),

@@ -54,6 +54,7 @@ async def show(visit: Visit) -> Response:
         query={"provider": provider, "q": text, "state": state},
         opt_ins=OPT_INS,
         to=query.text("to")[:40],
+        do_not_call=await visit.site.parts.store.configuration.do_not_call.total(visit.workspace.id),
         **await _asked(visit),
     )
 
