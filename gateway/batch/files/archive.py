@@ -36,6 +36,7 @@ class Archive:
     """The parts of a workbook by name; `close` closes the file."""
 
     def __init__(self, file: BinaryIO, upload: Upload) -> None:
+        self._file = file
         self._upload = upload
         self._left = MAX_UNPACKED
         if _entries(file) > MAX_ENTRIES:
@@ -59,6 +60,7 @@ class Archive:
     def close(self) -> None:
         """Close it."""
         self._zip.close()
+        self._file.close()  # which the library does only where it has opened it
 
     def size(self, name: str) -> int:
         """Bytes that a part says it unpacks to."""
