@@ -29,7 +29,7 @@ def batches_of(gateway: "Gateway") -> tuple[Engine, Batches]:
             engine=engine,
             board=board,
             plan=gateway.placing.plan,
-            folder=config.gateway.data_dir,
+            folder=config.upload_folder,
             tell=gateway.bus.tell,
             owner=gateway.tenure.token,
         )

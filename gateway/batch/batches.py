@@ -35,6 +35,7 @@ from gateway.call.switchboard import Switchboard
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.table import PhoneNumber
 from gateway.store.batches.batch_table import LOT
+from gateway.store.batches.recipients import MAX_PAGE
 from gateway.store.batches.values import Batch, FailedRow, NewRecipient, QueueRow
 from gateway.store.engine.errors import InvalidInput
 from gateway.store.engine.ids import new_id
@@ -104,21 +105,24 @@ class Batches:
         draft: bool = False,
         skip_invalid: bool = False,
         progress: Progress | None = None,
+        batch_id: str = "",
     ) -> Created:
         """Make a batch of a file, whole or not at all; `RowsFailed` where rows fail and none may be skipped.
 
         One that is no draft starts by itself when its time and its turn have come. A `Checked` is closed by
-        whoever has it.
+        whoever has it. `batch_id` is what it is to be named by, where that was promised already.
         """
         wish = checked_wish(wish, self._parts.now())
         origin = await self._origin(workspace_id, wish)
-        if isinstance(file, Checked):
-            return await self._create(origin, wish, file, by, draft=draft, skip_invalid=skip_invalid)
-        checked = await self._check(origin, wish, file, progress)
+        is_ours = not isinstance(file, Checked)
+        checked = file if isinstance(file, Checked) else await self._check(origin, wish, file, progress)
         try:
-            return await self._create(origin, wish, checked, by, draft=draft, skip_invalid=skip_invalid)
+            _refuse_failed(checked.report, skip_invalid=skip_invalid)
+            batch = self._batch(batch_id or new_id("batch"), origin, wish, checked.report, by)
+            return await self._create(batch, wish, checked, draft=draft)
         finally:
-            checked.close()
+            if is_ours:
+                checked.close()
 
     async def start(self, batch_id: str, workspace_id: str, by: str) -> Changed:
         """Start a draft: when its time and its turn have come."""
@@ -156,6 +160,13 @@ class Batches:
         """A batch's recipients, in the order of the file; those in a state in the order of their turn."""
         await self.get(batch_id, workspace_id)
         return await self._queue.page(batch_id, limit, (page - 1) * limit, state)
+
+    async def all_recipients(self, batch: Batch) -> AsyncIterator[list[QueueRow]]:
+        """Every recipient of a batch, in the order of the file, page by page."""
+        after = 0
+        while rows := await self._queue.behind(batch.id, after, MAX_PAGE):
+            yield rows
+            after = rows[-1].position
 
     async def failures(
         self, batch_id: str, workspace_id: str, reason: str | None = None
@@ -230,14 +241,9 @@ class Batches:
 
         return is_blocked
 
-    async def _create(
-        self, origin: Origin, wish: BatchWish, checked: Checked, by: str, *, draft: bool, skip_invalid: bool
-    ) -> Created:
-        report = checked.report
-        _refuse_failed(report, skip_invalid=skip_invalid)
-        batch = self._batch(origin, wish, report, by)
+    async def _create(self, batch: Batch, wish: BatchWish, checked: Checked, *, draft: bool) -> Created:
+        await self._table.begin(batch, self._parts.owner)
         try:
-            await self._table.begin(batch, self._parts.owner)
             await self._write(batch.id, checked)
             warning = await self._warning(batch)
             opened = await self._table.open(batch.id, **self._first_status(wish, draft=draft))
@@ -245,9 +251,9 @@ class Batches:
             with suppress(Exception):
                 await asyncio.shield(self._table.discard(batch.id))
             raise
-        self._parts.tell("batch.created", **told_of(opened, by))
+        self._parts.tell("batch.created", **told_of(opened, batch.created_by))
         self._parts.engine.wake()
-        return Created(opened, None if draft else warning, report)
+        return Created(opened, None if draft else warning, checked.report)
 
     async def _write(self, batch_id: str, checked: Checked) -> None:
         """All rows, lot by lot; nobody sees them yet."""
@@ -262,9 +268,9 @@ class Batches:
             await self._table.append_failures(batch_id, left_out)
             await asyncio.sleep(PAUSE)
 
-    def _batch(self, origin: Origin, wish: BatchWish, report: Report, by: str) -> Batch:
+    def _batch(self, batch_id: str, origin: Origin, wish: BatchWish, report: Report, by: str) -> Batch:
         made = Batch(
-            id=new_id("batch"),
+            id=batch_id,
             workspace_id=origin.workspace.id,
             title="",
             status=BatchStatus.DRAFT,

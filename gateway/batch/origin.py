@@ -62,6 +62,14 @@ async def origin_of(there: Configuration, workspace_id: str, wish: BatchWish, no
     return Origin(workspace, agent, version, tuple(best), tuple(number.e164 for number in best))
 
 
+async def version_for(
+    there: Configuration, workspace_id: str, agent_id: str, number: int | None
+) -> AgentVersion:
+    """The published version of that number, or the latest one; refused as a batch with it would be."""
+    agent = await _agent(there, workspace_id, agent_id)
+    return _version(agent, await there.agents.versions(agent.id), number)
+
+
 async def _agent(there: Configuration, workspace_id: str, agent_id: str) -> Agent:
     try:
         agent = await there.agents.get(agent_id)

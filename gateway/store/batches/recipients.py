@@ -33,6 +33,10 @@ class Claimed:
     "When the next one is due, where fewer were; None: it is not known, or none waits."
 
 
+MAX_PAGE = 200
+"Recipients that are read in one go, where all of them are."
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """The recipients of all batches."""
@@ -94,6 +98,14 @@ class Queue:
         query = _select().where(columns.batch_id == batch_id, columns.position.in_(some))
         async with self.database.reading() as connection:
             return [row_of(row) for row in await connection.execute(query.order_by(*order))]
+
+    async def behind(self, batch_id: str, position: int, limit: int) -> list[QueueRow]:
+        """Recipients behind a position, in the order of the file: costs the same however far in."""
+        columns = batch_recipients.c
+        query = _select().where(columns.batch_id == batch_id, columns.position > position)
+        async with self.database.reading() as connection:
+            found = await connection.execute(query.order_by(columns.position).limit(limit))
+            return [row_of(row) for row in found]
 
     async def called_since(
         self, workspace_id: str, numbers: Collection[str], since: datetime
