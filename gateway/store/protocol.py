@@ -100,6 +100,10 @@ class Store(Protocol):
         """Calls, newest first unless the filter says otherwise."""
         ...
 
+    async def count_calls(self, which: CallFilter) -> int:
+        """How many calls a filter leaves, on all pages; for filters that leave few, such as a batch's."""
+        ...
+
     async def change_recording(self, call_id: str, status: str, facts: Mapping[str, object]) -> bool:
         """Say what became of a recording after its call; False where there is no such call."""
         ...

@@ -218,6 +218,11 @@ class SqlStore:
         async with self._database.reading() as connection:
             return await call_pages.list_calls(connection, which)
 
+    async def count_calls(self, which: CallFilter) -> int:
+        """How many calls a filter leaves, page by page; for those that leave few, such as a batch's."""
+        async with self._database.reading() as connection:
+            return await call_pages.count_calls(connection, which)
+
     async def change_recording(self, call_id: str, status: str, facts: Mapping[str, object]) -> bool:
         """Say what became of a recording after its call; False where there is no such call."""
         await self._writer.flush()

@@ -70,6 +70,14 @@ async def list_calls(connection: AsyncConnection, which: CallFilter) -> CallPage
     )
 
 
+async def count_calls(connection: AsyncConnection, which: CallFilter) -> int:
+    """How many calls there are in all; they are counted one by one, so `which` should leave few."""
+    conditions, alternatives = _conditions(which)
+    conditions += [_indexed(column, alternatives).in_(values) for column, values in alternatives]
+    found = await connection.execute(sa.select(sa.func.count()).select_from(calls).where(*conditions))
+    return int(found.scalar_one())
+
+
 def page_query(which: CallFilter) -> sa.Select[Any]:
     """The calls of one page and one more, in order, read off an index.
 
