@@ -1,7 +1,7 @@
 """The one place where a refusal becomes an HTTP answer: `{statusCode, message, error}`, and why."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused, mend_for
@@ -38,7 +38,7 @@ STATUSES: Mapping[ReasonGroup, int] = {
 }
 "What a call is refused with, by the kind of its reason."
 
-NOUNS = {"number": "Phone number", "phone_number": "Phone number", "key": "API key"}
+NOUNS = {"number": "Phone number", "phone_number": "Phone number", "key": "API key", "batch": "Batch call"}
 "Nouns of the store that the API calls by another name."
 
 NO_FIELD = "is no field of this request"
@@ -95,6 +95,8 @@ class Answer:
     problems: Sequence[Problem] = ()
     report: Mapping[str, object] | None = None
     "What was tried at a carrier, step by step."
+    more: Mapping[str, object] = field(default_factory=dict)
+    "What else the answer says, by its own names."
     retry_after: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -118,6 +120,7 @@ class Answer:
             said["mend"] = self.mend.as_dict()
         if self.report is not None:
             said["report"] = dict(self.report)
+        said |= self.more
         if self.problems:
             said["problems"] = [
                 {"field": each.field, "given": each.given, "expected": each.expected}
@@ -154,6 +157,12 @@ def unauthorised() -> Declined:
 def invalid(*problems: Problem, message: str = "") -> Declined:
     """The request is written wrongly; `message` where the reference has a sentence of its own for it."""
     return Declined(Answer(400, message, "invalid_request", problems=problems))
+
+
+def _word_of(sentence: str) -> str:
+    """`Batch call not found` for a program; a longer sentence says more than a word can."""
+    is_short = sentence.endswith(" not found")
+    return sentence.lower().replace(" ", "_") if is_short else "not_found"
 
 
 def not_found(noun: str) -> Declined:
@@ -210,6 +219,8 @@ def _store_answer(error: StoreError) -> Answer:
             return Answer(502, message, "bad_gateway", retry_after=error.retry_after, report=report)
         case Forbidden():
             return Answer(403, str(error), "forbidden")
+        case NotFound(whole=True):
+            return Answer(404, error.right, _word_of(error.right))
         case NotFound(field=noun):
             return not_found(NOUNS.get(noun, noun.capitalize())).answer
         case Conflict():
@@ -245,14 +256,26 @@ def answer_refusals(app: FastAPI, written: Callable[[Request, Answer], Answer]) 
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods that a path has: each stands in a route of its own, which knows of no other."""
+    """The methods that a path has: each stands in a route of its own, which knows of no other.
+
+    A path that is a route's to the letter is no id in another's: `…/template`, not `…/{batch_id}`.
+    """
+    routes = [*_routes(request.app.routes)]
+    own = [route for route in routes if getattr(route, "path", None) == request.scope["path"]]
 
     def serves(method: str) -> bool:
         # HEAD is served as GET: see `heads`.
         scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+        return any(route.matches(scope)[0] is Match.FULL for route in own or routes)
 
     return [method for method in METHODS if serves(method)]
+
+
+def _routes(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """The routes of an app, each by itself: FastAPI keeps those that were included together."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        yield from [route] if included is None else included.routes
 
 
 def _word(status: int) -> str:

@@ -9,6 +9,7 @@ from starlette.types import Message, Scope
 from gateway.api.heads import Heads
 from tests.api.conftest import Api
 
+BATCHES = ["/v1/batch-calls", "/v1/batch-calls/batch_1", "/v1/batch-calls/template?agent_id=agent_test"]
 PASSING = {"date", "x-ratelimit-remaining", "x-ratelimit-reset", "content-length", "server-timing"}
 "Headers that differ from one request to the next; a figure more in the metrics makes them longer."
 
@@ -17,13 +18,21 @@ async def test_wherever_there_is_get_there_is_head(api: Api) -> None:
     """The status and the headers of GET, and no content: of open places, of records, of what is not there."""
     open_paths = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/dashboard/", "/nothing", "/"]
     paths = [*open_paths, "/v1/calls", "/v1/calls/call_1", "/v1/calls?export=true", "/v1/agents/agent_test"]
-    for path in [*paths, "/v1/organization-phone-numbers", "/v1/user-webhooks", "/v1/calls?limit=x"]:
+    for path in [
+        *paths,
+        "/v1/organization-phone-numbers",
+        "/v1/user-webhooks",
+        "/v1/calls?limit=x",
+        *BATCHES,
+    ]:
         got, head = await api.client.get(path), await api.client.head(path)
         assert (head.status_code, head.content) == (got.status_code, b""), path
         assert _lasting(head) == _lasting(got), path
         if path != "/metrics":
             assert head.headers.get("content-length") == got.headers.get("content-length"), path
     assert (await api.client.head("/v1/web-calls")).headers["allow"] == "POST"
+    assert (await api.client.options("/v1/batch-calls/template")).headers["allow"] == "GET, HEAD"
+    assert (await api.client.options("/v1/batch-calls/batch_1")).headers["allow"] == "DELETE, GET, HEAD"
 
 
 def _lasting(answer: Any) -> dict[str, str]:
