@@ -3,6 +3,9 @@
 shapes/            What the API takes and shows: requests and answers as values, described for OpenAPI
 agents.py          `/v1/agents`: agents and their versions, as far as telephony goes; and which numbers are
                    theirs
+batch_refusal.py   What is wrong with an upload, or with its rows, as answers
+batches.py         `/v1/batch-calls`: a file of recipients becomes calls, in the reference platform's
+                   words
 bounds.py          What every request passes before and after the routes: the bound of its body, our own
                    mistakes, headers
 call_events.py     One call's events as a stream: what has happened so far, then what happens, to its ending

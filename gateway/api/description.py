@@ -38,6 +38,11 @@ EXAMPLES: dict[int, tuple[str, str, str]] = {
     404: ("There is no such thing in this workspace", "Agent or phone number not found", "agent_missing"),
     409: ("It would break something else", "Phone number already registered", "conflict"),
     413: ("The body is too large", "The request is larger than 262144 bytes", "too_large"),
+    415: (
+        "The body is of another type than this request takes",
+        "The request should be sent as multipart/form-data, not as application/json",
+        "unsupported_media_type",
+    ),
     416: ("There is no such part", "The recording has 64044 bytes", "range_not_satisfiable"),
     429: (
         "A limit is reached: of requests by this key, or of calls; `Retry-After` says when it may work",
@@ -53,6 +58,7 @@ PHRASES = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403
     404: "Not Found",
     409: "Conflict",
     413: "Content Too Large",
+    415: "Unsupported Media Type",
     416: "Requested Range Not Satisfiable",
     429: "Too Many Requests",
     502: "Bad Gateway",
@@ -145,6 +151,14 @@ class Error(BaseModel):
     "Where a carrier or provider did not do its part: what was tried, step by step."
     problems: list[Problem] | None = None
     "Where the request is wrong: each value that is."
+    groups: list[dict[str, Any]] | None = None
+    "Where rows of a file are: by reason, with `title`, `count`, `rows`, `samples` and `mend`."
+    total_records: int | None = None
+    "Beside `groups`: rows of the file."
+    valid_records: int | None = None
+    "Beside `groups`: those who can be called."
+    failed_records: int | None = None
+    "Beside `groups`: those who cannot."
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

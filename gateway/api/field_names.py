@@ -38,12 +38,20 @@ def _plain(name: str) -> str:
 
 def _known(request: Request) -> Iterator[str]:
     """The fields of the body, the query and the headers that the route takes, as clients write them."""
-    taken: Any = getattr(request.scope.get("route"), "dependant", None)
+    route: Any = request.scope.get("route")
+    taken: Any = getattr(route, "dependant", None)
     if taken is None:
         return
+    yield from _of_form(route.openapi_extra or {})
     for field in (*taken.body_params, *taken.query_params, *taken.header_params):
         shape = field.field_info.annotation
         if isinstance(shape, type) and issubclass(shape, BaseModel):
             yield from (about.alias or name for name, about in shape.model_fields.items())
         else:
             yield field.alias
+
+
+def _of_form(described: dict[str, Any]) -> Iterator[str]:
+    """The fields of a form that the route reads by itself, as it is described."""
+    for kind in described.get("requestBody", {}).get("content", {}).values():
+        yield from kind["schema"].get("properties", {})

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 
 from gateway.api.agents import agents
+from gateway.api.batches import BatchParts, batches
 from gateway.api.call_events import CallStreams
 from gateway.api.call_texts import call_texts
 from gateway.api.calls import CallParts as CallRoutes
@@ -30,6 +31,7 @@ from gateway.api.web_calls import web_calls
 from gateway.api.webhooks import user_webhooks
 from gateway.api.workspace import workspace
 from gateway.app.figures import figures_of
+from gateway.batch.once import BatchOnce
 from gateway.call.idempotency import Idempotency
 from gateway.call.lookup import Lookup
 from gateway.call.money.price_quotes import PriceQuotes
@@ -78,6 +80,7 @@ def routers(gateway: "Gateway", token: str) -> list[APIRouter]:
         rates(gate, PriceQuotes(gateway.store, gateway.placing.plan, gateway.parts.meter.balance)),
         recordings(gate, _recording_parts(gateway)),
         call_texts(gate, lookup_of(gateway), gateway.store.texts, gateway.bus),
+        batches(gate, _batch_parts(gateway)),
         user_webhooks(gate, _subscribing(gateway)),
         numbers(gate, _number_parts(gateway)),
         agents(gate, configuration),
@@ -120,6 +123,11 @@ def _mount_dashboard(gateway: "Gateway", app: FastAPI) -> None:
 
 def _subscribing(gateway: "Gateway") -> Subscribing:
     return Subscribing(gateway.store.configuration.webhooks, gateway.desk, gateway.config.webhooks)
+
+
+def _batch_parts(gateway: "Gateway") -> BatchParts:
+    once = BatchOnce(gateway.batches, gateway.store.requests)
+    return BatchParts(gateway.batches, gateway.uploads, gateway.store, once)
 
 
 def _recording_parts(gateway: "Gateway") -> RecordingParts:

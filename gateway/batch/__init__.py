@@ -19,8 +19,10 @@ judging.py       what becomes of a recipient: before the call, when refused, and
 local.py         numbers without their country code, as the workspace's country dials them
 lost_rows.py     recipients that a dead process has left: back into the queue, or judged
 machine.py       the states of a batch and of a recipient, as tables, and why an action is refused
+once.py          making a batch once, however often it is asked for
 origin.py        who calls: the version that speaks, the numbers, and what calls cost
 pace.py          how fast calls begin, and with which number each is made
+results.py       what came of a batch, and of the rows that were left out, as CSV files
 retrying.py      whether a recipient is called once more, and when
 seen.py          which numbers a file has had already, and where
 slices.py        long work on the event loop, in slices so short that no call hears of it

@@ -6,6 +6,8 @@ assets.py       The static files of the dashboard, in memory, each under an addr
                 content
 assignments.py  Who answers a number, and who dials by it: as pages show it, and as their forms choose it
 changes.py      The history of a thing as its page tells it
+csv_file.py     CSV files that people download: written while they are read, and named by what a person
+                has typed
 dashboard.py    The table of pages: what there is to look at and to do
 drawing.py      Drawings of a call: its ladder, its timeline, how it sounded. Coordinates only; the
                 templates draw them

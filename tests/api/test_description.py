@@ -30,6 +30,17 @@ OPERATIONS = {
     "get_linked_recording",
     "post_transcript",
     "post_extracted",
+    "create_batch_call",
+    "validate_batch_call",
+    "get_batch_template",
+    "list_batch_calls",
+    "get_batch_call",
+    "list_batch_recipients",
+    "get_batch_errors",
+    "get_batch_results",
+    "change_batch_status",
+    "start_batch_call",
+    "delete_batch_call",
     "list_webhooks",
     "add_webhook",
     "get_webhook",
@@ -73,6 +84,22 @@ OPERATIONS = {
     "get_workspace",
     "change_workspace",
 }
+BATCH = {"file", "title", "agent_id", "agent_version_number", "starts_at", "ends_at"} | {
+    "calling_hours_start",
+    "calling_hours_end",
+}
+BATCH_ITEM = {"total_lead_count", "sent_lead_count", "picked_up_calls", "picked_up_lead_count"} | {
+    "last_call_sent_at",
+    "number_of_retries",
+    "first_retry_count",
+    "second_retry_count",
+    "third_retry_count",
+    "fourth_retry_count",
+    "attempt_stages",
+}
+BATCH_CREATED = {"id", "title", "total_records", "status", "from_number", "warning"}
+BATCH_CALLS = {"callLogs", "total", "page", "limit", "totalPages"}
+AFFECTED = {"initiated", "queued", "removedFromQueue", "cancelledCallLogs", "resumedCallLogs"}
 FILTERS = {"agent_id", "call_id", "batch_call_id", "from", "to", "type", "call_direction", "latency_min"} | {
     "latency_max",
     "agent_version_id",
@@ -164,8 +191,16 @@ async def test_the_references_names_are_there(api: Api) -> None:
     assert set(schemas["CallCreated"]["properties"]) >= CREATED | ITEM
     assert set(schemas["CallItem"]["properties"]) >= ITEM | {"end_reason", "batch_call_id"}
     assert set(schemas["Error"]["properties"]) >= {"statusCode", "message", "error"}
-    listing = operations(description)["GET /v1/calls"]
-    assert {parameter["name"] for parameter in listing["parameters"]} >= FILTERS
+    found = operations(description)
+    for path in ("/v1/calls", "/v1/batch-calls/{batch_id}"):
+        assert {parameter["name"] for parameter in found[f"GET {path}"]["parameters"]} >= FILTERS
+    form = found["POST /v1/batch-calls"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) >= BATCH
+    assert form["required"] == ["file", "title", "agent_id"]
+    assert set(schemas["BatchItem"]["properties"]) >= BATCH_ITEM
+    assert set(schemas["BatchCreated"]["properties"]) >= BATCH_CREATED
+    assert set(schemas["BatchCalls"]["properties"]) >= BATCH_CALLS
+    assert set(schemas["AffectedCalls"]["properties"]) == AFFECTED
 
 
 async def test_every_field_and_refusal_is_explained(api: Api) -> None:
