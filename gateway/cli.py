@@ -43,6 +43,7 @@ class Gateway(Commands):
         "trunks": _in("trunk_links", "app", "Who may call in, and how calls go out."),
         "agents": _in("agents", "app", "The agents, and the versions that speak for them."),
         "calls": _in("calls", "app", "The calls: their records, and those that are running."),
+        "batch": _in("batch", "app", "Batches of calls: a file of recipients, checked and dialled."),
         "workspaces": _in("workspaces", "app", "The tenants."),
         "do-not-call": _in("do_not_call", "app", "The numbers that a workspace never calls."),
         "keys": _in("keys", "app", "Who may use the API."),

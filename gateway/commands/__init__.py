@@ -9,6 +9,15 @@ agent_trial.py       One call to an agent's runtime without a telephone: a line 
 agents.py            `gateway agents`: the agents, and the versions that speak for them
 asking.py            Asking the running gateway over its HTTP port, as its operator
 assignments.py       `FIELD=VALUE` on the command line
+batch.py             `gateway batch`: a file of recipients becomes calls; checked, started, watched and
+                     ended
+batch_asking.py      Asking the running gateway about batches; what it refuses is told in its own words,
+                     with groups of rows
+batch_making.py      Checking a file of recipients, and making a batch of it, through the running
+                     gateway
+batch_page.py        Batches as a person reads them on a terminal
+batch_watch.py       A batch that is followed: a bar on a terminal, a line of JSON for each change
+                     elsewhere
 call.py              `gateway call`: place a call through the running gateway, and follow it to its end
 call_choice.py       Which calls a person means: words and numbers as they are written on a command line
 call_page.py         Calls as a person reads them on a terminal: a list that fits its width, and one call in

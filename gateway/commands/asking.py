@@ -1,6 +1,7 @@
 """Asking the running gateway over its HTTP port, as its operator."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -44,18 +45,27 @@ def asked(
     return httpx2.request(method, f"{address_of(config)}{path}", headers=headers, timeout=seconds, **what)
 
 
+@contextmanager
+def streamed(
+    config: Config,
+    path: str,
+    who: Mapping[str, str],
+    parameters: Mapping[str, str],
+    timeout: httpx2.Timeout | float,
+) -> Iterator[httpx2.Response]:
+    """The gateway's answer to a GET, to be read as it comes; `httpx2.HTTPError`."""
+    headers = {**credentials_of(config), **who}
+    where = f"{address_of(config)}{path}"
+    with httpx2.stream("GET", where, params=dict(parameters), headers=headers, timeout=timeout) as answer:
+        yield answer
+
+
 def events_from(
     config: Config, path: str, parameters: Mapping[str, str], headers: Mapping[str, str]
 ) -> Iterator[Event]:
     """The events of a stream, as they come."""
     timeout = httpx2.Timeout(5.0, read=SILENCE_SECONDS)
-    with httpx2.stream(
-        "GET",
-        f"{address_of(config)}{path}",
-        params=dict(parameters),
-        headers={**credentials_of(config), **headers},
-        timeout=timeout,
-    ) as answer:
+    with streamed(config, path, headers, parameters, timeout) as answer:
         if answer.status_code != httpx2.codes.OK:
             fail(
                 f"the gateway at {address_of(config)} answers {answer.status_code}: is data_dir its own?",

@@ -37,7 +37,7 @@ def place_and_follow(
     """Place the call and follow it; what the command exits with."""
     try:
         if agent is not None:
-            body["agent_id"] = _agent_id(config, agent, who)
+            body["agent_id"] = agent_id_of(config, agent, who)
         call_id = _place(config, body, who)
         return _follow(config, call_id, who, show)
     except (httpx2.ReadError, httpx2.RemoteProtocolError):
@@ -46,7 +46,7 @@ def place_and_follow(
         fail(f"no gateway to ask at {address_of(config)}: {error}", FAILED)
 
 
-def _agent_id(config: Config, agent: str, who: Mapping[str, str]) -> str:
+def agent_id_of(config: Config, agent: str, who: Mapping[str, str]) -> str:
     """The id of the workspace's agent of this name; what is no name of one is taken for an id."""
     for page in count(1):
         which = {"page": page, "limit": PAGE}
@@ -68,11 +68,11 @@ def _place(config: Config, body: Mapping[str, object], who: Mapping[str, str]) -
     said = answer.json()
     if answer.is_success:
         return str(said["id"])
-    _show_refusal(said)
+    show_refusal(said)
     raise typer.Exit(BAD_INPUT if answer.status_code in ASKED_WRONGLY else REFUSED)
 
 
-def _show_refusal(said: Mapping[str, Any]) -> None:
+def show_refusal(said: Mapping[str, Any]) -> None:
     """The gateway's own words, and on a terminal every check that was made."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     messages = said["message"] if isinstance(said["message"], list) else [said["message"]]
