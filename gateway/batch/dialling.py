@@ -109,8 +109,8 @@ class BatchRun:
         try:
             while not self._over:
                 self._woken.clear()
-                seconds = await self._round()
-                await self._rest(self._woken, seconds)
+                self._freed.clear()
+                await self._round()
         finally:
             await self._put_back()
 
@@ -118,22 +118,24 @@ class BatchRun:
     def _over(self) -> bool:
         return self._stopping or self.stopped_by is not None
 
-    async def _round(self) -> float:
-        """Take what is due, and begin it; seconds until there may be more."""
+    async def _round(self) -> None:
+        """Take what is due, and begin it; or wait until there may be more."""
         now, tools = self._tools.now(), self._tools
         opens = self._judge.opens(now)
         self.never = opens is None
         if opens is None or opens > now:
-            return IDLE_SECONDS if opens is None else min(IDLE_SECONDS, (opens - now).total_seconds())
+            await self._rest(self._woken, _seconds(None if opens is None else (opens - now).total_seconds()))
+            return
         claimed = await tools.queue.claim(self.batch.id, tools.owner, tools.window, milliseconds(now))
         self.in_hand = list(claimed.rows)
         await self._put_off(now)
         while self.in_hand and not self._over:
             await self._begin(self.in_hand[0])
-        if claimed.rows:
-            return 0.0
         due = claimed.next_due_ms
-        return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, due / 1000 - now.timestamp()))
+        if claimed.is_full:
+            await self._rest(self._freed, FULL_SECONDS)
+        elif not claimed.rows:
+            await self._rest(self._woken, _seconds(None if due is None else due / 1000 - now.timestamp()))
 
     async def _put_off(self, now: datetime) -> None:
         """Put back, or end, those that may not be called at this time."""
@@ -269,6 +271,11 @@ class BatchRun:
                 await until.wait()
         except TimeoutError:
             pass
+
+
+def _seconds(known: float | None) -> float:
+    """How long to rest where nothing is due; None: nobody knows when something will be."""
+    return IDLE_SECONDS if known is None else min(IDLE_SECONDS, max(0.0, known))
 
 
 def move_of(row: QueueRow, verdict: Verdict, now: datetime, parent: str | None = None) -> Move:

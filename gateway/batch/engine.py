@@ -5,6 +5,7 @@ changed in a transaction that looks at how the batch stands, so one does it, and
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Engine:
         self._pace = Pace(parts.settings.calls_per_second)
         self._runs: dict[str, tuple[BatchRun, asyncio.Task[None]]] = {}
         self._calls: dict[asyncio.Task[None], QueueRow] = {}
+        self._calls_of: Counter[str] = Counter()
         self._crashes: dict[str, int] = {}
         self._rested: dict[str, float] = {}
         "Batches that crashed here, and when they may begin again."
@@ -99,6 +101,8 @@ class Engine:
     def wake(self) -> None:
         """Somebody has changed a batch: look at once."""
         self._woken.set()
+        for run, _ in self._runs.values():
+            run.wake()
 
     def start(self) -> None:
         """Begin; what killed processes left half written is deleted first."""
@@ -175,6 +179,7 @@ class Engine:
         count = await self._lost.take_over(now, self._cared_for)
         if count:
             self.taken_over += count
+            self.wake()
             self._parts.tell("batch.rows_taken_over", level="warning", rows=count)
 
     def _cared_for(self) -> Collection[tuple[str, int]]:
@@ -301,16 +306,21 @@ class Engine:
 
     def _keep(self, row: QueueRow, task: "asyncio.Task[None]") -> None:
         self._calls[task] = row
+        self._calls_of[row.batch_id] += 1
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: "asyncio.Task[None]") -> None:
         row = self._calls.pop(task)
+        self._calls_of[row.batch_id] -= 1
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, NameLost):
             self._crashed(error, row.batch_id, TAKE_OVER_SECONDS)
         run = self._runs.get(row.batch_id)
-        if run is not None and run[0].stopped_by is not None:
-            self.wake()
+        if not self._calls_of[row.batch_id]:
+            del self._calls_of[row.batch_id]
+            self._woken.set()  # it was perhaps the last
+        elif run is not None and run[0].stopped_by is not None:
+            self._woken.set()
 
     def _room(self, now: float) -> float:
         """Seconds until one more call of any batch may begin."""

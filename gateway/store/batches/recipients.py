@@ -31,6 +31,8 @@ class Claimed:
     rows: tuple[QueueRow, ...]
     next_due_ms: int | None = None
     "When the next one is due, where fewer were; None: it is not known, or none waits."
+    is_full: bool = False
+    "The batch has as many in hand as it may."
 
 
 MAX_PAGE = 200
@@ -52,11 +54,12 @@ class Queue:
         async with self.database.writing() as connection:
             await self.fence(connection)
             await lock_batches(connection, [batch_id])
-            most = await _allowed(connection, batch_id, most)
+            allowed = await _allowed(connection, batch_id)
+            most = most if allowed is None else min(most, allowed)
             rows = await _take(connection, batch_id, owner, most, now_ms) if most > 0 else []
             await count(connection, batch_id, {QUEUED: -len(rows), CLAIMED: len(rows)})
             due = None if len(rows) >= most else await _next_due(connection, batch_id)
-        return Claimed(tuple(rows), due)
+        return Claimed(tuple(rows), due, is_full=allowed is not None and len(rows) >= allowed)
 
     async def move(self, owner: str, moves: Sequence[Move]) -> list[bool]:
         """Move what `owner` has in hand, all in one transaction; of each, whether it was his to move.
@@ -122,14 +125,15 @@ class Queue:
         return {row[0]: row[1] for row in rows}
 
 
-async def _allowed(connection: AsyncConnection, batch_id: str, most: int) -> int:
+async def _allowed(connection: AsyncConnection, batch_id: str) -> int | None:
+    """How many more a batch may have in hand; None: any number."""
     query = sa.select(
         batches.c.status, batches.c.max_concurrent, batches.c.claimed + batches.c.dialling
     ).where(batches.c.id == batch_id)
     found = (await connection.execute(query)).first()
     if found is None or found[0] != "running":
         return 0
-    return most if found[1] is None else min(most, found[1] - found[2])
+    return None if found[1] is None else max(0, found[1] - found[2])
 
 
 async def _take(
