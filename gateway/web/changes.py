@@ -10,7 +10,7 @@ from gateway.store.configuration.history import Change
 from gateway.store.configuration.number_list import VersionLabel
 from gateway.web.who import Who
 
-_SAID = {
+_ACTIONS = {
     "add": "added it",
     "change": "changed it",
     "assign": "assigned an agent",
@@ -38,20 +38,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ShownChange:
     """One change in words."""
 
     by: str
-    said: str
+    action: str
     at: datetime
     lines: tuple[Line, ...]
 
 
-def told(changes: Sequence[Change], labels: Mapping[str, VersionLabel], who: Who) -> list[Told]:
+def shown_changes(
+    changes: Sequence[Change], labels: Mapping[str, VersionLabel], who: Who
+) -> list[ShownChange]:
     """Changes in words; ids of versions and keys by the names that people know them by."""
     names = _names_in(changes)
     return [
-        Told(
+        ShownChange(
             who.name(change.by),
             _what(change, {**names, **who.keys, **who.accounts}),
             change.at,
@@ -73,19 +75,19 @@ def _names_in(changes: Sequence[Change]) -> dict[str, str]:
 
 
 _NOUNS = {"key": "API key", "account": "account", "webhook": "webhook"}
-"What is told in the history of its workspace, where it has none of its own that is there for good."
+"What stands in the history of its workspace, where it has none of its own that is there for good."
 
 
 def _what(change: Change, names: Mapping[str, str]) -> str:
     """What was done, and to what where that is another thing than the page is about."""
-    said = _SAID.get(change.action, change.action)
+    action = _ACTIONS.get(change.action, change.action)
     if change.kind == "do_not_call":
         return _listed(change)
     if change.kind not in _NOUNS or change.kind == "webhook":
-        return said
+        return action
     name = names.get(change.object_id)
     thing = f"{_NOUNS[change.kind]} “{name}”" if name else f"{_NOUNS[change.kind]} {change.object_id}"
-    return f"{said.removesuffix(' it')} {thing}"
+    return f"{action.removesuffix(' it')} {thing}"
 
 
 def _listed(change: Change) -> str:

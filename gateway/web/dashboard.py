@@ -13,16 +13,16 @@ from gateway.web.pages import (
     login,
     number,
     numbers,
+    place_call,
     recording,
     refused,
     settings,
     telephony,
+    test_calls,
     trunks,
     web_call,
     webhooks,
 )
-from gateway.web.pages import place_call as place
-from gateway.web.pages import test_calls as trying
 from gateway.web.parts import Parts
 from gateway.web.site import Site
 
@@ -38,10 +38,10 @@ PAGES: tuple[Page, ...] = (
     *buy.PAGES,
     *link.PAGES,
     *number.PAGES,
-    *trying.PAGES,
+    *test_calls.PAGES,
     *agents.PAGES,
     *calls.PAGES,
-    *place.PAGES,
+    *place_call.PAGES,
     *web_call.PAGES,
     *refused.PAGES,
     *call.PAGES,

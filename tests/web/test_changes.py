@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.store.configuration.history import Change
-from gateway.web.changes import told
+from gateway.web.changes import shown_changes
 from gateway.web.who import Who
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
@@ -25,5 +25,5 @@ AT = datetime(2026, 12, 1, tzinfo=UTC)
 def test_values(value: object, said: str) -> None:
     """Times to the second and in UTC, lists with commas; what is none of these stays as it is."""
     change = Change("chg_1", AT, "cli:root", "org_1", "number", "phn_1", "change", {"it": [None, value]}, 1)
-    (line,) = told([change], {}, Who({}, {}))[0].lines
+    (line,) = shown_changes([change], {}, Who({}, {}))[0].lines
     assert (line.before, line.after) == ("–", said)

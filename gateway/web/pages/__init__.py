@@ -4,7 +4,7 @@ agents.py       Agents and versions: what answers and speaks, drafted, published
 buy.py          Buy a number: search the provider's offers, see what a country asks for, and buy, once
 call.py         One call: what happened when, what was said on the wire, why, how it sounded, and what it
                 cost
-call_texts.py   What an agent's runtime told of a call, as its page shows it
+call_texts.py   What an agent's runtime has posted about a call, as its page shows it
 calls.py        Call history, the calls that go on now, and their export
 do_not_call.py  Do not call: the numbers that this workspace never calls; added by hand or by a file, found,
                 taken off

@@ -9,7 +9,7 @@ from gateway.routing.table import Agent, AgentVersion, Dialect, Secret, VersionS
 from gateway.store.configuration.fields import VERSION, parse_fields
 from gateway.store.engine.errors import InvalidInput
 from gateway.store.engine.ids import new_id
-from gateway.web.changes import told
+from gateway.web.changes import shown_changes
 from gateway.web.page import Page, Visit, complaint, get, post
 from gateway.web.who import who_of
 
@@ -92,7 +92,7 @@ async def show(visit: Visit) -> Response:
         agent=agent,
         versions=list(reversed(versions)),
         used=used,
-        changes=told(await store.configuration.history(agent.id, 20), labels, await who_of(visit)),
+        changes=shown_changes(await store.configuration.history(agent.id, 20), labels, await who_of(visit)),
     )
 
 
@@ -146,7 +146,7 @@ async def version(
         wrong=field,
         report=None if said is None else said["report"],
         passed=said is not None and said["passed"],
-        changes=told(await store.configuration.history(found.id, 20), labels, await who_of(visit)),
+        changes=shown_changes(await store.configuration.history(found.id, 20), labels, await who_of(visit)),
     )
 
 

@@ -23,7 +23,7 @@ from gateway.web.drawing import (
     times,
 )
 from gateway.web.page import Page, Visit, get
-from gateway.web.pages.call_texts import told
+from gateway.web.pages.call_texts import shown_texts
 from gateway.web.waveform import waveform
 from gateway.web.who import who_of
 
@@ -88,7 +88,7 @@ async def _seen(visit: Visit, row: CallRow) -> dict[str, Any]:
         "party": party(row),
         "is_outbound": row.direction == "outbound",
         "waveform": None if is_live else await waveform(visit.site.parts.keeping, row),
-        "told": told(texts),
+        "texts": shown_texts(texts),
         "is_live": is_live,
         "is_fresh": row.ended_at is None or visit.site.parts.now() - row.ended_at < STILL_TOLD,
         "can_hang_up": any(record.id == row.id for record in visit.site.parts.switchboard.running()),

@@ -1,4 +1,4 @@
-"""What an agent's runtime told of a call, as its page shows it."""
+"""What an agent's runtime has posted about a call, as its page shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ShownTexts:
     """Transcript, summary, sentiment and extracted fields."""
 
     turns: tuple[Turn, ...]
@@ -40,12 +40,12 @@ class Told:
     has_fields: bool
 
 
-def told(texts: CallTexts | None) -> Told | None:
+def shown_texts(texts: CallTexts | None) -> ShownTexts | None:
     """What there is to show; None where nothing was posted."""
     if texts is None:
         return None
     turns = texts.transcript or ()
-    return Told(
+    return ShownTexts(
         turns=tuple(map(_turn, turns[:MOST_TURNS])),
         left_out=max(0, len(turns) - MOST_TURNS),
         has_transcript=texts.transcript is not None,

@@ -16,7 +16,7 @@ from gateway.store.configuration.fields import NUMBER, parse_fields
 from gateway.store.engine.errors import NotFound
 from gateway.store.records.calls import CallFilter
 from gateway.web.assignments import assigned, choice, choices, chosen, published, shares_of
-from gateway.web.changes import told
+from gateway.web.changes import shown_changes
 from gateway.web.page import Page, Visit, get, post
 from gateway.web.pages.trial_calls import NOT_TRIED, Tried, tests_of
 from gateway.web.who import who_of
@@ -89,7 +89,7 @@ async def shown(visit: Visit, number: PhoneNumber, tried: Tried, status: int = 2
         tried=tried,
         **await tests_of(visit, number),
         recordings=RECORDINGS,
-        changes=told(await store.configuration.history(number.id, 30), labels, await who_of(visit)),
+        changes=shown_changes(await store.configuration.history(number.id, 30), labels, await who_of(visit)),
     )
 
 
@@ -101,8 +101,8 @@ def _steps(number: PhoneNumber, items: Sequence[Item]) -> list[Step]:
             steps.append(_active(number, item))
             continue
         if item.call_id:
-            told = replace(item, found=f"A call {item.found}.")
-            steps.append(Step(told, (f"/calls/{item.call_id}", "See the call")))
+            called = replace(item, found=f"A call {item.found}.")
+            steps.append(Step(called, (f"/calls/{item.call_id}", "See the call")))
             continue
         path, label = MENDS.get(item.key, ("", ""))
         if item.key == "trunk" and not number.sip_trunk_enabled:

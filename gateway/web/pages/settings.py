@@ -6,7 +6,7 @@ from gateway.store.configuration.fields import WORKSPACE, parse_fields
 from gateway.store.configuration.rules import is_country
 from gateway.store.configuration.zone_names import zone_names
 from gateway.store.engine.errors import InvalidInput
-from gateway.web.changes import told
+from gateway.web.changes import shown_changes
 from gateway.web.page import Page, Visit, complaint, get, post
 from gateway.web.who import who_of
 
@@ -24,7 +24,7 @@ async def show(visit: Visit, problem: str = "", secret: tuple[str, str] | None =
         accounts=await store.accounts.list_all(visit.workspace.id),
         keys=await store.configuration.keys.list_all(visit.workspace.id),
         available=await store.wallets.available(visit.workspace.id),
-        changes=told(
+        changes=shown_changes(
             await store.configuration.history_of_workspace(visit.workspace.id, 20), {}, await who_of(visit)
         ),
         problem=problem,

@@ -11,7 +11,7 @@ from gateway.routing.table import Secret, Trunk, TrunkAuthMode
 from gateway.store.configuration.fields import TRUNK, parse_fields
 from gateway.store.engine.errors import InvalidInput
 from gateway.store.records.calls import CallFilter, CallRow
-from gateway.web.changes import told
+from gateway.web.changes import shown_changes
 from gateway.web.page import Page, Visit, complaint, get, post
 from gateway.web.who import who_of
 
@@ -110,7 +110,7 @@ async def show(
         wrong=wrong,
         report=None if said is None else said["report"],
         passed=said is not None and said["passed"],
-        changes=told(await store.configuration.history(trunk.id, 20), labels, await who_of(visit)),
+        changes=shown_changes(await store.configuration.history(trunk.id, 20), labels, await who_of(visit)),
     )
 
 

@@ -10,7 +10,7 @@ from gateway.events.subscribing import Wish
 from gateway.events.webhook_bodies import CAMPAIGNS, ENVELOPED, FLAT
 from gateway.store.configuration.webhooks import Webhook
 from gateway.store.engine.errors import InvalidInput
-from gateway.web.changes import told
+from gateway.web.changes import shown_changes
 from gateway.web.page import Page, Visit, complaint, get, post
 from gateway.web.who import who_of
 
@@ -104,7 +104,7 @@ async def _one(
         groups=GROUPS,
         meanings=MEANINGS,
         schemes=_schemes(visit),
-        changes=told(history, {}, who),
+        changes=shown_changes(history, {}, who),
         made_by=who.name(hook.created_by),
         **await _log(visit, hook),
     )
