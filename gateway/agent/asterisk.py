@@ -154,12 +154,12 @@ class AsteriskDialect(Dialect):
         position, _, identity = rest.partition(":")
         if position:
             self._played = min(max(self._played, int(position)), self._received)
-        told = []
+        commands = []
         if kind == MARKED:
-            told.append(self._correlated("MEDIA_MARK_PROCESSED", identity))
+            commands.append(self._correlated("MEDIA_MARK_PROCESSED", identity))
         elif kind == BUFFERED:
-            told.append(self._correlated("MEDIA_BUFFERING_COMPLETED", identity))
-        return [*told, *self._shorter()]
+            commands.append(self._correlated("MEDIA_BUFFERING_COMPLETED", identity))
+        return [*commands, *self._shorter()]
 
     def _complain(self, why: str) -> list[Frame]:
         """`ERROR`, for the first hundred of them in a call."""
@@ -201,14 +201,14 @@ class AsteriskDialect(Dialect):
         return -(-(self._received - self._played) // self._frame_bytes)
 
     def _shorter(self) -> list[Frame]:
-        told = []
+        commands = []
         if self._full and self._queue_length < XON:
             self._full = False
-            told.append(self._event("MEDIA_XON"))
+            commands.append(self._event("MEDIA_XON"))
         if self._reports_drained and self._received == self._played:
             self._reports_drained = False
-            told.append(self._event("QUEUE_DRAINED"))
-        return told
+            commands.append(self._event("QUEUE_DRAINED"))
+        return commands
 
     def _command(self, payload: bytes) -> Sequence[AgentEvent]:
         if len(payload) > MAX_TEXT:

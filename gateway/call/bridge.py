@@ -179,10 +179,10 @@ class Bridge(_HotBridge):
         if self._user is not None:
             self._user.recording_asked(action)
 
-    def transfer(self, wanted: Transfer) -> None:
+    def transfer(self, transfer: Transfer) -> None:
         """The agent wants the phone to be put through to a number."""
         if self._user is not None:
-            self._user.transfer_asked(wanted)
+            self._user.transfer_asked(transfer)
 
     def recording_is(self, state: str, why: str = "") -> None:
         """Tell the agent how the call's recording stands, and why it is not as it wanted."""

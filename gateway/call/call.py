@@ -239,9 +239,9 @@ class Call:
         if self.recording is not None:
             self.recording.ask(action)
 
-    def transfer_asked(self, wanted: Transfer) -> None:
+    def transfer_asked(self, transfer: Transfer) -> None:
         """The agent wants the phone to be put through to a number."""
-        self._parts.transfer(self, wanted)
+        self._parts.transfer(self, transfer)
 
     def drain(self) -> None:
         """The gateway stops, and the call has had its time."""

@@ -33,9 +33,9 @@ class Guesses:
         for key, _ in keys:
             known = self._failures.pop(key, None)
             fresh = known is None or now - known.last > FORGET_SECONDS
-            found = _Failures() if known is None or fresh else known
-            found.count, found.last = found.count + 1, now
-            self._failures[key] = found
+            failures = _Failures() if known is None or fresh else known
+            failures.count, failures.last = failures.count + 1, now
+            self._failures[key] = failures
         while len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)
 
@@ -44,9 +44,9 @@ class Guesses:
         self._failures.pop(key, None)
 
     def _wait(self, key: str, free: int, now: float) -> float:
-        found = self._failures.get(key)
-        if found is None or found.count < free:
+        failures = self._failures.get(key)
+        if failures is None or failures.count < free:
             return 0.0
         # The exponent is bounded: a count in the thousands would be a number of that many bits.
-        pause = min(self._longest_wait, FIRST_WAIT * 2.0 ** min(found.count - free, 16))
-        return max(0.0, found.last + pause - now)
+        pause = min(self._longest_wait, FIRST_WAIT * 2.0 ** min(failures.count - free, 16))
+        return max(0.0, failures.last + pause - now)

@@ -78,11 +78,11 @@ class Idempotency:
             if there.ours and there.call_id == fresh:
                 return await self._first(key, replace(request, id=fresh))
             # Also what was taken over may have been placed, by a gateway that died right after.
-            found = await self.lookup.find(there.call_id, workspace_id)
-            if found is not None:
+            record = await self.lookup.find(there.call_id, workspace_id)
+            if record is not None:
                 if there.ours:
                     await self._done(workspace_id, key)
-                return Placed(found, again=True)
+                return Placed(record, again=True)
             if there.ours:
                 return await self._first(key, replace(request, id=there.call_id))
             if there.done and asyncio.get_running_loop().time() > patience:

@@ -313,7 +313,7 @@ class CallRecord:
 
 def summary_of(row: CallRow) -> dict[str, object]:
     """What `call.ended` says of a call, whoever saw its end."""
-    heard, said = _figures(row, "in"), _figures(row, "out")
+    incoming, outgoing = _figures(row, "in"), _figures(row, "out")
     return {
         "status": row.status,
         "reason": row.end_reason,
@@ -329,13 +329,13 @@ def summary_of(row: CallRow) -> dict[str, object]:
         "setup_seconds": _seconds(row.created_at, row.answered_at),
         "first_word_seconds": _seconds(row.answered_at, row.first_audio_out_at),
         "first_heard_seconds": _seconds(row.answered_at, row.first_audio_in_at),
-        "packets_in": heard.get("packets"),
-        "lost": heard.get("lost"),
-        "jitter_ms": heard.get("jitter_ms"),
-        "loss_in": heard.get("loss_percent"),
-        "loss_out": said.get("loss_percent"),
-        "mos_in": heard.get("mos"),
-        "mos_out": said.get("mos"),
+        "packets_in": incoming.get("packets"),
+        "lost": incoming.get("lost"),
+        "jitter_ms": incoming.get("jitter_ms"),
+        "loss_in": incoming.get("loss_percent"),
+        "loss_out": outgoing.get("loss_percent"),
+        "mos_in": incoming.get("mos"),
+        "mos_out": outgoing.get("mos"),
         "round_trip_ms": row.media.get("round_trip_ms"),
         "decision": row.decision,
     }

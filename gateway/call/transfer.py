@@ -32,15 +32,15 @@ class Transfers:
         self._deciding: set[Transferable] = set()
         self._asking: set[asyncio.Task[None]] = set()
 
-    def ask(self, call: Transferable, wanted: Transfer) -> None:
+    def ask(self, call: Transferable, transfer: Transfer) -> None:
         """An agent asks on its connection: it is told when nothing comes of it, and keeps the call."""
         task = asyncio.get_running_loop().create_task(
-            self._ask(call, wanted), name=f"transfer-{call.record.id}"
+            self._ask(call, transfer), name=f"transfer-{call.record.id}"
         )
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def begin(self, call: Transferable, wanted: Transfer, by: str, *, at_once: bool) -> CallRecord:
+    async def begin(self, call: Transferable, transfer: Transfer, by: str, *, at_once: bool) -> CallRecord:
         """Dial the number; the record is that of the new call, which is live.
 
         `at_once`: the agent leaves now, and does not wait for the answer. Raises `NotNow`, and `Rejected` or
@@ -49,9 +49,9 @@ class Transfers:
         if call in self._deciding or not call.can_be_transferred:
             raise NotNow
         self._deciding.add(call)
-        patch = Patch(wanted.to)
+        patch = Patch(transfer.to)
         try:
-            placed = await self._placing.place(_request(call, wanted, by, patch))
+            placed = await self._placing.place(_request(call, transfer, by, patch))
         finally:
             self._deciding.discard(call)
         if not call.can_be_transferred:
@@ -66,31 +66,31 @@ class Transfers:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    async def _ask(self, call: Transferable, wanted: Transfer) -> None:
+    async def _ask(self, call: Transferable, transfer: Transfer) -> None:
         try:
-            await self.begin(call, wanted, f"agent:{call.record.agent_id}", at_once=False)
+            await self.begin(call, transfer, f"agent:{call.record.agent_id}", at_once=False)
         except Rejected as refusal:
-            call.transfer_failed(wanted.to, refusal.reason.value, refusal.message)
+            call.transfer_failed(transfer.to, refusal.reason.value, refusal.message)
         except Refused as refusal:
-            call.transfer_failed(wanted.to, refusal.reason.value, refusal.detail)
+            call.transfer_failed(transfer.to, refusal.reason.value, refusal.detail)
         except NotNow as refusal:
-            call.transfer_failed(wanted.to, "not_now", str(refusal))
+            call.transfer_failed(transfer.to, "not_now", str(refusal))
         except Exception as error:
             call.crash(error)
 
 
-def _request(call: Transferable, wanted: Transfer, by: str, patch: Patch) -> CallRequest:
+def _request(call: Transferable, transfer: Transfer, by: str, patch: Patch) -> CallRequest:
     """As the number that the phone talks to, unless another one is to be shown; a browser talks to none."""
     record = call.record
     ours = record.to_number if record.direction == "inbound" else record.from_number
     assert record.workspace_id is not None, "a call with an agent is routed"
     asked = OutboundRequest(
         record.workspace_id,
-        wanted.to,
+        transfer.to,
         agent_id=record.agent_id,
-        from_number=wanted.caller_id or ours or None,
-        ring_seconds=wanted.ring_seconds,
-        max_seconds=wanted.max_seconds,
+        from_number=transfer.caller_id or ours or None,
+        ring_seconds=transfer.ring_seconds,
+        max_seconds=transfer.max_seconds,
         version_id=record.version_id,
         what="a transfer",
     )

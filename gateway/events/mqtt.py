@@ -87,9 +87,9 @@ class CallEvents:
         return Publication(topic, self._payload(event, workspace_id))
 
     def _workspace(self, call_id: str, fields: Mapping[str, object]) -> str | None:
-        given = fields.get("workspace_id")
-        if isinstance(given, str) and LEVEL.fullmatch(given):
-            self._workspaces[call_id] = given
+        workspace_id = fields.get("workspace_id")
+        if isinstance(workspace_id, str) and LEVEL.fullmatch(workspace_id):
+            self._workspaces[call_id] = workspace_id
         return self._workspaces.get(call_id)
 
     def _payload(self, event: Event, workspace_id: str | None) -> bytes:

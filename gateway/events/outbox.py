@@ -181,5 +181,5 @@ class Outbox:
 
 def _publication(queued: Queued) -> Publication:
     """The message, with its number: who has seen a higher one of this gateway has seen this one, too."""
-    found = msgspec.msgpack.decode(queued.item, type=Publication)
-    return replace(found, properties=(*found.properties, ("sequence", str(queued.id))))
+    publication = msgspec.msgpack.decode(queued.item, type=Publication)
+    return replace(publication, properties=(*publication.properties, ("sequence", str(queued.id))))

@@ -41,10 +41,10 @@ class RefusalDesk:
         workspace_id = event.fields.get("workspace_id")
         if event.name != "call.refused" or not isinstance(workspace_id, str):
             return
-        found = _of(event, workspace_id)
+        refusal = _of(event, workspace_id)
         key = (
-            *(workspace_id, found.type, found.by, str(found.agent_id)),
-            *(found.from_number, found.to_number, found.reason),
+            *(workspace_id, refusal.type, refusal.by, str(refusal.agent_id)),
+            *(refusal.from_number, refusal.to_number, refusal.reason),
         )
         known = self._waiting.get(key)
         if known is not None:
@@ -52,7 +52,7 @@ class RefusalDesk:
         elif len(self._waiting) >= MAX_WAITING or self._of_one[workspace_id] >= MAX_OF_ONE:
             self.dropped += 1
         else:
-            self._waiting[key] = found
+            self._waiting[key] = refusal
             self._of_one[workspace_id] += 1
         self._came.set()
 

@@ -114,32 +114,32 @@ class Meter:
 
     def _peer(self) -> Figures:
         """What the peer's own measurement says (RFC 3611)."""
-        said = self._rtcp.remote_voip
-        assert said is not None
+        voip = self._rtcp.remote_voip
+        assert voip is not None
         return {
-            "loss_percent": round(said.loss_percent, 2),
-            "discard_percent": round(said.discard_percent, 2),
-            "burst_density": round(said.burst_density, 3),
-            "burst_ms": said.burst_ms,
-            "gap_density": round(said.gap_density, 4),
-            "gap_ms": said.gap_ms,
-            "delay_ms": said.end_system_delay_ms,
-            "r_factor": said.r_factor,
-            "mos": said.mos_conversational or said.mos_listening,
+            "loss_percent": round(voip.loss_percent, 2),
+            "discard_percent": round(voip.discard_percent, 2),
+            "burst_density": round(voip.burst_density, 3),
+            "burst_ms": voip.burst_ms,
+            "gap_density": round(voip.gap_density, 4),
+            "gap_ms": voip.gap_ms,
+            "delay_ms": voip.end_system_delay_ms,
+            "r_factor": voip.r_factor,
+            "mos": voip.mos_conversational or voip.mos_listening,
         }
 
 
 def spoken(sound: Point) -> Figures:
     """A point as an agent is told it; what is not known is left out."""
-    heard = {
+    incoming = {
         "loss_percent": sound.loss_in,
         "jitter_ms": sound.jitter_in,
         "concealed_ms": sound.concealed,
         "mos": sound.mos_in,
     }
-    said = {"loss_percent": sound.loss_out, "jitter_ms": sound.jitter_out, "mos": sound.mos_out}
-    told: Figures = {"in": _known(heard), "out": _known(said)}
-    return told | _known({"round_trip_ms": sound.round_trip})
+    outgoing = {"loss_percent": sound.loss_out, "jitter_ms": sound.jitter_out, "mos": sound.mos_out}
+    figures: Figures = {"in": _known(incoming), "out": _known(outgoing)}
+    return figures | _known({"round_trip_ms": sound.round_trip})
 
 
 def _known(figures: dict[str, float | None]) -> dict[str, float]:

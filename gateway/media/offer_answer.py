@@ -223,8 +223,8 @@ def _common(encodings: dict[int, RtpMap], codecs: Sequence[Codec]) -> list[tuple
 
 def _event_payload_type(encodings: dict[int, RtpMap], clock_rate: int) -> int | None:
     """Events share the timestamps of the audio, so the clock is the codec's (RFC 4733 section 2.1)."""
-    found = (one for one, encoding in encodings.items() if encoding.matches(TELEPHONE_EVENT, clock_rate))
-    return next(found, None)
+    matching = (one for one, encoding in encodings.items() if encoding.matches(TELEPHONE_EVENT, clock_rate))
+    return next(matching, None)
 
 
 def _has_noise(encodings: dict[int, RtpMap]) -> bool:
@@ -268,7 +268,7 @@ def _agreed_events(
 
 
 def _negotiated(
-    stream: Stream, formats: _Formats, wanted: Direction, ptime_ms: int, *, rtcp_mux: bool, noise: bool
+    stream: Stream, formats: _Formats, preferred: Direction, ptime_ms: int, *, rtcp_mux: bool, noise: bool
 ) -> Negotiated:
     return Negotiated(
         codec=formats.codec,
@@ -280,7 +280,7 @@ def _negotiated(
         remote_host=stream.host,
         remote_port=stream.media.port,
         remote_rtcp=_remote_rtcp(stream, rtcp_mux),
-        direction=wanted.within(stream.direction.reverse),
+        direction=preferred.within(stream.direction.reverse),
         on_hold=not stream.direction.receives,
         media_index=stream.index,
         rtcp_mux=rtcp_mux,
@@ -310,9 +310,9 @@ def _remote_rtcp(stream: Stream, rtcp_mux: bool) -> tuple[str, int] | None:
         return None
     if rtcp_mux:
         return stream.host, stream.media.port
-    said = number((stream.media.attribute("rtcp") or "").strip().partition(" ")[0], 5)
+    named = number((stream.media.attribute("rtcp") or "").strip().partition(" ")[0], 5)
     above = min(stream.media.port + 1, MAX_PORT)
-    return stream.host, said if said is not None and 0 < said <= MAX_PORT else above
+    return stream.host, named if named is not None and 0 < named <= MAX_PORT else above
 
 
 def _offered_audio(
@@ -330,17 +330,17 @@ def _offered_audio(
         formats[comfort_noise.PAYLOAD_TYPE] = _NOISE
     if capabilities.telephone_event:
         for clock_rate in clocks:
-            wanted = _event_payload_type(known, clock_rate) or capabilities.event_payload_type
-            payload_type = _free(wanted, formats, known)
+            preferred = _event_payload_type(known, clock_rate) or capabilities.event_payload_type
+            payload_type = _free(preferred, formats, known)
             formats[payload_type], parameters[payload_type] = RtpMap(TELEPHONE_EVENT, clock_rate), EVENTS
     shape = _Shape(formats, parameters, capabilities.ptime_ms, direction, capabilities.rtcp_mux)
     return _audio("RTP/AVP", port, shape)
 
 
-def _free(wanted: int | None, taken: Mapping[int, RtpMap], known: Mapping[int, RtpMap]) -> int:
+def _free(preferred: int | None, taken: Mapping[int, RtpMap], known: Mapping[int, RtpMap]) -> int:
     """A payload type for one more format: what is wanted, or a dynamic one that never meant anything else."""
-    if wanted is not None and wanted not in taken:
-        return wanted
+    if preferred is not None and preferred not in taken:
+        return preferred
     free = [one for one in DYNAMIC_PAYLOAD_TYPES if one not in taken]
     return next((one for one in free if one not in known), free[0])
 

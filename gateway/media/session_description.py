@@ -274,9 +274,9 @@ class MediaDescription:
 
         `known` is what they mean without an `a=rtpmap`; those that nothing gives a meaning are left out.
         """
-        said = dict(self._rtpmaps())
+        rtpmaps = dict(self._rtpmaps())
         listed = (number(text, 3) for text in self.formats)
-        found = ((one, said.get(one) or known.get(one)) for one in listed if one is not None)
+        found = ((one, rtpmaps.get(one) or known.get(one)) for one in listed if one is not None)
         return {payload_type: encoding for payload_type, encoding in found if encoding is not None}
 
     def fmtp(self, payload_type: int) -> str:
@@ -399,10 +399,10 @@ def _media(lines: Sequence[Line]) -> MediaDescription:
 
 
 def _only(lines: Sequence[Line], wanted: str) -> str | None:
-    found = [value for letter, value in lines if letter == wanted]
-    if len(found) > 1:
+    values = [value for letter, value in lines if letter == wanted]
+    if len(values) > 1:
         raise MalformedSdp(f"the session has more than one {wanted}= line")
-    return found[0] if found else None
+    return values[0] if values else None
 
 
 def _attributes(lines: Sequence[Line]) -> tuple[Attribute, ...]:

@@ -341,9 +341,9 @@ def _tell_nobody(code: int | None, why: str) -> None:
 
 async def _connect(host: str, port: int, reach: Reach) -> socket.socket:
     """A connected socket to the first address of the host that may be reached and takes the connection."""
-    found = await _resolve(host, port)
-    allowed = [entry for entry in found if reach.allows(str(entry[4][0]))]
-    if found and not allowed:
+    addresses = await _resolve(host, port)
+    allowed = [entry for entry in addresses if reach.allows(str(entry[4][0]))]
+    if addresses and not allowed:
         raise AgentUnreachable(Unreachable.NOT_ALLOWED, f"{host} {NOT_PUBLIC}")
     failure = OSError("it has no address")
     for family, kind, protocol, _, address in allowed:
@@ -407,6 +407,6 @@ def _explain(error: Exception, where: str) -> AgentUnreachable:
 
 
 def _refusal(error: picows.WSHandshakeError, response: WSUpgradeResponse, where: str) -> AgentUnreachable:
-    said = " ".join((error.raw_body or b"").decode(errors="replace").split())[:LONGEST_EXCERPT]
+    excerpt = " ".join((error.raw_body or b"").decode(errors="replace").split())[:LONGEST_EXCERPT]
     status = f"{where}: it answered the upgrade with {response.status.value} {response.status.phrase}"
-    return AgentUnreachable(Unreachable.STATUS, status, response.status.value, said)
+    return AgentUnreachable(Unreachable.STATUS, status, response.status.value, excerpt)

@@ -62,9 +62,9 @@ class _Cache(dns.resolver.LRUCache):
 
     def get(self, key: dns.resolver.CacheKey) -> dns.resolver.Answer | None:
         """An answer that is still good. One that is good for too long was kept before the clock was set."""
-        found = super().get(key)
-        if found is None or found.expiration <= time.time() + LONGEST_TTL_SECONDS:
-            return found
+        answer = super().get(key)
+        if answer is None or answer.expiration <= time.time() + LONGEST_TTL_SECONDS:
+            return answer
         self.flush(key)
         return None
 
@@ -137,8 +137,8 @@ class Resolver:
     async def addresses(self, host: str, family: int) -> list[str]:
         """The addresses of a host in one family, never none; raises `Unresolvable`."""
         # A port says that it is one host, and not a domain with SRV records.
-        found = await self.resolve(Target("UDP", host, 1), families=(family,))
-        return [one.host for one in found]
+        targets = await self.resolve(Target("UDP", host, 1), families=(family,))
+        return [one.host for one in targets]
 
     def _raise_known_failure(self, question: _Question) -> None:
         until, why = self._failed.get(question, (0.0, ""))
@@ -156,15 +156,15 @@ class Resolver:
 
     async def _look_up(self, target: Target, families: tuple[int, ...]) -> list[Target]:
         servers = await self._servers(target)
-        found = await asyncio.gather(*(self._addresses(server.host, families) for server in servers))
+        results = await asyncio.gather(*(self._addresses(server.host, families) for server in servers))
         addresses = [
             _at(target, replace(server, host=address))
-            for server, result in zip(servers, found, strict=True)
+            for server, result in zip(servers, results, strict=True)
             if not isinstance(result, Unresolvable)
             for address in result
         ]
         if not addresses:
-            raise next(result for result in found if isinstance(result, Unresolvable))
+            raise next(result for result in results if isinstance(result, Unresolvable))
         return addresses
 
     async def _servers(self, target: Target) -> list[_Server]:
@@ -214,33 +214,33 @@ class Resolver:
         except (dns.exception.DNSException, OSError) as error:
             self._told(f"{kind.name} {_text(name)}: no answer from the name servers")
             raise _Silent(f"the name servers gave no answer ({type(error).__name__})") from error
-        found = list(answer.rrset.processing_order()) if answer.rrset is not None else []
-        self._told(f"{kind.name} {_text(name)}: {', '.join(map(str, found)) or 'none'}")
-        return found
+        records = list(answer.rrset.processing_order()) if answer.rrset is not None else []
+        self._told(f"{kind.name} {_text(name)}: {', '.join(map(str, records)) or 'none'}")
+        return records
 
     async def _addresses(self, host: str, families: tuple[int, ...]) -> list[str] | Unresolvable:
         """The addresses of one server, or why there are none."""
         if _is_address(host):
             return [host]
         try:
-            found = await self._dns_addresses(host, families) if "." in host else []
+            addresses = await self._dns_addresses(host, families) if "." in host else []
         except Unresolvable as error:
             return await self._system(host, families) or error
-        return found or await self._system(host, families) or Unresolvable("it has no address")
+        return addresses or await self._system(host, families) or Unresolvable("it has no address")
 
     async def _system(self, host: str, families: tuple[int, ...]) -> list[str]:
-        found = await _system_addresses(host, families)
-        self._told(f"the system's {host}: {', '.join(found) or 'unknown'}")
-        return found
+        addresses = await _system_addresses(host, families)
+        self._told(f"the system's {host}: {', '.join(addresses) or 'unknown'}")
+        return addresses
 
     async def _dns_addresses(self, host: str, families: tuple[int, ...]) -> list[str]:
         name = _name(host)
         answers = await asyncio.gather(*(self._answer(name, _ADDRESS_RECORDS[one]) for one in families))
         silence = next((answer for answer in answers if isinstance(answer, _Silent)), None)
-        told = [answer for answer in answers if not isinstance(answer, _Silent)]
-        if silence is not None and not any(told):
+        answered = [answer for answer in answers if not isinstance(answer, _Silent)]
+        if silence is not None and not any(answered):
             raise silence
-        return [str(record.address) for records in told for record in islice(records, MAX_ADDRESSES)]
+        return [str(record.address) for records in answered for record in islice(records, MAX_ADDRESSES)]
 
     async def _answer(self, name: dns.name.Name, kind: RdataType) -> list[Any] | _Silent:
         """Records, or the silence: some name servers never answer for one family and serve the other well."""
@@ -267,11 +267,11 @@ async def _system_addresses(host: str, families: tuple[int, ...]) -> list[str]:
     """What the system knows of a name: by `/etc/hosts`, search domains, and whatever else it asks."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, None, type=SOCK_STREAM)
+        entries = await loop.getaddrinfo(host, None, type=SOCK_STREAM)
     except (OSError, ValueError):
         # ValueError: a name that cannot even be asked for, such as one with a label of 64 letters.
         return []
-    return [str(entry[4][0]) for family in families for entry in found if entry[0] == family]
+    return [str(entry[4][0]) for family in families for entry in entries if entry[0] == family]
 
 
 def _transports(target: Target) -> tuple[str, ...]:

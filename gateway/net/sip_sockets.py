@@ -222,19 +222,19 @@ class SipSockets:
 
     async def _resolve(self, target: Target) -> None:
         try:
-            found = await self._resolver.resolve(target)
+            targets = await self._resolver.resolve(target)
         except OSError as error:
             self._resolving.pop(target)
             self._user.failed(target, str(error))
             return
         waiting = self._resolving.pop(target)
-        if not found:
+        if not targets:
             self._user.failed(target, f"{target.host} has no address")
             return
         now = self._loop.time()
         if len(self._resolved) > 1000:
             self._resolved = {name: kept for name, kept in self._resolved.items() if kept[0] > now}
-        chosen = next((one for one in found if self._reach.allows(one.host)), found[0])
+        chosen = next((one for one in targets if self._reach.allows(one.host)), targets[0])
         self._resolved[target] = (now + RESOLUTION_SECONDS, chosen)
         for data in waiting:
             self._transmit(data, chosen, target)

@@ -102,8 +102,8 @@ class WebhookSender:
     async def _address_of(self, host: str, port: int) -> str:
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            entries = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, ValueError) as error:
             # ValueError: a name that cannot even be asked for, such as one with a label of 64 letters.
             raise NotAllowed(f"{host} has no address: {getattr(error, 'strerror', None) or error}") from error
-        return self._reach.among(host, (str(entry[4][0]) for entry in found))[0]
+        return self._reach.among(host, (str(entry[4][0]) for entry in entries))[0]

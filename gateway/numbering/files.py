@@ -52,7 +52,7 @@ def _read(key: str, own: Path | None, name: str, parse: Callable[[str], T]) -> T
     try:
         return parse(decoded(own.read_bytes()))
     except DataError as error:
-        found = [str(problem) for problem in error.problems]
+        problems = [str(problem) for problem in error.problems]
     except OSError as error:
-        found = [f"cannot be read: {error.strerror}"]
-    raise ConfigError([Problem(str(own), f"[outbound] {key}", "", what) for what in found])
+        problems = [f"cannot be read: {error.strerror}"]
+    raise ConfigError([Problem(str(own), f"[outbound] {key}", "", what) for what in problems])

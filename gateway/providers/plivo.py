@@ -101,14 +101,14 @@ class Plivo:
 
     async def rentals(self) -> Sequence[Rental]:
         """All numbers of the account, page by page."""
-        found: list[Rental] = []
+        rentals: list[Rental] = []
         for page in range(MOST_PAGES):
             answer = await self._api.get("Number/", {"limit": PAGE, "offset": page * PAGE})
             rows = _objects(answer.expect(200))
-            found += [_rental(row) for row in rows]
+            rentals += [_rental(row) for row in rows]
             if len(rows) < PAGE:
                 break
-        return found
+        return rentals
 
     async def route(self, number: str) -> None:
         """Map a number to our trunk."""
@@ -192,10 +192,10 @@ def _count(value: object, otherwise: int) -> int:
 
 
 def _id(body: Mapping[str, Any], name: str) -> str:
-    found = body.get(name)
-    if not found:
+    value = body.get(name)
+    if not value:
         raise ProviderAway(f"Plivo made what we asked for, but did not say its {name}: try again")
-    return str(found)
+    return str(value)
 
 
 def _offer(row: Mapping[str, Any], country_iso: str) -> Offer:

@@ -80,8 +80,8 @@ class PlivoApi:
 
     async def get(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
         """Read a resource."""
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        return await self._ask("GET", path, params=given)
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        return await self._ask("GET", path, params=query)
 
     async def post(self, path: str, body: Mapping[str, Any], *, repeatable: bool) -> Answer:
         """Create or change a resource; `repeatable` where doing it twice is as good as once."""
@@ -153,10 +153,10 @@ def _judged(response: httpx2.Response, body: bytes) -> Answer:
 def _parsed(body: bytes) -> Mapping[str, Any]:
     """A JSON object; whatever else comes, a proxy's page for one, is as good as nothing."""
     try:
-        found = orjson.loads(body) if body else {}
+        answer = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _retry_after(response: httpx2.Response) -> float:

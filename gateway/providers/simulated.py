@@ -98,8 +98,8 @@ class Simulated:
         """Numbers of the ranges that fit and that nobody has."""
         self._fail(self.failures)
         rented = self._rentals()
-        found = [offer for each in RANGES for offer in _offers(each, wanted) if offer.number not in rented]
-        return Offers(tuple(found[wanted.offset : wanted.offset + wanted.limit]), len(found))
+        offers = [offer for each in RANGES for offer in _offers(each, wanted) if offer.number not in rented]
+        return Offers(tuple(offers[wanted.offset : wanted.offset + wanted.limit]), len(offers))
 
     async def requirements(self, country_iso: str, kind: NumberType) -> Sequence[Requirement]:
         """The proofs of the first range that fits."""
@@ -143,8 +143,8 @@ class Simulated:
 
     def _rental(self, number: str) -> Rental:
         bought = self._rented[number]
-        found = _range_of(number)
-        waits = found is not None and bool(found.proofs) and self._now() < bought + self._pending
+        known = _range_of(number)
+        waits = known is not None and bool(known.proofs) and self._now() < bought + self._pending
         months = max(0, (self._now() - bought).days // RENTAL_DAYS) + 1
         rental = Rental(number, RentalState.ACTIVE, bought + timedelta(days=RENTAL_DAYS * months))
         return replace(rental, state=RentalState.PENDING, detail="proofs are being read") if waits else rental

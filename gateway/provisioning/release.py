@@ -98,10 +98,10 @@ def workflow_calls(newest: NewestCall, now: Callable[[], datetime]) -> Uses:
     """The last call of a workflow that went out by the number, for a day."""
 
     async def uses(number: PhoneNumber) -> list[str]:
-        found = await newest(number.id, Category.WORKFLOW, now() - WORKFLOW_KEEPS)
-        if found is None:
+        newest_call = await newest(number.id, Category.WORKFLOW, now() - WORKFLOW_KEEPS)
+        if newest_call is None:
             return []
-        call_id, at = found
+        call_id, at = newest_call
         return [f"workflow call {call_id} (until {at + WORKFLOW_KEEPS:%Y-%m-%d %H:%M} UTC)"]
 
     return uses

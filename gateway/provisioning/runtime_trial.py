@@ -97,7 +97,7 @@ class _Ear:
     def recording_action(self, action: str) -> None:
         """There is nothing to record."""
 
-    def transfer(self, wanted: Transfer) -> None:
+    def transfer(self, transfer: Transfer) -> None:
         """There is nobody to put through."""
 
 

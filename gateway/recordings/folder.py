@@ -112,8 +112,8 @@ class FolderStore:
     def free_bytes(self) -> int | None:
         """What the file system has left for us."""
         folder = self.root if self.root.exists() else self.root.parent
-        found = os.statvfs(folder)
-        return found.f_bavail * found.f_frsize
+        space = os.statvfs(folder)
+        return space.f_bavail * space.f_frsize
 
     def path(self, key: str) -> Path:
         """Where a finished recording is."""

@@ -27,15 +27,15 @@ class Keeping:
 
     async def recover(self) -> None:
         """Finish what a killed run left, and say so in the records of its calls."""
-        for found in await asyncio.to_thread(lambda: list(recover(self.recordings))):
-            await self._store.change_recording(found.call_id, "recovered", _facts(found))
+        for recovered in await asyncio.to_thread(lambda: list(recover(self.recordings))):
+            await self._store.change_recording(recovered.call_id, "recovered", _facts(recovered))
             self._tell(
                 "recording.recovered",
                 level="warning",
-                call_id=found.call_id,
-                seconds=found.milliseconds / 1000,
-                bytes=found.size,
-                sha256=found.sha256,
+                call_id=recovered.call_id,
+                seconds=recovered.milliseconds / 1000,
+                bytes=recovered.size,
+                sha256=recovered.sha256,
             )
         for call_id in await self._store.unfinished_recordings():
             why = "the gateway was killed before anything of it was on disk"
@@ -76,10 +76,10 @@ def key_in(row: CallRow) -> str | None:
     return checked_key(key) if isinstance(key, str) else None
 
 
-def _facts(found: Recovered) -> dict[str, object]:
+def _facts(recovered: Recovered) -> dict[str, object]:
     return {
-        "key": found.key,
-        "seconds": found.milliseconds / 1000,
-        "bytes": found.size,
-        "sha256": found.sha256,
+        "key": recovered.key,
+        "seconds": recovered.milliseconds / 1000,
+        "bytes": recovered.size,
+        "sha256": recovered.sha256,
     }

@@ -74,11 +74,11 @@ class NetworkMap(Generic[T]):
     def find(self, address: IPv4Address | IPv6Address) -> list[tuple[str, T]]:
         """Every network that the address is in, with its value; the narrowest first, then by value."""
         bits = int(address)
-        found: list[tuple[str, T]] = []
+        values: list[tuple[str, T]] = []
         for shift, level in self._shifts[address.version]:
             prefix = bits >> shift
-            found += level[prefix % _SHARDS].get(prefix, ())
-        return found
+            values += level[prefix % _SHARDS].get(prefix, ())
+        return values
 
     def covers(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether the address is in any network at all, however many values stand behind it."""

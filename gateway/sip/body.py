@@ -156,12 +156,12 @@ class _Reader:
         if media_type.subtype == "related":
             parts = _root(parts, find_param(media_type.params, "start"))
         try:
-            found = [self.read(one, _type_of(one), depth + 1) for one in parts]
+            readings = [self.read(one, _type_of(one), depth + 1) for one in parts]
         except NotUnderstood:
             if optional:
                 return None
             raise
-        return next(filter(None, found), None)
+        return next(filter(None, readings), None)
 
     def _best(
         self, parts: list[Part], media_type: MediaType, depth: int, *, optional: bool

@@ -98,13 +98,13 @@ class StreamFramer:
 
 def _content_length(head: bytes) -> int:
     """Find the one Content-Length; without it, where the next message begins would be a guess."""
-    found = _LENGTH(head)
-    if found is None:
+    match = _LENGTH(head)
+    if match is None:
         raise RemoteProtocolError("Content-Length: missing")
-    if _LENGTH(head, found.end()):
+    if _LENGTH(head, match.end()):
         raise RemoteProtocolError("Content-Length: more than one")
     try:
-        return parse_number(found[1].decode("latin-1").strip(), 2**32 - 1)
+        return parse_number(match[1].decode("latin-1").strip(), 2**32 - 1)
     except RemoteProtocolError as error:
         raise RemoteProtocolError(f"Content-Length: {error.reason}") from error
 

@@ -53,8 +53,8 @@ def _scheme(request: Request) -> Deny | None:
 def _extensions(request: Request, settings: Settings) -> Deny | None:
     if "Require" not in request.headers:
         return None
-    wanted = request.headers.elements("Require")
-    missing = ", ".join(tag for tag in wanted if tag.lower() not in settings.supported)
+    required = request.headers.elements("Require")
+    missing = ", ".join(tag for tag in required if tag.lower() not in settings.supported)
     if not missing:
         return None
     return Deny(420, headers=[("Unsupported", missing)], why=f"Require: {missing} is not supported")

@@ -178,15 +178,15 @@ def _party(values: list[str]) -> NameAddr:
 
 def sip_contacts_of(values: list[str]) -> list[SipUri]:
     """The SIP URIs among the Contacts, without those that cannot be read."""
-    found = []
+    uris = []
     try:
         for element in split_lists(values):
             with suppress(RemoteProtocolError):
                 uri = NameAddr.parse(element).uri
-                found += [uri] if isinstance(uri, SipUri) else []
+                uris += [uri] if isinstance(uri, SipUri) else []
     except RemoteProtocolError:
         return []  # what is not even a list
-    return found
+    return uris
 
 
 def _name_addrs(values: list[str]) -> list[NameAddr]:

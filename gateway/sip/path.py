@@ -104,14 +104,14 @@ def _leads_nowhere(host: str, seen: str) -> bool:
     if host == seen:
         return False
     try:
-        given, came = ip_address(host), ip_address(seen)
+        named, came = ip_address(host), ip_address(seen)
     except ValueError:
         return False
-    if given.is_unspecified or given.is_multicast or given.is_link_local or given == _BROADCAST:
+    if named.is_unspecified or named.is_multicast or named.is_link_local or named == _BROADCAST:
         return True
-    if given.is_loopback or given in _SHARED:
-        return not (came.is_loopback if given.is_loopback else came in _SHARED)
-    return given.is_private and not came.is_private
+    if named.is_loopback or named in _SHARED:
+        return not (came.is_loopback if named.is_loopback else came in _SHARED)
+    return named.is_private and not came.is_private
 
 
 _BROADCAST = ip_address("255.255.255.255")

@@ -37,8 +37,8 @@ class News:
 
 async def current_revision(connection: AsyncConnection) -> int:
     """The configuration's revision, as this connection sees it."""
-    found = await connection.execute(sa.select(meta.c.value).where(meta.c.key == "revision"))
-    return int(found.scalar_one())
+    rows = await connection.execute(sa.select(meta.c.value).where(meta.c.key == "revision"))
+    return int(rows.scalar_one())
 
 
 async def read_news(connection: AsyncConnection, since: int) -> News:

@@ -103,16 +103,16 @@ class Reader:
         assigned = await self._some(AgentVersion, {*_assigned(named), *filter(None, [asked.version_id])})
         speaking = {version.agent_id for version in assigned} | set(filter(None, [asked.agent_id]))
         own_agents = await self._some(Agent, speaking, agents.c.workspace_id == asked.workspace_id)
-        found = {version.id: version for version in await self._versions(own_agents, asked)}
-        calling = named or await self._calling(asked, found.values(), own_agents)
-        further = await self._some(AgentVersion, _assigned(calling) - found.keys())
+        by_id = {version.id: version for version in await self._versions(own_agents, asked)}
+        calling = named or await self._calling(asked, by_id.values(), own_agents)
+        further = await self._some(AgentVersion, _assigned(calling) - by_id.keys())
         theirs = {agent.id for agent in own_agents}
         for version in (*assigned, *further):
             if version.agent_id in theirs:
-                found[version.id] = version
+                by_id[version.id] = version
         return RoutingTable(
             numbers=tuple({number.id: number for number in (*named, *calling)}.values()),
-            versions=tuple(found.values()),
+            versions=tuple(by_id.values()),
             agents=tuple(own_agents),
             workspaces=tuple(await self._some(Workspace, {asked.workspace_id})),
             revision=self.revision,
@@ -199,10 +199,10 @@ def _likeness(digits: str) -> list[sa.ColumnElement[Any]]:
     return [*like, sa.func.length(e164), numbers.c.id]
 
 
-def _assigned(found: Iterable[PhoneNumber]) -> set[str]:
+def _assigned(assigned: Iterable[PhoneNumber]) -> set[str]:
     """The versions that numbers are assigned to."""
-    both = {v for number in found for v in (number.inbound_version_id, number.outbound_version_id) if v}
-    splits = (split for number in found for split in (number.inbound_split, number.outbound_split))
+    both = {v for number in assigned for v in (number.inbound_version_id, number.outbound_version_id) if v}
+    splits = (split for number in assigned for split in (number.inbound_split, number.outbound_split))
     return both | {version_id for split in splits for version_id, _ in split}
 
 

@@ -75,7 +75,7 @@ class Speaker(Protocol):
     def recording_action(self, action: str) -> None:
         """Start, pause, resume or stop the call's recording."""
 
-    def transfer(self, wanted: Transfer) -> None:
+    def transfer(self, transfer: Transfer) -> None:
         """Put the phone through to a number."""
 
 
@@ -91,7 +91,7 @@ class AgentUser(Protocol):
     def recording_asked(self, action: str) -> None:
         """The agent wants the call's recording to `start`, `pause`, `resume` or `stop`."""
 
-    def transfer_asked(self, wanted: Transfer) -> None:
+    def transfer_asked(self, transfer: Transfer) -> None:
         """The agent wants the phone to be put through to a number."""
 
     def crash(self, error: Exception) -> None:

@@ -107,14 +107,14 @@ class BrowserLeg:
 
     def _understand(self, payload: bytes) -> None:
         try:
-            said = _decoder.decode(payload) if len(payload) <= MAX_TEXT else None
+            message = _decoder.decode(payload) if len(payload) <= MAX_TEXT else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            said = None
-        if isinstance(said, _HangUp):
+            message = None
+        if isinstance(message, _HangUp):
             self._hung_up("the caller hung up")
-        elif said is not None and len(said.digit) == 1 and said.digit in DIGITS:
+        elif message is not None and len(message.digit) == 1 and message.digit in DIGITS:
             if self._user is not None:
-                self._user.pressed(said.digit, min(max(said.duration_ms, 40), 5000))
+                self._user.pressed(message.digit, min(max(message.duration_ms, 40), 5000))
         else:
             self.media.malformed += 1
 

@@ -58,12 +58,12 @@ class MediaName:
 
     async def _look_up(self, resolve: Resolve, name: str) -> None:
         try:
-            found = await resolve(name)
+            addresses = await resolve(name)
         except OSError as error:
             self._on_unknown(name, str(error))
             return
-        refusals = [why_not(address, self._ours) for address in found]
-        usable = [address for address, refusal in zip(found, refusals, strict=True) if not refusal]
+        refusals = [why_not(address, self._ours) for address in addresses]
+        usable = [address for address, refusal in zip(addresses, refusals, strict=True) if not refusal]
         if not usable:
             self._on_unknown(name, next(iter(refusals), "it has no address"))
         elif self._address not in usable:  # else DNS has only put them in another order

@@ -51,9 +51,9 @@ class MediaWatch:
     def _measure(self) -> None:
         self._seconds += 1
         if self._seconds % STEP_SECONDS == 0:
-            told = self._phone.media.sample(self._bridge.playout.underruns)
-            if told is not None:
-                self._bridge.notice(Quality(told))
+            figures = self._phone.media.sample(self._bridge.playout.underruns)
+            if figures is not None:
+                self._bridge.notice(Quality(figures))
 
     def _suspect(self, now: float) -> None:
         """`call.media_ignored`, once a call: RTP comes, but from where it is not believed."""

@@ -77,8 +77,8 @@ _CAUSE = re.compile(r"(?i)\bQ\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})\b")
 
 def q850_cause(reason_header: str | None) -> int | None:
     """The Q.850 cause in the text of a `Reason` header, where there is one."""
-    found = _CAUSE.search(reason_header or "")
-    return int(found[1]) if found else None
+    cause = _CAUSE.search(reason_header or "")
+    return int(cause[1]) if cause else None
 
 
 def meaning(status: int, cause: int | None) -> Outcome:

@@ -260,8 +260,8 @@ class PhoneMedia(_HotPhone):
         sender = self._sender
         if sender is None or not sender.takes_digits:
             return False
-        wanted = [digit for digit in digits if digit in DIGITS]
-        return all(sender.digit(digit, self._settings.dtmf_tone_ms) for digit in wanted)
+        known = [digit for digit in digits if digit in DIGITS]
+        return all(sender.digit(digit, self._settings.dtmf_tone_ms) for digit in known)
 
     def _repair(self, now: float) -> None:
         """Give up gaps, fill pauses, and look for a source that has moved."""
@@ -322,7 +322,7 @@ class PhoneMedia(_HotPhone):
     def whereabouts(self) -> dict[str, object]:
         """What was agreed on, where packets go and what came: what to look at when one side hears nothing."""
         figures = self.figures()
-        heard, said = figures.get("in"), figures.get("out")
+        incoming, outgoing = figures.get("in"), figures.get("out")
         return {
             "codec": self.codec.name,
             "ours": f"{self._host}:{self.port.port}",
@@ -330,9 +330,9 @@ class PhoneMedia(_HotPhone):
             "sending_to": _shown(self.port.remote),
             "signalling": self._signalling,
             "ignored": _shown(self.port.stranger),
-            "packets_in": heard.get("packets") if isinstance(heard, dict) else 0,
-            "foreign": heard.get("foreign") if isinstance(heard, dict) else self.port.foreign,
-            "packets_out": said.get("packets") if isinstance(said, dict) else 0,
+            "packets_in": incoming.get("packets") if isinstance(incoming, dict) else 0,
+            "foreign": incoming.get("foreign") if isinstance(incoming, dict) else self.port.foreign,
+            "packets_out": outgoing.get("packets") if isinstance(outgoing, dict) else 0,
             "send_errors": self.port.send_errors,
         }
 

@@ -48,5 +48,5 @@ class PriceQuotes:
         return offer_web(workspace, await self.balance(workspace_id))
 
     async def _default_number(self, workspace_id: str) -> str | None:
-        found = await self.store.configuration.numbers.default_of(workspace_id)
-        return None if found is None else found.e164
+        number = await self.store.configuration.numbers.default_of(workspace_id)
+        return None if number is None else number.e164

@@ -185,19 +185,19 @@ class Reservations:
         now = self._now()
         changed = [(call, hold) for call, hold in self._holds(now) if hold != call.told]
         workspaces = {call.workspace_id for call in self._calls.values()}
-        found = await self._purses.exchange([hold for _, hold in changed], self._ended(), workspaces)
-        self._learn(found, workspaces)
+        exchanged = await self._purses.exchange([hold for _, hold in changed], self._ended(), workspaces)
+        self._learn(exchanged, workspaces)
         for call, hold in changed:
             call.told = hold
-        for call_id in found.settled:
+        for call_id in exchanged.settled:
             self._calls.pop(call_id, None)
 
     def _ended(self) -> list[str]:
         return [call.call_id for call in self._calls.values() if call.has_ended]
 
-    def _learn(self, found: Exchange, workspaces: Collection[str]) -> None:
-        self._known.update({workspace: found.purses.get(workspace) for workspace in workspaces})
-        for call_id in found.settled:
+    def _learn(self, exchange: Exchange, workspaces: Collection[str]) -> None:
+        self._known.update({workspace: exchange.purses.get(workspace) for workspace in workspaces})
+        for call_id in exchange.settled:
             if call_id in self._calls:
                 self._set_aside(self._calls[call_id], Decimal(0))  # it is out of the balance already
 

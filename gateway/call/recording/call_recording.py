@@ -194,14 +194,14 @@ class CallRecording:
             case "stop":
                 self._tell("recording.stopped", by=by, at_ms=at)
 
-    def _tell_saved(self, found: Outcome) -> None:
+    def _tell_saved(self, outcome: Outcome) -> None:
         self._tell(
             "recording.saved",
-            seconds=found.milliseconds / 1000,
-            bytes=found.size,
+            seconds=outcome.milliseconds / 1000,
+            bytes=outcome.size,
             channels=2,
-            sha256=found.sha256,
-            gap_ms=found.gap_ms,
+            sha256=outcome.sha256,
+            gap_ms=outcome.gap_ms,
             pauses=len(self._pauses),
         )
 

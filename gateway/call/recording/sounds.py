@@ -80,15 +80,15 @@ class Sounds:
         raise NoSound(f"there is no such file in {folders} ([media] sound_folders)")
 
     def _known(self, descriptor: int, audio_format: AudioFormat) -> bytes:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise NoSound("it is not a regular file")
-        if found.st_size > self._most_bytes:
+        if status.st_size > self._most_bytes:
             raise NoSound(f"it has more than {self._most_bytes} bytes ([media] max_sound_bytes)")
-        key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, audio_format)
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, audio_format)
         known = self._kept.get(key)
         if known is None:
-            known = _converted(_contents(descriptor, found.st_size), audio_format)
+            known = _converted(_contents(descriptor, status.st_size), audio_format)
             self._keep(key, known)
         else:
             self._kept.move_to_end(key)
@@ -116,6 +116,6 @@ def _contents(descriptor: int, size: int) -> bytes:
 
 
 def _converted(data: bytes, audio_format: AudioFormat) -> bytes:
-    found, audio = read_wav(data)
-    convert = converter(found, audio_format)
+    own_format, audio = read_wav(data)
+    convert = converter(own_format, audio_format)
     return audio if convert is None else convert(audio)

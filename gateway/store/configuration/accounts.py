@@ -74,12 +74,12 @@ class Accounts:
         async with self.database.reading() as connection:
             return [Account(*row) for row in await connection.execute(query)]
 
-    async def find(self, given: str, workspace_id: str | None = None) -> Account:
+    async def find(self, name_or_id: str, workspace_id: str | None = None) -> Account:
         """The one that a person means by id or name."""
         for account in await self.list_all(workspace_id):
-            if given == account.id or given.strip().lower() == account.name:
+            if name_or_id == account.id or name_or_id.strip().lower() == account.name:
                 return account
-        raise NotFound("account", given, "there is no such account")
+        raise NotFound("account", name_or_id, "there is no such account")
 
     async def add(self, workspace_id: str, name: str, password: str, by: str) -> Account:
         """Add an account under a name that is free."""

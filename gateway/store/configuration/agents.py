@@ -35,9 +35,9 @@ class Agents:
         """One by its id."""
         return await self.editing.get(Agent, agent_id)
 
-    async def find(self, given: str, workspace_id: str | None = None) -> Agent:
+    async def find(self, name_or_id: str, workspace_id: str | None = None) -> Agent:
         """The one that a person means by id or name."""
-        return pick_named(Agent, given, await self.list_all(workspace_id), lambda agent: agent.name)
+        return pick_named(Agent, name_or_id, await self.list_all(workspace_id), lambda agent: agent.name)
 
     async def add(self, agent: Agent, by: str) -> Agent:
         """Add an agent under a name that is free in its workspace."""
@@ -88,16 +88,16 @@ class Agents:
         """One version by its id."""
         return await self.editing.get(AgentVersion, version_id)
 
-    async def find_version(self, given: str, workspace_id: str | None = None) -> AgentVersion:
+    async def find_version(self, name_or_id: str, workspace_id: str | None = None) -> AgentVersion:
         """The one that a person means: `ver_…`, `agent/3`, or `agent` for its newest published version."""
-        if given.startswith("ver_"):
-            version = await self.version(given)
+        if name_or_id.startswith("ver_"):
+            version = await self.version(name_or_id)
             agent = await self.get(version.agent_id)
             if workspace_id not in (None, agent.workspace_id):
-                raise NotFound("version", given, "there is no such version")
+                raise NotFound("version", name_or_id, "there is no such version")
             return version
-        name, slash, number = given.rpartition("/")
-        agent = await self.find(name if slash else given, workspace_id)
+        name, slash, number = name_or_id.rpartition("/")
+        agent = await self.find(name if slash else name_or_id, workspace_id)
         return _pick_version(agent, number if slash else None, await self.versions(agent.id))
 
     async def draft(self, agent_id: str, fields: Mapping[str, Any], by: str) -> AgentVersion:

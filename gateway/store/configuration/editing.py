@@ -103,8 +103,8 @@ class Changing:
 
     async def exists(self, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> bool:
         """Whether any row meets the conditions."""
-        found = await self.connection.execute(sa.select(table.c.id).where(*conditions).limit(1))
-        return found.first() is not None
+        rows = await self.connection.execute(sa.select(table.c.id).where(*conditions).limit(1))
+        return rows.first() is not None
 
     async def refuse_taken(self, value: Trunk | Agent | Workspace) -> None:
         """`Conflict` where another value of the kind and workspace has the same name."""
@@ -156,8 +156,8 @@ class Changing:
             return value.id
         if isinstance(value, AgentVersion):
             owner = sa.select(agents.c.workspace_id).where(agents.c.id == value.agent_id)
-            found: str | None = (await self.connection.execute(owner)).scalar()
-            return found
+            owner_id: str | None = (await self.connection.execute(owner)).scalar()
+            return owner_id
         return value.workspace_id
 
 
@@ -198,21 +198,21 @@ async def get(connection: AsyncConnection, box: SecretBox, kind: type[V], object
     return found[0]
 
 
-def pick_named(kind: type[V], given: str, values: Iterable[V], name: Callable[[V], str]) -> V:
+def pick_named(kind: type[V], name_or_id: str, values: Iterable[V], name: Callable[[V], str]) -> V:
     """The value that a person means by id or name; `NotFound` offers the nearest one."""
     values = list(values)
-    matches = [value for value in values if value.id == given]
-    matches = matches or [value for value in values if name(value).lower() == given.lower()]
+    matches = [value for value in values if value.id == name_or_id]
+    matches = matches or [value for value in values if name(value).lower() == name_or_id.lower()]
     if len(matches) == 1:
         return matches[0]
     noun = NOUNS[kind]
     if matches:
         ids = ", ".join(value.id for value in matches)
-        raise Conflict(noun, given, f"is the name of several; say which by its id: {ids}")
+        raise Conflict(noun, name_or_id, f"is the name of several; say which by its id: {ids}")
     names = [name(value) for value in values]
-    near = difflib.get_close_matches(given, names, n=1)
+    near = difflib.get_close_matches(name_or_id, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there {_listed(names)}"
-    raise NotFound(noun, given, f"there is no such {noun}; {hint}")
+    raise NotFound(noun, name_or_id, f"there is no such {noun}; {hint}")
 
 
 def _listed(names: list[str]) -> str:

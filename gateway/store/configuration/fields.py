@@ -78,10 +78,10 @@ def flag(value: object) -> bool:
         "off": False,
         "0": False,
     }
-    found = known.get(str(value).lower())
-    if found is None:
+    choice = known.get(str(value).lower())
+    if choice is None:
         raise ValueError("should be true or false")
-    return found
+    return choice
 
 
 def whole(value: object) -> int:
@@ -107,12 +107,12 @@ def number(value: object) -> float:
 def money(value: object) -> Decimal:
     """An exact decimal."""
     try:
-        found = Decimal(str(value))
+        amount = Decimal(str(value))
     except InvalidOperation:
-        found = Decimal("NaN")
-    if not found.is_finite() or isinstance(value, bool):
+        amount = Decimal("NaN")
+    if not amount.is_finite() or isinstance(value, bool):
         raise ValueError("should be an amount such as 0.0125")
-    return found
+    return amount
 
 
 def moment(value: object) -> datetime:
@@ -120,15 +120,15 @@ def moment(value: object) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     try:
-        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
         raise ValueError("should be a day or time such as 2027-01-31 or 2027-01-31T12:00:00Z") from None
-    if found.tzinfo is None and isinstance(value, str) and len(value) == len("2027-01-31"):
-        found = found.replace(tzinfo=UTC)
-    if found.tzinfo is None:
+    if at.tzinfo is None and isinstance(value, str) and len(value) == len("2027-01-31"):
+        at = at.replace(tzinfo=UTC)
+    if at.tzinfo is None:
         raise ValueError("should have a time zone, such as 2027-01-31T12:00:00Z")
     try:
-        return found.astimezone(UTC)
+        return at.astimezone(UTC)
     except OverflowError:
         raise ValueError("should be in the years 1 to 9999, in UTC too") from None
 

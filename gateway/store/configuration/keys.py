@@ -56,8 +56,8 @@ class Keys:
         `NotFound` where there is none, or none in `workspace_id`.
         """
         async with self.editing.changing(by) as changing:
-            found = await changing.connection.execute(api_keys.select().where(api_keys.c.id == key_id))
-            row = found.mappings().first()
+            rows = await changing.connection.execute(api_keys.select().where(api_keys.c.id == key_id))
+            row = rows.mappings().first()
             if row is None or workspace_id not in (None, row["workspace_id"]):
                 raise NotFound("key", key_id, "there is no such key")
             if row["revoked_at"] is None:

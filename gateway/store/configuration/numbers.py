@@ -100,15 +100,15 @@ class Numbers:
         """One by its id."""
         return await self.editing.get(PhoneNumber, number_id)
 
-    async def find(self, given: str, workspace_id: str | None = None) -> PhoneNumber:
+    async def find(self, number_or_id: str, workspace_id: str | None = None) -> PhoneNumber:
         """The one that a person means: by id, or by the number however it is written."""
-        if given.startswith("phn_"):
-            found = await self.get(given)
+        if number_or_id.startswith("phn_"):
+            found = await self.get(number_or_id)
             if workspace_id not in (None, found.workspace_id):
-                raise NotFound("number", given, "there is no such number")
+                raise NotFound("number", number_or_id, "there is no such number")
             return found
-        parsed = parse_e164("+" + re.sub(r"[^0-9]", "", cleaned(given)))
-        spelled = given if parsed is None else parsed.e164
+        parsed = parse_e164("+" + re.sub(r"[^0-9]", "", cleaned(number_or_id)))
+        spelled = number_or_id if parsed is None else parsed.e164
         return pick_named(PhoneNumber, spelled, await self.list_all(workspace_id), lambda number: number.e164)
 
     async def refuse_full(self, workspace_id: str, by: str) -> None:

@@ -35,8 +35,8 @@ def hashed(password: str) -> str:
 def matches(password: str, stored: str) -> bool:
     """Whether this is the password of a hash. Takes as long for a wrong one: never on the event loop."""
     _, cost, block, lanes, salt, key = stored.split("$")
-    found = _scrypt(password, b64decode(salt), int(cost), int(block), int(lanes))
-    return hmac.compare_digest(found, b64decode(key))
+    derived = _scrypt(password, b64decode(salt), int(cost), int(block), int(lanes))
+    return hmac.compare_digest(derived, b64decode(key))
 
 
 def _scrypt(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:

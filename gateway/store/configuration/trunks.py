@@ -28,9 +28,9 @@ class Trunks:
         """One by its id."""
         return await self.editing.get(Trunk, trunk_id)
 
-    async def find(self, given: str, workspace_id: str | None = None) -> Trunk:
+    async def find(self, name_or_id: str, workspace_id: str | None = None) -> Trunk:
         """The one that a person means by id or name."""
-        return pick_named(Trunk, given, await self.list_all(workspace_id), lambda trunk: trunk.name)
+        return pick_named(Trunk, name_or_id, await self.list_all(workspace_id), lambda trunk: trunk.name)
 
     async def add(self, trunk: Trunk, by: str) -> Trunk:
         """Add a trunk under a name that is free in its workspace."""

@@ -52,29 +52,29 @@ def tail_of(number: str) -> str:
 
 def workspace_of(row: Row, _box: SecretBox) -> Workspace:
     """A workspace from its row."""
-    given = _plain(Workspace, row)
+    columns = _plain(Workspace, row)
     groups = (
         NetworkGroup(**{**group, "prefixes": tuple(group["prefixes"])}) for group in row["network_groups"]
     )
-    given["network_groups"] = tuple(groups)
-    given["verified_caller_ids"] = tuple(row["verified_caller_ids"])
-    given["billing_increment"] = Increment.parse(row["billing_increment"])
-    return Workspace(**given)
+    columns["network_groups"] = tuple(groups)
+    columns["verified_caller_ids"] = tuple(row["verified_caller_ids"])
+    columns["billing_increment"] = Increment.parse(row["billing_increment"])
+    return Workspace(**columns)
 
 
 def trunk_of(row: Row, box: SecretBox) -> Trunk:
     """A trunk from its row."""
-    given = _plain(Trunk, row)
-    given["sources"] = tuple(row["sources"])
-    given["codecs"] = tuple(row["codecs"])
-    given["number_format"] = NumberFormat.parse(row["number_format"])
+    columns = _plain(Trunk, row)
+    columns["sources"] = tuple(row["sources"])
+    columns["codecs"] = tuple(row["codecs"])
+    columns["number_format"] = NumberFormat.parse(row["number_format"])
     if row["outbound_format"] is not None:
-        given["outbound_format"] = NumberFormat.parse(row["outbound_format"])
-    given["auth_mode"] = TrunkAuthMode(row["auth_mode"])
-    given["recording"] = _mode(row["recording"])
-    given["password"] = box.open(row["sealed_password"])
-    given["outbound_password"] = box.open(row["sealed_outbound_password"])
-    return Trunk(**given)
+        columns["outbound_format"] = NumberFormat.parse(row["outbound_format"])
+    columns["auth_mode"] = TrunkAuthMode(row["auth_mode"])
+    columns["recording"] = _mode(row["recording"])
+    columns["password"] = box.open(row["sealed_password"])
+    columns["outbound_password"] = box.open(row["sealed_outbound_password"])
+    return Trunk(**columns)
 
 
 def agent_of(row: Row, _box: SecretBox) -> Agent:
@@ -84,27 +84,27 @@ def agent_of(row: Row, _box: SecretBox) -> Agent:
 
 def version_of(row: Row, box: SecretBox) -> AgentVersion:
     """An agent version from its row."""
-    given = _plain(AgentVersion, row)
+    columns = _plain(AgentVersion, row)
     headers = box.open(row["sealed_headers"])
-    given["headers"] = () if headers is None else tuple((n, v) for n, v in json.loads(headers.reveal()))
-    given["secret"] = box.open(row["sealed_secret"])
-    given["parameters"] = tuple((name, value) for name, value in row["parameters"])
-    given["options"] = tuple((name, value) for name, value in row["options"] or ())
-    given["state"] = VersionState(row["state"])
-    given["dialect"] = Dialect(row["dialect"])
-    given["recording"] = _mode(row["recording"])
-    return AgentVersion(**given)
+    columns["headers"] = () if headers is None else tuple((n, v) for n, v in json.loads(headers.reveal()))
+    columns["secret"] = box.open(row["sealed_secret"])
+    columns["parameters"] = tuple((name, value) for name, value in row["parameters"])
+    columns["options"] = tuple((name, value) for name, value in row["options"] or ())
+    columns["state"] = VersionState(row["state"])
+    columns["dialect"] = Dialect(row["dialect"])
+    columns["recording"] = _mode(row["recording"])
+    return AgentVersion(**columns)
 
 
 def number_of(row: Row, _box: SecretBox) -> PhoneNumber:
     """A phone number from its row."""
-    given = _plain(PhoneNumber, row)
-    given["status"] = NumberStatus(row["status"])
-    given["rental_status"] = RentalStatus(row["rental_status"])
-    given["recording"] = _mode(row["recording"])
+    columns = _plain(PhoneNumber, row)
+    columns["status"] = NumberStatus(row["status"])
+    columns["rental_status"] = RentalStatus(row["rental_status"])
+    columns["recording"] = _mode(row["recording"])
     for name in ("inbound_split", "outbound_split"):
-        given[name] = tuple((version_id, share) for version_id, share in row[name])
-    return PhoneNumber(**given)
+        columns[name] = tuple((version_id, share) for version_id, share in row[name])
+    return PhoneNumber(**columns)
 
 
 READERS: dict[type[Value], Callable[[Any, SecretBox], Any]] = {
@@ -155,8 +155,8 @@ def _shown(name: str, found: object) -> object:
     return str(found)
 
 
-def _mode(found: str | None) -> RecordingMode | None:
-    return None if found is None else RecordingMode(found)
+def _mode(word: str | None) -> RecordingMode | None:
+    return None if word is None else RecordingMode(word)
 
 
 def _plain(kind: type[Value], row: Row) -> dict[str, Any]:

@@ -234,8 +234,8 @@ async def _known(
     if not call_ids:
         return set()
     query = sa.select(deliveries.c.webhook_id, deliveries.c.call_id, deliveries.c.event)
-    found = await connection.execute(query.where(deliveries.c.call_id.in_(call_ids)))
-    return {(row.webhook_id, row.call_id, row.event) for row in found}
+    rows = await connection.execute(query.where(deliveries.c.call_id.in_(call_ids)))
+    return {(row.webhook_id, row.call_id, row.event) for row in rows}
 
 
 def wanting(all_of_them: Collection[Webhook], workspace_id: str, event: str) -> list[Webhook]:
@@ -259,12 +259,12 @@ def _shown(webhook: Webhook) -> dict[str, Any]:
 
 
 def _webhook_of(row: RowMapping, box: SecretBox) -> Webhook:
-    given = {name: row[name] for name in Webhook.__slots__ if name != "secret"}
+    columns = {name: row[name] for name in Webhook.__slots__ if name != "secret"}
     secret = box.open(row["sealed_secret"])
     assert secret is not None, "the column is never empty"
-    return Webhook(**{**given, "events": tuple(row["events"])}, secret=secret)
+    return Webhook(**{**columns, "events": tuple(row["events"])}, secret=secret)
 
 
 def _delivery_of(row: RowMapping) -> Delivery:
-    given = {name: row[name] for name in Delivery.__slots__}
-    return Delivery(**{**given, "state": DeliveryState(row["state"])})
+    columns = {name: row[name] for name in Delivery.__slots__}
+    return Delivery(**{**columns, "state": DeliveryState(row["state"])})

@@ -29,11 +29,11 @@ class Workspaces:
         """One by its id."""
         return await self.editing.get(Workspace, workspace_id)
 
-    async def find(self, given: str | None) -> Workspace:
+    async def find(self, name_or_id: str | None) -> Workspace:
         """The one that a person means by id or name; None is the only one there is."""
         found = await self.list_all()
-        if given is not None:
-            return pick_named(Workspace, given, found, lambda workspace: workspace.name)
+        if name_or_id is not None:
+            return pick_named(Workspace, name_or_id, found, lambda workspace: workspace.name)
         if len(found) == 1:
             return found[0]
         names = ", ".join(workspace.name for workspace in found)

@@ -75,14 +75,14 @@ class Database:
         """
         if self.dialect == "sqlite" and self.url.database not in (None, "", ":memory:"):
             _make_room(Path(str(self.url.database)))
-        found = await self.version()
-        if found == HEAD:
-            return found
+        version = await self.version()
+        if version == HEAD:
+            return version
         async with self.writing() as connection:
             if self.dialect == "postgresql":
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             await connection.run_sync(_upgrade, str(self.url.render_as_string(hide_password=True)))
-        return found
+        return version
 
     async def version(self) -> str | None:
         """The migration that the database stands at, None for an empty one."""

@@ -73,8 +73,8 @@ class DiskQueue:
     def read(self, limit: int) -> list[Queued]:
         """The oldest items, which stay until they are forgotten."""
         with self._transaction() as database:
-            found = database.execute("SELECT id, item FROM items ORDER BY id LIMIT ?", (limit,))
-            return [Queued(number, item) for number, item in found]
+            rows = database.execute("SELECT id, item FROM items ORDER BY id LIMIT ?", (limit,))
+            return [Queued(number, item) for number, item in rows]
 
     def forget(self, last: int) -> None:
         """Drop everything up to and with the item of this id."""

@@ -100,8 +100,8 @@ def page_query(which: CallFilter) -> sa.Select[Any]:
         return _sorted_apart(which, conditions, apart)
     if len(apart[1]) < 2:
         return _in_order(which, conditions)
-    found, first = select_calls(_names(which)).where(*conditions), _indexed(apart[0], alternatives)
-    parts = [_ordered(found.where(first == value), calls, which).subquery() for value in apart[1]]
+    query, first = select_calls(_names(which)).where(*conditions), _indexed(apart[0], alternatives)
+    parts = [_ordered(query.where(first == value), calls, which).subquery() for value in apart[1]]
     merged = sa.union_all(*(sa.select(part) for part in parts)).subquery()
     return _ordered(sa.select(merged), merged, which).limit(which.limit + 1).offset(which.offset)
 
@@ -140,8 +140,8 @@ def _sorted_apart(
     ids = sa.select(calls.c.id).where(*conditions, *several)
     ids = ids.order_by(way(unindexed(calls.c.duration_ms)), way(calls.c.id))
     page = ids.limit(which.limit + 1).offset(which.offset).subquery()
-    found = select_calls(_names(which)).where(calls.c.id.in_(sa.select(page.c.id)))
-    return found.order_by(way(unindexed(calls.c.duration_ms)), way(calls.c.id))
+    query = select_calls(_names(which)).where(calls.c.id.in_(sa.select(page.c.id)))
+    return query.order_by(way(unindexed(calls.c.duration_ms)), way(calls.c.id))
 
 
 def _names(which: CallFilter) -> Sequence[str]:

@@ -44,11 +44,11 @@ def line_of(saved: Saved) -> bytes:
 
 def saved_of(line: bytes) -> Saved:
     """The record in a line of the journal; ValueError where it is torn or not one."""
-    given = orjson.loads(line)
-    if not isinstance(given, dict):
+    columns = orjson.loads(line)
+    if not isinstance(columns, dict):
         raise ValueError("not a call record")
-    order = int(given.pop("saved", 0))
-    row = msgspec.convert(given, CallRow, strict=False)
+    order = int(columns.pop("saved", 0))
+    row = msgspec.convert(columns, CallRow, strict=False)
     return Saved(order, replace(row, ladder=tuple(row.ladder)))
 
 
@@ -216,8 +216,8 @@ def _kept(instance: str, workspace_id: str, before: datetime) -> sa.Select[Any]:
 
 async def get_call(connection: AsyncConnection, call_id: str) -> CallRow | None:
     """One record, or None."""
-    found = (await connection.execute(select_calls().where(calls.c.id == call_id))).first()
-    return None if found is None else call_of(found)
+    row = (await connection.execute(select_calls().where(calls.c.id == call_id))).first()
+    return None if row is None else call_of(row)
 
 
 def select_calls(names: Sequence[str] = FIELDS) -> sa.Select[Any]:
@@ -227,10 +227,10 @@ def select_calls(names: Sequence[str] = FIELDS) -> sa.Select[Any]:
 
 def call_of(row: Sequence[Any], names: Sequence[str] = FIELDS) -> CallRow:
     """A record out of these columns."""
-    given = dict(zip(names, row, strict=True))
-    if "ladder" in given:
-        given["ladder"] = tuple(given["ladder"])
-    return CallRow(**given)
+    columns = dict(zip(names, row, strict=True))
+    if "ladder" in columns:
+        columns["ladder"] = tuple(columns["ladder"])
+    return CallRow(**columns)
 
 
 async def newest_by(
@@ -239,5 +239,5 @@ async def newest_by(
     """The newest call by one of our numbers, of a category, read off an index: its id and its beginning."""
     ours = (calls.c.number_id == number_id, calls.c.category == category, calls.c.created_at > since)
     query = sa.select(calls.c.id, calls.c.created_at).where(*ours).order_by(calls.c.created_at.desc())
-    found = (await connection.execute(query.limit(1))).first()
-    return None if found is None else (found[0], found[1])
+    row = (await connection.execute(query.limit(1))).first()
+    return None if row is None else (row[0], row[1])

@@ -42,27 +42,27 @@ class TextStore:
 
     async def put(self, texts: CallTexts) -> None:
         """Keep what is given; what is None stays as it was."""
-        given = {name: getattr(texts, name) for name in CallTexts.__slots__}
-        given |= {
+        columns = {name: getattr(texts, name) for name in CallTexts.__slots__}
+        columns |= {
             "transcript": None if texts.transcript is None else [dict(turn) for turn in texts.transcript]
         }
-        given |= {"extracted": None if texts.extracted is None else dict(texts.extracted)}
-        fresh = {name: value for name, value in given.items() if value is not None}
+        columns |= {"extracted": None if texts.extracted is None else dict(texts.extracted)}
+        fresh = {name: value for name, value in columns.items() if value is not None}
         async with self.database.writing() as connection:
-            insert = _INSERT[connection.dialect.name](call_texts).values(**given)
+            insert = _INSERT[connection.dialect.name](call_texts).values(**columns)
             await connection.execute(insert.on_conflict_do_update(index_elements=["call_id"], set_=fresh))
 
     async def of(self, call_ids: Collection[str]) -> dict[str, CallTexts]:
         """What was posted about some calls, by their ids; those are missing of which nothing was."""
         if not call_ids:
             return {}
-        found = sa.select(call_texts).where(call_texts.c.call_id.in_(call_ids))
+        query = sa.select(call_texts).where(call_texts.c.call_id.in_(call_ids))
         async with self.database.reading() as connection:
-            return {row["call_id"]: CallTexts(**row) for row in (await connection.execute(found)).mappings()}
+            return {row["call_id"]: CallTexts(**row) for row in (await connection.execute(query)).mappings()}
 
     async def get(self, call_id: str) -> CallTexts | None:
         """What was posted about a call."""
-        found = sa.select(call_texts).where(call_texts.c.call_id == call_id)
+        query = sa.select(call_texts).where(call_texts.c.call_id == call_id)
         async with self.database.reading() as connection:
-            row = (await connection.execute(found)).mappings().first()
+            row = (await connection.execute(query)).mappings().first()
         return None if row is None else CallTexts(**row)

@@ -126,8 +126,8 @@ async def _open_rows(connection: AsyncConnection, instance: str) -> tuple[list[C
     query = sa.select(calls.c.saved, *(calls.c[name] for name in FIELDS)).where(
         calls.c.instance == instance, calls.c.ended_at.is_(None)
     )
-    found = (await connection.execute(query.order_by(calls.c.created_at, calls.c.id))).all()
-    return [call_of(row[1:]) for row in found], max((row[0] for row in found), default=0)
+    rows = (await connection.execute(query.order_by(calls.c.created_at, calls.c.id))).all()
+    return [call_of(row[1:]) for row in rows], max((row[0] for row in rows), default=0)
 
 
 async def _holds(connection: AsyncConnection, instance: str) -> dict[str, Hold]:

@@ -71,8 +71,8 @@ class Requests:
             if added.first() is not None:
                 self.at_work.add((workspace_id, key))
                 return Reservation(call_id, ours=True, done=False)
-            found = requests.select().where(mine).with_for_update()
-            row = (await connection.execute(found)).mappings().one()
+            query = requests.select().where(mine).with_for_update()
+            row = (await connection.execute(query)).mappings().one()
             if row["body_hash"] != body_hash:
                 raise Conflict("Idempotency-Key", key, "was used for another request; take a fresh key")
             if row["done"] or self._is_held(row, now):
