@@ -18,6 +18,7 @@ from gateway.api.shapes.batch import (
     BATCH,
     LEGACY,
     BatchCalls,
+    BatchItem,
     BatchPage,
     RecipientPage,
     batch_item,
@@ -25,7 +26,14 @@ from gateway.api.shapes.batch import (
     statuses_of,
 )
 from gateway.api.shapes.batch_answers import BatchAction, BatchChanged, BatchCreated, changed, created
-from gateway.api.shapes.batch_form import BatchForm, form_read, form_schema, wish_of_form
+from gateway.api.shapes.batch_form import (
+    BatchChange,
+    BatchForm,
+    form_of_change,
+    form_read,
+    form_schema,
+    wish_of_form,
+)
 from gateway.api.shapes.batch_report import BatchReport, report_shown
 from gateway.api.shapes.call import call_item, felt
 from gateway.api.shapes.call_export import chosen_columns, exported
@@ -241,6 +249,15 @@ def _changing(router: APIRouter, gate: KeyGate, parts: BatchParts) -> None:
         action = read_action(body.action)
         act = {"pause": parts.batches.pause, "resume": parts.batches.resume, "cancel": parts.batches.cancel}
         return json(changed(action, await act[action](batch.id, caller.workspace_id, caller.by)))
+
+    @router.patch("/{batch_id}", response_model=BatchItem, responses=ACTED)
+    async def change_batch_call(
+        batch_id: BatchId, body: BatchChange, caller: Annotated[Caller, Depends(gate)]
+    ) -> Response:
+        """Change how a draft, or a batch whose time has not come, is to call; its recipients stay."""
+        batch = await _found(parts, batch_id, caller)
+        wish = wish_of_form(form_of_change(batch_item(batch), body), await _zone(parts, caller))
+        return json(batch_item(await parts.batches.change(batch.id, caller.workspace_id, wish, caller.by)))
 
     @router.post("/{batch_id}/start", response_model=BatchChanged, responses=ACTED)
     async def start_batch_call(batch_id: BatchId, caller: Annotated[Caller, Depends(gate)]) -> Response:

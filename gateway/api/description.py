@@ -161,6 +161,12 @@ class Error(BaseModel):
     "Beside `groups`: those who cannot."
 
 
+def without_defaults(schema: dict[str, Any]) -> None:
+    """A client that fills in what is described must not undo what it never meant to change."""
+    for each in schema["properties"].values():
+        each.pop("default", None)
+
+
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: these refusals, and those that every route can give."""
     return {status: refusal(status) for status in sorted({*statuses, 401, 429, 503})}

@@ -19,6 +19,7 @@ from tests.call.phone import until
 PATH = "/v1/batch-calls"
 NOBODY = "batch_01m85m1gbt83exwnbdjt8m8z3n"
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+FAR = (datetime.now(UTC) + timedelta(days=9)).isoformat()
 GOOD = b"phone_number,name\n+14155550100,Ada\n+14155550101,Bob\n"
 MIXED = GOOD + b"12,Short\n+14155550100,Twice\n,Nobody\n+19005550100,Premium\n"
 
@@ -245,6 +246,49 @@ async def test_a_draft_is_started_or_deleted(out: Api) -> None:
     other = await make(out, draft="true", title="Other")
     assert (await out.client.delete(f"{PATH}/{other['id']}")).status_code == 204
     assert (await standing(out, made["id"]))["status"] == "scheduled"
+
+
+async def test_a_draft_is_changed(out: Api) -> None:
+    """What is said changes, null is as if never said, the rest stays; what runs is not changed."""
+    wish: dict[str, Any] = {
+        "retry_max": "2",
+        "calling_hours_start": "09:00",
+        "calling_hours_end": "18:00",
+        "ends_at": FAR,
+    }
+    made = await make(out, draft="true", **wish)
+    path = f"{PATH}/{made['id']}"
+    same = await out.client.patch(path, json={})
+    assert (same.status_code, same.json()) == (200, made["batch"])
+    said = {
+        "title": "Summer",
+        "retry_max": 3,
+        "retry_growth": 2,
+        "calling_hours_days": [1, 2],
+        "ends_at": None,
+    }
+    changed = (await out.client.patch(path, json={**said, "starts_at": None})).json()
+    assert {name: changed[name] for name in said} == said
+    assert (changed["starts_at"], changed["calling_hours_start"]) == (None, "09:00")
+    free = dict.fromkeys(("calling_hours_start", "calling_hours_end", "calling_hours_days"))
+    assert (await out.client.patch(path, json=free)).json()["calling_hours_days"] is None
+    for wrong, field in (
+        ({"retry_max": 9}, "retry_max"),
+        ({"retry_max": "2"}, "retry_max"),
+        ({"title": "x" * 36}, "title"),
+        ({"starts_at": "soon"}, "starts_at"),
+        ({"titel": "x"}, "titel"),
+        ({"file": "x"}, "file"),
+    ):
+        refused = await out.client.patch(path, json=wrong)
+        assert (refused.status_code, refused.json()["problems"][0]["field"]) == (400, field)
+    assert (await out.stranger.patch(path, json={})).status_code == 404
+    assert (await standing(out, made["id"]))["title"] == "Summer"
+    await out.client.patch(path, json={"starts_at": LATER})
+    await out.client.post(f"{path}/start")
+    await out.client.patch(f"{path}/status", json={"action": "cancel"})
+    late = await out.client.patch(path, json={"title": "Late"})
+    assert (late.status_code, "it is cancelled" in late.json()["message"]) == (400, True)
 
 
 async def test_a_warning_names_the_others(out: Api) -> None:

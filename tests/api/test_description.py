@@ -38,6 +38,7 @@ OPERATIONS = {
     "list_batch_recipients",
     "get_batch_errors",
     "get_batch_results",
+    "change_batch_call",
     "change_batch_status",
     "start_batch_call",
     "delete_batch_call",

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.agent.dialects import AUDIO
+from gateway.api.description import without_defaults
 from gateway.api.shapes.page import ListPage
 from gateway.routing.table import Dialect, RecordingMode
 from gateway.store.configuration.rules import MAX_NAME
@@ -35,11 +36,9 @@ Pairs = Annotated[
 Recorded = Annotated[str | None, Field(json_schema_extra={"enum": [*RecordingMode, "", None]})]
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
-    """A client that fills in what is described must not undo what it never meant to change."""
+def _closed(schema: dict[str, Any]) -> None:
     schema |= CLOSED
-    for each in schema["properties"].values():
-        each.pop("default", None)
+    without_defaults(schema)
 
 
 class AgentChange(BaseModel):
@@ -50,7 +49,7 @@ class AgentChange(BaseModel):
         use_attribute_docstrings=True,
         # A field that there is none of gets the store's own sentence, which says the one that is like it.
         extra="allow",
-        json_schema_extra=_without_defaults,
+        json_schema_extra=_closed,
     )
 
     name: Name | None = None

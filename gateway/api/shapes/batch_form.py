@@ -1,11 +1,13 @@
 """What a form that makes a batch may say, and the batch that it asks for."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from gateway.api.description import without_defaults
 from gateway.api.refusal import NO_FIELD, Problem, invalid
 from gateway.batch.files.multipart import MAX_FILE_BYTES, SentFile, SentForm
 from gateway.batch.hours_fields import read_hours
@@ -90,6 +92,67 @@ class BatchForm(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+class BatchChange(BaseModel):
+    """What is to be changed of a draft, or of a batch whose time has not come; null: as if never said."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", use_attribute_docstrings=True, json_schema_extra=without_defaults
+    )
+
+    title: Annotated[str, Field(json_schema_extra={"maxLength": MAX_TITLE})] = ""
+    "What people call it."
+    agent_version_number: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    "A published version of its agent; null: the latest published one."
+    from_numbers: list[str] | None = None
+    "Who calls, in turn; null: the numbers that are assigned to the version."
+    starts_at: str | None = None
+    "When it begins, ISO 8601; null: when it is started."
+    ends_at: str | None = None
+    "When it ends; null: when all are through."
+    timezone: Annotated[str | None, Field(max_length=64)] = None
+    "IANA name, or an offset; null: the workspace's."
+    calling_hours_start: Annotated[str | None, Field(max_length=32)] = None
+    "From when of each day calls may begin."
+    calling_hours_end: Annotated[str | None, Field(max_length=32)] = None
+    "Until when."
+    calling_hours_days: list[int | str] | str | None = None
+    "On which days."
+    holidays: list[str] | str | None = None
+    "Dates on which nobody is called."
+    hours_by: Annotated[str | None, WithJsonSchema({"enum": ["workspace", "callee", None]})] = None
+    "Whose clock counts."
+    retry_max: Annotated[int | None, _number("integer", 0, MOST_RETRIES)] = None
+    "Further attempts for each recipient."
+    retry_interval_minutes: Annotated[int | float | None, _number("number", SHORTEST / 60, LONGEST / 60)] = (
+        None
+    )
+    "Minutes between two attempts."
+    retry_growth: Annotated[int | float | None, _number("number", 1, MOST_GROWTH)] = None
+    "What each pause is multiplied with for the next."
+    retry_outcomes: list[str] | None = None
+    "What is tried again."
+    max_concurrent_calls: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    "Calls of it at once, at most."
+    calls_per_callee_per_day: Annotated[int | None, Field(ge=1, le=100)] = None
+    "How often one number is called within a day, at most."
+    when_uncertain: Annotated[str | None, WithJsonSchema({"enum": ["leave", "dial_again", None]})] = None
+    "What becomes of whom a killed gateway may have called."
+
+
+def form_of_change(batch: Mapping[str, Any], change: BatchChange) -> BatchForm:
+    """The form that would make the batch as it is to be; `batch` is in the shape of `BatchItem`."""
+    given = change.model_dump(exclude_unset=True)
+    as_it_is = {name: batch[name] for name in (*BatchChange.model_fields, "agent_id")}
+    texts = {name: _as_text(value) for name, value in {**as_it_is, **given}.items()}
+    return _read({name: text for name, text in texts.items() if text})
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
 def form_schema() -> dict[str, Any]:
     """The form as OpenAPI describes it: its fields, and the file."""
     schema = BatchForm.model_json_schema()
@@ -111,8 +174,12 @@ def form_read(sent: SentForm) -> tuple[BatchForm, SentFile]:
     if problems:
         raise invalid(*problems)
     assert file is not None, "it is a problem otherwise"
+    return _read(given), file
+
+
+def _read(given: Mapping[str, str]) -> BatchForm:
     try:
-        return BatchForm.model_validate(given), file
+        return BatchForm.model_validate(dict(given))
     except ValidationError as error:
         found = [{**details, "loc": ("body", *details["loc"])} for details in error.errors(include_url=False)]
         raise RequestValidationError(found) from None
