@@ -35,12 +35,14 @@ from gateway.batch.once import BatchOnce
 from gateway.call.idempotency import Idempotency
 from gateway.call.lookup import Lookup
 from gateway.call.money.price_quotes import PriceQuotes
+from gateway.call.record import utc_now
 from gateway.events.metrics import LiveFigures
 from gateway.events.subscribing import Subscribing
 from gateway.net.browser import upgrades
 from gateway.phones.house_phone import HousePhone
 from gateway.provisioning.carrier_side import carrier_side
 from gateway.web.dashboard import dashboard
+from gateway.web.kept_files import KeptFiles
 from gateway.web.parts import Parts
 
 if TYPE_CHECKING:
@@ -114,11 +116,20 @@ def _mount_dashboard(gateway: "Gateway", app: FastAPI) -> None:
         house_phone=phone,
         runtime_trials=gateway.runtime_trials,
         uploads=gateway.uploads,
+        kept_files=_kept_files(gateway),
+        batches=gateway.batches,
         tell=gateway.bus.tell,
     )
     site = dashboard(parts)
     app.mount(site.root, site.app)
     app.add_route("/", lambda _request: RedirectResponse(f"{site.root}/", 307), include_in_schema=False)
+
+
+def _kept_files(gateway: "Gateway") -> KeptFiles:
+    kept = KeptFiles(gateway.config.kept_folder, gateway.bus.tell, utc_now)
+    kept.open()
+    gateway.closing.push_async_callback(kept.close)
+    return kept
 
 
 def _subscribing(gateway: "Gateway") -> Subscribing:

@@ -443,3 +443,8 @@ class Config(Section):
     def upload_folder(self) -> Path:
         """Where files lie while they are received and read; empty at each start."""
         return self.gateway.data_dir / f"uploads-{self.gateway.name}"
+
+    @property
+    def kept_folder(self) -> Path:
+        """Where files lie that people look at on the dashboard before they make batches of them; likewise."""
+        return self.gateway.data_dir / f"kept-{self.gateway.name}"

@@ -30,6 +30,7 @@ from gateway.store.money.loaded_prices import LoadedPrices
 from gateway.store.money.purses import Exchange, Hold
 from gateway.store.money.wallets import Wallets
 from gateway.store.records import call_pages, call_table, closing
+from gateway.store.records.call_minutes import CallMinutes
 from gateway.store.records.call_texts import TextStore
 from gateway.store.records.calls import CallFilter, CallPage, CallRow, Category, Savable
 from gateway.store.records.closing import Left
@@ -75,6 +76,7 @@ class SqlStore:
         self.wallets = Wallets(editing)
         self.requests = Requests(database, config.gateway.name)
         self.texts = TextStore(database)
+        self.call_minutes = CallMinutes(database)
         self.refusals = Refusals(database)
         self.batches = BatchTable(database)
         self.recipients = Queue(database, fence)

@@ -5,6 +5,9 @@ from starlette.responses import Response
 from gateway.web.page import Page, Visit, get
 from gateway.web.pages import (
     agents,
+    batch,
+    batch_upload,
+    batches,
     buy,
     call,
     calls,
@@ -45,6 +48,9 @@ PAGES: tuple[Page, ...] = (
     *web_call.PAGES,
     *refused.PAGES,
     *call.PAGES,
+    *batches.PAGES,
+    *batch_upload.PAGES,
+    *batch.PAGES,
     *recording.PAGES,
     *telephony.PAGES,
     *do_not_call.PAGES,

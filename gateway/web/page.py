@@ -26,6 +26,19 @@ FIELD_WORDS = {
     "telephonyProviderId": "provider",
     "authMode": "way to log in",
     "url": "address",
+    "starts_at": "start",
+    "ends_at": "end",
+    "timezone": "time zone",
+    "calling_hours_start": "calling hours, from",
+    "calling_hours_end": "calling hours, to",
+    "calling_hours_days": "days",
+    "retry_max": "attempts after the first",
+    "retry_interval_minutes": "minutes between",
+    "retry_growth": "the time between",
+    "retry_outcomes": "after",
+    "max_concurrent_calls": "calls at once",
+    "calls_per_callee_per_day": "calls to one callee a day",
+    "from_numbers": "numbers",
 }
 "Fields that the reference names for programs, as people read them."
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.batch.batches import Batches
 from gateway.batch.files.multipart import Uploads
 from gateway.call.placing import Placing
 from gateway.call.record import utc_now
@@ -18,6 +19,7 @@ from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.recordings.keeping import Keeping
 from gateway.store.sql import SqlStore
 from gateway.tell import Tell
+from gateway.web.kept_files import KeptFiles
 
 
 class HousePhone(Protocol):
@@ -47,5 +49,7 @@ class Parts:
     house_phone: HousePhone
     runtime_trials: RuntimeTrials
     uploads: Uploads
+    kept_files: KeptFiles
+    batches: Batches
     tell: Tell
     now: Callable[[], datetime] = field(default=utc_now)

@@ -31,7 +31,7 @@ def environment() -> Environment:
     made.filters.update(
         number=number, moment=moment, day=day, span=span, money=money, shown=shown, badge=badge, clock=clock
     )
-    made.filters.update(linked=linked)
+    made.filters.update(linked=linked, whole=whole, cut=cut, bytes=megabytes)
     made.filters.update(length_of_call=length_of_call, mend=lambda reason: mend_for(reason or ""))
     made.globals.update(say=words.say, tone=words.tone)
     return made
@@ -120,6 +120,25 @@ def money(amount: Decimal | str | None, currency: str | None, least: int = 2) ->
     decimals = max(least, -int(found.as_tuple().exponent))
     sign = SIGNS.get(currency or "")
     return f"{sign}{found:.{decimals}f}" if sign else f"{found:.{decimals}f} {currency or ''}".strip()
+
+
+def whole(value: int) -> str:
+    """A number of things: `1 234 567`."""
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+MOST_SHOWN = 80
+"Characters of a text of somebody else's that a line shows."
+
+
+def cut(text: str, most: int = MOST_SHOWN) -> str:
+    """A text as far as a line has room for it."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def megabytes(size: int) -> str:
+    """The size of a file."""
+    return f"{max(1, round(size / 1024))} kB" if size < 100_000 else f"{size / 1024 / 1024:.1f} MB"
 
 
 def shown(value: object) -> Markup | str:

@@ -32,6 +32,8 @@ _TONES = {
         "pass",
         "delivered",
         "positive",
+        "running",
+        "done",
     },
     "wait": {
         NumberStatus.PENDING,
@@ -45,6 +47,12 @@ _TONES = {
         "grant",
         "pending verification",
         "paused",
+        "waiting",
+        "scheduled",
+        "queued",
+        "claimed",
+        "dialling",
+        "uncertain",
     },
     "bad": {
         NumberStatus.UNAVAILABLE,

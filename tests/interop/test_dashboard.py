@@ -218,6 +218,8 @@ def places(gateway: Gateway) -> dict[str, str]:
         "call-refused": f"/calls/{known['refused']}",
         "place-a-call": "/calls/new",
         "web-call": "/web-call",
+        "batches": "/batches",
+        "batch-new": "/batches/new",
         "telephony": "/telephony",
         "telephony-answer": "/telephony?to=%2B442079460018&q=united+kingdom",
         "telephony-sip": "/telephony?provider=sip_trunk",

@@ -443,6 +443,7 @@ def places(ids: dict[str, str]) -> dict[str, str]:
         "refused": "/calls/refused",
         "place": "/calls/new",
         "web-call": "/web-call",
+        "batch-new": "/batches/new",
         "telephony": "/telephony?to=%2B442079460018&q=united+kingdom",
         "trunks": "/trunks",
         "trunk": f"/trunks/{ids['trunk']}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent.parent.parent / "gateway/web"
 TEMPLATES = {path.name: path.read_text() for path in (STATIC / "templates").glob("*.html")}
-TAKES_AWAY = re.compile(r"/(remove|revoke|delete|hangup)$")
+TAKES_AWAY = re.compile(r"/(remove|revoke|delete|hangup|cancel|drop)$")
 
 
 def forms() -> list[tuple[str, str, str]]:
@@ -19,7 +19,7 @@ def forms() -> list[tuple[str, str, str]]:
 
 
 def test_what_takes_away_is_red_and_nothing_else() -> None:
-    """To remove, revoke, delete and hang up; not to buy, to publish, or to switch something off."""
+    """To remove, revoke, delete, drop, cancel and hang up; not to buy, to publish, or to switch off."""
     red = {(name, action) for name, action, within in forms() if "danger" in within}
     takes = {(name, action) for name, action, _ in forms() if TAKES_AWAY.search(action)}
     assert red == takes

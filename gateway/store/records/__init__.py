@@ -1,5 +1,6 @@
 """Call records: written in batches, on disk while the database is away, read in pages.
 
+call_minutes.py  How many calls of a batch began in each minute, and how many of them were answered
 call_pages.py  Call records in pages: a filter as a query that is read off an index
 call_table.py  Call records in the database: written in batches, read one by one, deleted when they are old
 call_texts.py  What agent runtimes post about a call after it: transcript, summary, sentiment, extracted

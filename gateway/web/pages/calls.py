@@ -14,7 +14,7 @@ from gateway.routing.typed import cleaned
 from gateway.store.configuration.fields import moment
 from gateway.store.records.calls import MAX_PAGE, CallFilter, CallRow, Category, Cursor
 from gateway.web import words
-from gateway.web.page import Page, Visit, get, post
+from gateway.web.page import Page, Visit, get, post, safe_path
 
 SIZE = 50
 MOST_EXPORTED = 10_000
@@ -94,7 +94,7 @@ async def table(visit: Visit) -> Response:
         "calls",
         calls=page.calls,
         labels=labels,
-        live=await _live(visit),
+        live=await live_calls(visit),
         query=asked.query,
         problem=asked.problem,
         is_filtered=asked.is_filtered,
@@ -116,17 +116,21 @@ _REASONS = tuple(
 async def live(visit: Visit) -> Response:
     """The running calls alone, for the script that keeps them fresh."""
     labels = await visit.site.parts.store.number_list.labels(visit.workspace.id)
-    return visit.part("live.html", live=await _live(visit), labels=labels)
+    return visit.part("live.html", live=await live_calls(visit), labels=labels)
 
 
-async def _live(visit: Visit) -> list[CallRow]:
-    """The running calls of the workspace: ours as they stand, those of other gateways by the database."""
+async def live_calls(visit: Visit, batch_id: str = "") -> list[CallRow]:
+    """The running calls of the workspace, or of a batch of it, the newest first.
+
+    Ours as they stand, those of other gateways by the database.
+    """
     here = {
         record.id: record.row()
         for record in visit.site.parts.switchboard.running()
-        if record.workspace_id == visit.workspace.id
+        if record.workspace_id == visit.workspace.id and batch_id in ("", record.batch_id)
     }
-    open_ones = CallFilter(visit.workspace.id, open=True, limit=MAX_PAGE, whole=False)
+    batches = (batch_id,) if batch_id else ()
+    open_ones = CallFilter(visit.workspace.id, batch_ids=batches, open=True, limit=MAX_PAGE, whole=False)
     instance = visit.site.parts.config.gateway.name
     for row in (await visit.site.parts.store.list_calls(open_ones)).calls:
         if row.instance != instance:
@@ -150,7 +154,11 @@ async def hang_up(visit: Visit) -> Response:
 
 
 def _back(visit: Visit) -> str:
-    return f"/calls/{visit.path['id']}" if visit.form.text("from") == "call" else "/calls"
+    return (
+        f"/calls/{visit.path['id']}"
+        if visit.form.text("from") == "call"
+        else safe_path(visit.form.text("back") or "/calls")
+    )
 
 
 async def export(visit: Visit) -> Response:

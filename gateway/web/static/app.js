@@ -181,6 +181,8 @@ for (const piece of document.querySelectorAll("[data-fresh]")) {
         piece.dataset.last = text;
         piece.innerHTML = text;
       }
+      const next = piece.querySelector("[data-go]");
+      if (next) return location.replace(next.dataset.go);
       if (piece.querySelector("[data-settled]")) return;
     }
     setTimeout(look, 1000 * (Number(piece.dataset.every) || 2));
@@ -247,4 +249,86 @@ document.addEventListener("keydown", (event) => {
 // A list that has no room for its choice says it where the mouse rests.
 document.addEventListener("change", (event) => {
   if (event.target.matches("select[title]")) event.target.title = event.target.selectedOptions[0]?.text ?? "";
+});
+
+// A file that is dropped or chosen, and how far its upload is. data-most: the most bytes; data-problem: where a refusal goes.
+const megabytes = (bytes) => (bytes < 1e5 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${(bytes / 1048576).toFixed(1)} MB`);
+for (const form of document.querySelectorAll("form[data-upload]")) {
+  const input = form.querySelector("input[type=file]"), zone = form.querySelector("[data-drop]");
+  const told = form.querySelector("[data-told]"), bar = form.querySelector("progress");
+  const problem = document.querySelector(form.dataset.problem), most = Number(form.dataset.most);
+  const look = () => {
+    const file = input.files[0];
+    const tooLarge = file && file.size > most ? `This file has ${megabytes(file.size)}; at most ${megabytes(most)} are taken.` : "";
+    input.setCustomValidity(tooLarge);
+    told.textContent = tooLarge || (file ? `${file.name}, ${megabytes(file.size)}` : "");
+    zone.classList.toggle("chosen", Boolean(file) && !tooLarge);
+  };
+  input.addEventListener("change", look);
+  for (const kind of ["dragenter", "dragover"]) {
+    zone.addEventListener(kind, (event) => {
+      if (![...event.dataTransfer.types].includes("Files")) return;
+      event.preventDefault();
+      zone.classList.add("over");
+    });
+  }
+  zone.addEventListener("dragleave", (event) => {
+    if (!zone.contains(event.relatedTarget)) zone.classList.remove("over");
+  });
+  zone.addEventListener("drop", (event) => {
+    zone.classList.remove("over");
+    event.preventDefault();
+    if (!event.dataTransfer.files.length) return;
+    const chosen = new DataTransfer();
+    chosen.items.add(event.dataTransfer.files[0]);
+    input.files = chosen.files;
+    look();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const button = event.submitter ?? form.querySelector("button:not([type])"), sending = new XMLHttpRequest();
+    let said = -1;
+    const over = (text) => {
+      button.disabled = false;
+      bar.hidden = true;
+      told.textContent = text;
+    };
+    sending.upload.addEventListener("progress", (step) => {
+      const share = Math.floor((100 * step.loaded) / step.total);
+      bar.value = share;
+      // Said in tenths: a screen reader reads each of them out.
+      if (Math.floor(share / 10) !== said) told.textContent = share < 100 ? `${share} % is uploaded` : "Uploaded; it is being looked at";
+      said = Math.floor(share / 10);
+    });
+    sending.addEventListener("load", () => {
+      if (sending.status === 401) return location.reload();
+      if (sending.status < 300) return location.assign(sending.responseURL);
+      over("");
+      problem.innerHTML = sending.responseText;
+      problem.scrollIntoView({ block: "nearest" });
+    });
+    sending.addEventListener("error", () => over("The upload broke off. Try once more."));
+    sending.open("POST", form.action);
+    sending.setRequestHeader("X-Part", "1");
+    bar.hidden = false;
+    bar.value = 0;
+    button.disabled = true;
+    sending.send(new FormData(form));
+  });
+}
+
+// A group that opens to its rows: data-load is the address of their first page.
+async function unfold(group, url) {
+  const within = group.querySelector(".within"), text = await fetchPart(url).catch(() => null);
+  if (text !== null) within.innerHTML = text;
+  return within;
+}
+for (const group of document.querySelectorAll("details[data-load]")) {
+  group.addEventListener("toggle", () => unfold(group, group.dataset.load), { once: true });
+}
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("details[data-load] .pager a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  (await unfold(link.closest("details"), link.href)).focus();
 });
