@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from gateway.store.engine.schema import metadata, numbers
 from gateway.store.records.call_pages import page_query
+from gateway.store.records.call_table import newest_query
 from gateway.store.records.calls import CallFilter, Cursor
 from tests.store.test_calls import T0
 
@@ -61,6 +62,12 @@ def plan(folder: Path, query: sa.Select[Any]) -> str:
         ({"batch_ids": ["a"]}, "ix_calls_batch_id_created_at"),
         ({"trunk_ids": ["a"]}, "ix_calls_trunk_id_created_at"),
         ({"workspace_id": None, "trunk_ids": ["a"]}, "ix_calls_trunk_id_created_at"),
+        ({"categories": ["workflow"]}, "ix_calls_workspace_id_category_created_at"),
+        ({"categories": ["workflow", "batch"]}, "ix_calls_workspace_id_category_created_at"),
+        ({"category_ids": ["a"]}, "ix_calls_workspace_id_category_id_created_at"),
+        ({"categories": ["batch"], "category_ids": ["a"]}, "ix_calls_workspace_id_category_id_created_at"),
+        ({"categories": ["batch"], "statuses": ["busy"]}, "ix_calls_workspace_id_category_created_at"),
+        ({"categories": ["batch"], "direction": "outbound"}, "ix_calls_workspace_id_category_created_at"),
         ({"workspace_id": None, "batch_ids": ["a"]}, "ix_calls_batch_id_created_at"),
         ({"workspace_id": None, "sip_call_id": "a"}, "ix_calls_sip_call_id_created_at"),
     ],
@@ -72,6 +79,13 @@ def test_page_is_read_off_an_index(tmp_path: Path, fields: dict[str, Any], index
     pages = max((len(value) for value in fields.values() if isinstance(value, list)), default=1)
     assert found.count("SEARCH calls USING INDEX") + found.count("SCAN calls USING INDEX") == pages
     assert found.count("TEMP B-TREE") == (pages if pages > 1 else 0), "each page of a merge, and nothing else"
+
+
+def test_the_newest_call_of_a_workflow_is_read_off_an_index(tmp_path: Path) -> None:
+    """What a number is kept by is found at once, however many calls it had."""
+    found = plan(tmp_path, newest_query("phn_1", "workflow", T0))
+    assert "SEARCH calls USING INDEX ix_calls_number_id_category_created_at" in found, found
+    assert "TEMP B-TREE" not in found
 
 
 def test_ids_alone_are_sorted_where_few_calls_fit(tmp_path: Path) -> None:

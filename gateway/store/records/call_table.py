@@ -236,8 +236,13 @@ def call_of(row: Sequence[Any], names: Sequence[str] = FIELDS) -> CallRow:
 async def newest_by(
     connection: AsyncConnection, number_id: str, category: str, since: datetime
 ) -> tuple[str, datetime] | None:
-    """The newest call by one of our numbers, of a category, read off an index: its id and its beginning."""
-    ours = (calls.c.number_id == number_id, calls.c.category == category, calls.c.created_at > since)
-    query = sa.select(calls.c.id, calls.c.created_at).where(*ours).order_by(calls.c.created_at.desc())
-    row = (await connection.execute(query.limit(1))).first()
+    """The newest call by one of our numbers, of a category: its id and its beginning."""
+    row = (await connection.execute(newest_query(number_id, category, since))).first()
     return None if row is None else (row[0], row[1])
+
+
+def newest_query(number_id: str, category: str, since: datetime) -> sa.Select[Any]:
+    """The same as a question, which an index answers however many calls the number had."""
+    ours = (calls.c.number_id == number_id, calls.c.category == category, calls.c.created_at > since)
+    found = sa.select(calls.c.id, calls.c.created_at).where(*ours)
+    return found.order_by(calls.c.created_at.desc()).limit(1)
