@@ -1,20 +1,25 @@
 """`/v1/do-not-call`: the numbers that a workspace never calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 
+from gateway.api.batch_refusal import uploads_refused
 from gateway.api.calls import json
 from gateway.api.description import answers
 from gateway.api.keys import Caller, KeyGate
-from gateway.api.refusal import Problem, invalid, not_found
+from gateway.api.numbers import ByNumber
+from gateway.api.refusal import Declined, Problem, invalid, not_found
+from gateway.api.shapes.batch_form import form_schema, read_form
 from gateway.api.shapes.do_not_call import (
     DoNotCallAdded,
     DoNotCallBody,
+    DoNotCallForm,
     DoNotCallItem,
     DoNotCallPage,
     DoNotCallRemoval,
@@ -23,11 +28,15 @@ from gateway.api.shapes.do_not_call import (
 )
 from gateway.api.shapes.number import E164
 from gateway.api.shapes.page import Limit, Page, paged
-from gateway.batch.do_not_call import Gathered, beginning, gather
+from gateway.batch.checking import Choice
+from gateway.batch.do_not_call import Gathered, beginning, gather, gather_file
+from gateway.batch.files.multipart import TYPE, SentFile, Uploads
+from gateway.batch.files.upload import Upload
 from gateway.events.call_sheet import line
 from gateway.routing.number import MAX_RAW
 from gateway.store.configuration.do_not_call import Updated
 from gateway.store.configuration.nouns import Configuration
+from gateway.store.configuration.rules import checked_country
 
 COLUMNS = ("phone_number", "reason", "added_by", "added_at")
 PATH = "/v1/do-not-call"
@@ -42,6 +51,16 @@ ADDED: dict[int | str, dict[str, Any]] = {
     200: {"model": DoNotCallAdded, "description": "All of them were on the list before"},
     **answers(400, 409, 413),
 }
+UPLOADED: dict[int | str, dict[str, Any]] = {
+    200: {"model": DoNotCallAdded, "description": "All of them were on the list before"},
+    **answers(400, 409, 413, 415),
+}
+SENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {TYPE: {"schema": form_schema(DoNotCallForm, "Who is never called")}},
+    }
+}
 Written = Annotated[
     str,
     InPath(
@@ -52,12 +71,59 @@ Written = Annotated[
 ]
 
 
-def do_not_call(gate: KeyGate, there: Configuration) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class DoNotCallParts:
+    """What the routes about the list are made of."""
+
+    there: Configuration
+    uploads: Uploads
+    busy: Callable[[], bool]
+    "Whether calls run: a file is read more slowly then."
+
+
+def do_not_call(gate: KeyGate, parts: DoNotCallParts) -> APIRouter:
     """The routes about the list."""
-    router = APIRouter(prefix=PATH, tags=["do not call"])
-    _reading(router, gate, there)
-    _changing(router, gate, there)
+    router = APIRouter(prefix=PATH, tags=["do not call"], route_class=ByNumber)
+    _reading(router, gate, parts.there)
+    _changing(router, gate, parts.there)
+    _uploading(router, gate, parts)
     return router
+
+
+def _uploading(router: APIRouter, gate: KeyGate, parts: DoNotCallParts) -> None:
+    there = parts.there
+
+    @router.post(
+        "/upload", status_code=201, response_model=DoNotCallAdded, responses=UPLOADED, openapi_extra=SENT
+    )
+    async def upload_do_not_call(request: Request, caller: Annotated[Caller, Depends(gate)]) -> Response:
+        """Never call the numbers of a file; none of them where a line is no number, unless it is skipped."""
+        kind = request.headers.get("content-type", "")
+        with uploads_refused():
+            async with parts.uploads.receive(request.stream(), kind) as sent:
+                form, file = read_form(sent, DoNotCallForm, "the numbers, as CSV or Excel")
+                gathered = await _read(parts, form, file, await _country(there, caller))
+        if gathered.wrong_count and not form.skip_invalid_rows:
+            raise _wrong_lines(gathered)
+        updated = await there.do_not_call.add(
+            caller.workspace_id, gathered.numbers, caller.by, reason=form.reason, source=file.name
+        )
+        return added(gathered, updated)
+
+
+async def _read(parts: DoNotCallParts, form: DoNotCallForm, file: SentFile, country: str | None) -> Gathered:
+    given = form.default_country
+    country = country if given is None else checked_country("default_country", given)
+    choice = Choice(form.phone_column or "", form.sheet or "", form.separator or "", form.encoding or "")
+    return await gather_file(Upload(file.path, file.name), country, choice, parts.busy)
+
+
+def _wrong_lines(gathered: Gathered) -> Declined:
+    problems = [Problem(f"line {each.line}", each.given, each.why) for each in gathered.wrong]
+    them = "line is" if gathered.wrong_count == 1 else "lines are"
+    return invalid(
+        *problems, message=f"Nothing was added: {gathered.wrong_count} {them} no number that is clear"
+    )
 
 
 def _reading(router: APIRouter, gate: KeyGate, there: Configuration) -> None:

@@ -45,8 +45,8 @@ from gateway.store.sql import SqlStore
 
 NUMBER_ID = re.compile(r"^phn_[0-9A-Za-z_]{1,40}$")
 NumberId = Annotated[str, in_path("a number", "phn_01m85m1gbt83exwnbdjt8m8z3n", NUMBER_ID)]
-WORDS = ("carrier-setup", "plivo-numbers", "purchase", "readiness", "sip-trunks")
-"What a path can have in the place of an id."
+WORDS = frozenset({"carrier-setup", "plivo-numbers", "purchase", "readiness", "sip-trunks", "upload"})
+"What a path can have in the place of a number."
 NOT_FOUND = "Phone number"
 MESSAGES = {
     NumberStatus.ACTIVE: "Phone number purchased successfully",
@@ -102,8 +102,8 @@ class ByNumber(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Starlette's own answer, but for a word where a number's id belongs."""
         match, child = super().matches(scope)
-        given = child.get("path_params", {}).get("number_id")
-        return (Match.NONE, {}) if given in WORDS else (match, child)
+        is_word = not WORDS.isdisjoint(child.get("path_params", {}).values())
+        return (Match.NONE, {}) if is_word else (match, child)
 
 
 def numbers(gate: KeyGate, parts: NumberParts) -> APIRouter:

@@ -16,7 +16,7 @@ from gateway.api.calls import CallParts as CallRoutes
 from gateway.api.calls import calls
 from gateway.api.countries import countries
 from gateway.api.description import application
-from gateway.api.do_not_call import do_not_call
+from gateway.api.do_not_call import DoNotCallParts, do_not_call
 from gateway.api.front import front, http_server
 from gateway.api.keys import KeyGate
 from gateway.api.numbers import NumberParts, numbers
@@ -88,7 +88,7 @@ def routers(gateway: "Gateway", token: str) -> list[APIRouter]:
         agents(gate, configuration),
         vendors(_vendor_gate(gateway)),
         _countries(gateway, gate),
-        do_not_call(gate, configuration),
+        do_not_call(gate, _do_not_call_parts(gateway)),
         workspace(gate, configuration),
     ]
 
@@ -158,6 +158,12 @@ def lookup_of(gateway: "Gateway") -> Lookup:
 def _number_parts(gateway: "Gateway") -> NumberParts:
     side = carrier_side(gateway.config)
     return NumberParts(gateway.store, gateway.counter, gateway.linking, gateway.placing.plan, side)
+
+
+def _do_not_call_parts(gateway: "Gateway") -> DoNotCallParts:
+    return DoNotCallParts(
+        gateway.store.configuration, gateway.uploads, lambda: gateway.switchboard.active > 0
+    )
 
 
 def _countries(gateway: "Gateway", gate: KeyGate) -> APIRouter:

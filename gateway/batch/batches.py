@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,6 +22,7 @@ from gateway.batch.answers import (
     RowsFailed,
 )
 from gateway.batch.checking import Checked, Checker, Choice, Report, check_file
+from gateway.batch.do_not_call import never_called
 from gateway.batch.engine import Engine
 from gateway.batch.failures import FailureReason
 from gateway.batch.files.upload import Upload
@@ -216,7 +215,7 @@ class Batches:
             is_sip_trunk=origin.is_sip_trunk,
             quote=quoting(origin, self._parts.store),
             default_country=wish.default_country or workspace.default_country or "",
-            blocked=await self._blocked(workspace.id),
+            blocked=await never_called(self._parts.store.configuration.do_not_call, workspace.id),
         )
         return await check_file(
             upload,
@@ -226,20 +225,6 @@ class Batches:
             progress=progress,
             busy=lambda: self._parts.board.active > 0,
         )
-
-    async def _blocked(self, workspace_id: str) -> Callable[[str], bool]:
-        """Who is on the do-not-call list: eight bytes each, since there can be a million."""
-        listed = array("Q")
-        async for part in self._parts.store.configuration.do_not_call.everything(workspace_id):
-            listed.extend(int(one.phone_number[1:]) for one in part)
-        digits = array("Q", sorted(listed))
-
-        def is_blocked(e164: str) -> bool:
-            number = int(e164[1:])
-            place = bisect_left(digits, number)
-            return place < len(digits) and digits[place] == number
-
-        return is_blocked
 
     async def _create(self, batch: Batch, wish: BatchWish, checked: Checked, *, draft: bool) -> Created:
         await self._table.begin(batch, self._parts.owner)

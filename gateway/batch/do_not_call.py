@@ -1,6 +1,10 @@
 """Do-not-call lists as people bring them: texts to numbers, each once, and what is none by its line."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+import asyncio
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.batch.checking import Choice
@@ -13,6 +17,7 @@ from gateway.batch.writings import DigitsLost, as_meant
 from gateway.routing.number import MAX_RAW, SEPARATORS, parse_e164
 from gateway.routing.typed import cleaned
 from gateway.routing.written import NoNumber, read_number
+from gateway.store.configuration.do_not_call import DoNotCall
 
 SHARDS = 256
 "A set of a million numbers stands still for 20 ms when it grows; each of so many small ones does not."
@@ -64,6 +69,37 @@ class Numbers(Collection[str]):
 
     def _shard(self, number: int) -> set[int]:
         return self._shards[number // BLOCK % SHARDS]
+
+
+class NeverCalled(Container[str]):
+    """A workspace's list while a file is held to it: eight bytes a number, since there can be a million.
+
+    The texts come in their order, in which those of one length are in the order of their numbers: nothing has
+    to be sorted, which would keep all calls waiting.
+    """
+
+    def __init__(self) -> None:
+        self._by_length: defaultdict[int, array[int]] = defaultdict(lambda: array("Q"))
+
+    def take(self, e164: str) -> None:
+        """The next number of the list."""
+        self._by_length[len(e164)].append(int(e164[1:]))
+
+    def __contains__(self, e164: object) -> bool:
+        text = str(e164)
+        found, number = self._by_length.get(len(text), ()), int(text[1:])
+        place = bisect_left(found, number)
+        return place < len(found) and found[place] == number
+
+
+async def never_called(lists: DoNotCall, workspace_id: str) -> NeverCalled:
+    """The list of a workspace as it stands."""
+    listed = NeverCalled()
+    async for part in lists.numbers(workspace_id):
+        for e164 in part:
+            listed.take(e164)
+        await asyncio.sleep(0)
+    return listed
 
 
 class Gathered:

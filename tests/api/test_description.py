@@ -79,6 +79,7 @@ OPERATIONS = {
     "list_number_prices",
     "list_do_not_call",
     "add_do_not_call",
+    "upload_do_not_call",
     "remove_do_not_call",
     "get_do_not_call",
     "remove_one_do_not_call",

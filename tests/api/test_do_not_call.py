@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 
 from gateway.api.shapes.do_not_call import DoNotCallAdded, DoNotCallItem, DoNotCallPage
+from gateway.batch.do_not_call import never_called
 from tests.api.carrier import Carrier
 from tests.api.conftest import Api, furnished, opened
 from tests.call.conftest import Build
@@ -165,3 +167,66 @@ async def test_another_workspaces_list_is_not_there(api: Api) -> None:
     assert answer.json() == {"removed": 0, "not_listed": 1, "total": 0}
     assert ANNA not in (await api.stranger.get(PATH, params={"export": "true"})).text
     assert await listed(api) == [ANNA]
+
+
+async def upload(api: Api, content: bytes, **fields: str) -> httpx2.Response:
+    """Send a file."""
+    return await api.client.post(f"{PATH}/upload", data=fields, files={"file": ("old.csv", content)})
+
+
+async def test_a_file_is_taken_whole_or_not_at_all(api: Api) -> None:
+    """What is no number is told by its line; skipped where that is asked for; local ones by a country."""
+    content = f"name;phone\nAnna;{ANNA}\nNobody;112\nBoris;98765 43210\nAnna;{ANNA}\n".encode()
+    refused = await upload(api, content)
+    said = refused.json()
+    assert (refused.status_code, [problem["field"] for problem in said["problems"]]) == (
+        400,
+        ["line 3", "line 4"],
+    )
+    assert said["message"] == "Nothing was added: 2 lines are no number that is clear"
+    assert await listed(api) == []
+    answer = await upload(api, content, skip_invalid_rows="true", default_country="in", reason="old system")
+    assert (answer.status_code, answer.json()) == (
+        201,
+        {"added": 2, "already_listed": 0, "duplicates": 1, "skipped": 1, "total": 2},
+    )
+    assert await listed(api) == [ANNA, "+919876543210"]
+    assert (await upload(api, f"{ANNA}\n".encode())).status_code == 200
+    change = (await api.world.store.configuration.history_of_workspace("org_test", 1))[0]
+    assert (change.by, change.fields["file"]) == (f"api:{api.key.id}", [None, "old.csv"])
+
+
+UPLOADS: list[tuple[bytes, dict[str, str], str]] = [
+    (b"", {}, "file"),
+    (b"name,mail\nAnna,x\n", {}, "file"),
+    (b"phone\n+442079460001\n", {"phone_column": "mobile"}, "phone_column"),
+    (b"phone\n+442079460001\n", {"default_country": "XX"}, "default_country"),
+    (b"phone\n+442079460001\n", {"reson": "typed wrongly"}, "reson"),
+    (b"phone\n+442079460001\n", {"skip_invalid_rows": "perhaps"}, "skip_invalid_rows"),
+    (b"phone\n+442079460001\n", {"reason": "x" * 201}, "reason"),
+]
+
+
+async def test_what_is_no_list_is_refused(api: Api, subtests: pytest.Subtests) -> None:
+    """400 with the field, and nothing is added; no form at all is 415, no file a missing field."""
+    for content, fields, field in UPLOADS:
+        with subtests.test(str((content, fields))):
+            answer = await upload(api, content, **fields)
+            assert answer.status_code == 400, answer.text
+            assert [problem["field"] for problem in answer.json()["problems"]] == [field]
+    assert (await api.client.post(f"{PATH}/upload", json={})).status_code == 415
+    assert (await api.client.get(f"{PATH}/upload")).headers["allow"] == "POST"
+    form = {"reason": (None, "x")}
+    assert (await api.client.post(f"{PATH}/upload", files=form)).json()["problems"][0]["field"] == "file"
+    assert await listed(api) == []
+
+
+async def test_a_batchs_rows_are_held_to_it(api: Api) -> None:
+    """What a file of recipients is checked against is the list as it stands, of numbers of any length."""
+    lists = api.world.store.configuration.do_not_call
+    numbers = [ANNA, BORIS, CLARA, "+4930123456", "+49301234567", "+1684733123"]
+    await lists.add("org_test", numbers, "test")
+    found = await never_called(lists, "org_test")
+    assert all(number in found for number in numbers)
+    assert not any(number in found for number in ("+442079460003", "+493012345", "+4930123457", "+88213"))
+    assert ANNA not in await never_called(lists, "org_other")

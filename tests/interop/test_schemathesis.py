@@ -98,6 +98,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 
 include-name-regex = "^(POST|PATCH|DELETE|GET) /v1/batch-calls"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 415, 429]
 
+# Nor what a list of numbers is, a time zone, or whether a number may be written as its country dials it.
+[[operations]]
+include-name-regex = "^(GET|POST|DELETE|PATCH) /v1/(do-not-call|workspace)"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 415, 429]
+
 # Telnyx's word for a call that has ended.
 [[operations]]
 include-name-regex = "^POST /v2/calls/"

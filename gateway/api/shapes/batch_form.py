@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -18,6 +18,7 @@ from gateway.store.configuration.fields import listed
 from gateway.store.engine.errors import InvalidInput
 
 FILE = "file"
+Shape = TypeVar("Shape", bound=BaseModel)
 LISTS = ("from_numbers", "calling_hours_days", "holidays", "retry_outcomes")
 "Fields that may also come several times, once for each of their values."
 
@@ -144,7 +145,7 @@ def form_of_change(batch: Mapping[str, Any], change: BatchChange) -> BatchForm:
     given = change.model_dump(exclude_unset=True)
     as_it_is = {name: batch[name] for name in (*BatchChange.model_fields, "agent_id")}
     texts = {name: _as_text(value) for name, value in {**as_it_is, **given}.items()}
-    return _read({name: text for name, text in texts.items() if text})
+    return _read({name: text for name, text in texts.items() if text}, BatchForm)
 
 
 def _as_text(value: object) -> str:
@@ -153,33 +154,38 @@ def _as_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def form_schema() -> dict[str, Any]:
-    """The form as OpenAPI describes it: its fields, and the file."""
-    schema = BatchForm.model_json_schema()
-    about = f"Who is called: CSV, XLSX or XLS, up to {MAX_FILE_BYTES // (1024 * 1024)} MB, one row each."
+def form_schema(shape: type[BaseModel] = BatchForm, who: str = "Who is called") -> dict[str, Any]:
+    """A form as OpenAPI describes it: its fields, and the file."""
+    schema = shape.model_json_schema()
+    about = f"{who}: CSV, XLSX or XLS, up to {MAX_FILE_BYTES // (1024 * 1024)} MB, one row each."
     file = {"type": "string", "format": "binary", "description": about}
     schema["properties"] = {FILE: file, **schema["properties"]}
-    schema["required"] = [FILE, *schema["required"]]
+    schema["required"] = [FILE, *schema.get("required", ())]
     return schema
 
 
 def form_read(sent: SentForm) -> tuple[BatchForm, SentFile]:
+    """The form of a batch, and its file."""
+    return read_form(sent, BatchForm, "the recipients, as CSV or Excel")
+
+
+def read_form(sent: SentForm, shape: type[Shape], what: str) -> tuple[Shape, SentFile]:
     """The form's fields as values, and its file; raises what becomes a 400 that names the field."""
     given, problems = _given(sent)
     file = sent.files.get(FILE)
     if file is None and FILE not in given:
-        problems.append(Problem(FILE, None, "is required: the recipients, as CSV or Excel"))
+        problems.append(Problem(FILE, None, f"is required: {what}"))
     if given.pop(FILE, None) is not None:
         problems.append(Problem(FILE, None, "should be sent as a file: with a filename"))
     if problems:
         raise invalid(*problems)
     assert file is not None, "it is a problem otherwise"
-    return _read(given), file
+    return _read(given, shape), file
 
 
-def _read(given: Mapping[str, str]) -> BatchForm:
+def _read(given: Mapping[str, str], shape: type[Shape]) -> Shape:
     try:
-        return BatchForm.model_validate(dict(given))
+        return shape.model_validate(dict(given))
     except ValidationError as error:
         found = [{**details, "loc": ("body", *details["loc"])} for details in error.errors(include_url=False)]
         raise RequestValidationError(found) from None

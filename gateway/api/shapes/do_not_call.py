@@ -36,6 +36,27 @@ class DoNotCallBody(BaseModel):
     "Why, for whoever reads the list or a refused call."
 
 
+class DoNotCallForm(BaseModel):
+    """What is said beside a file of numbers; an empty field is one that is not there."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    reason: Reason = ""
+    "Why, of all of them."
+    default_country: Annotated[str | None, Field(max_length=8, examples=["IN"])] = None
+    "ISO 3166 code of the country whose local numbers are meant; without it the workspace’s."
+    phone_column: Annotated[str | None, Field(max_length=400)] = None
+    "The column with the numbers; without it `phone_number`, `phonenumber` or `phone`, or the only one."
+    sheet: Annotated[str | None, Field(max_length=400)] = None
+    "The sheet of a workbook; without it the first that has numbers."
+    separator: Annotated[str | None, Field(max_length=20)] = None
+    "Of a text file’s columns: `,`, `;`, `|`, `tab`; found out unless said."
+    encoding: Annotated[str | None, Field(max_length=40)] = None
+    "Of a text file; found out unless said."
+    skip_invalid_rows: bool = False
+    "Add the good ones; otherwise nothing is added where a line is no number."
+
+
 class DoNotCallRemoval(BaseModel):
     """Numbers that may be called again."""
 

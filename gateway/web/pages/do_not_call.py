@@ -78,7 +78,7 @@ async def _gathered(visit: Visit) -> Gathered:
     country, file, board = visit.workspace.default_country, visit.file, visit.site.parts.switchboard
     if file is not None:
         upload = Upload(file.path, file.name)
-        return await gather_file(upload, country, busy=lambda: any(True for _ in board.running()))
+        return await gather_file(upload, country, busy=lambda: board.active > 0)
     return await gather(enumerate(BETWEEN.split(visit.form.raw("numbers")), 1), country)
 
 
