@@ -25,6 +25,8 @@ class Room:
     path: re.Pattern[str]
     "Of the requests by POST that are meant, as a whole."
     max_body_bytes: int
+    about: str
+    "What its bound comes to for whoever sends a file."
     least_bytes_per_second: int = 16_384
     "What comes so fast has the time that it needs: people send files over slow lines."
 
@@ -57,7 +59,7 @@ class Bounds:
         most = self._max_body_bytes if room is None else room.max_body_bytes
         if _announced(scope) > most:
             await _read_off(receive, most)
-            await _too_large(most).response()(scope, receive, answer)
+            await _too_large(most, room).response()(scope, receive, answer)
             return
         try:
             await self._app(scope, self._counted(receive, most, room), answer)
@@ -98,7 +100,7 @@ class Bounds:
             if taken > most:
                 if message.get("more_body"):
                     await _read_off(receive, most)
-                refusal = _too_large(most)
+                refusal = _too_large(most, room)
                 raise HTTPException(413, refusal.message, dict(refusal.headers))
             return message
 
@@ -127,8 +129,8 @@ class _Answering:
         await self._send(message)
 
 
-def _too_large(most: int) -> Answer:
-    message = f"The request is larger than {most} bytes"
+def _too_large(most: int, room: Room | None) -> Answer:
+    message = f"The request is larger than {most} bytes{f': {room.about}' if room else ''}"
     return Answer(413, message, "too_large", headers={"Connection": "close"})
 
 

@@ -11,14 +11,15 @@ from gateway.api.connections import ConnectionBounds
 from gateway.api.cors import Cors
 from gateway.api.heads import Heads
 from gateway.api.server import HttpServer
-from gateway.batch.files.multipart import MAX_BODY_BYTES
+from gateway.batch.files.multipart import MAX_BODY_BYTES, MAX_FILE_BYTES
 from gateway.config.settings import HttpSettings
 from gateway.tell import Tell
 
 FILES = re.compile(
     r"/v1/batch-calls(/validate)?|/v1/do-not-call/upload|/dashboard/(batches/new|telephony/do-not-call)"
 )
-ROOMS = (Room(FILES, MAX_BODY_BYTES),)
+ABOUT = f"a file may have at most {MAX_FILE_BYTES // 2**20} MB"
+ROOMS = (Room(FILES, MAX_BODY_BYTES, ABOUT),)
 "Where files come."
 
 

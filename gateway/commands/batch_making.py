@@ -65,7 +65,8 @@ def _may_ask(gateway: Gateway) -> bool:
 
 
 def _form(gateway: Gateway, file: Path, agent: str | None, wish: Wish) -> dict[str, str]:
-    """The fields of the request; those that were not given are left out."""
+    """The fields of the request; those that were not given are left out. The file is looked for first."""
+    _opened(file).close()
     given = {name: str(value) for name, value in wish.items() if value is not None}
     return {"title": file.stem[:MAX_TITLE], "agent_id": gateway.agent_id(agent), **given}
 

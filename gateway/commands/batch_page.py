@@ -46,7 +46,8 @@ def show_batch(output: Output, batch: Batch) -> None:
     )
     if batch["detail"]:
         console.print(f"  [yellow]{escaped(batch['detail'])}[/yellow]")
-    for title, facts in (("Recipients", _counts(batch)), ("Calls", _calls(batch)), ("Wish", _wish(batch))):
+    sections = {"Recipients": _counts(batch), "Calls": _calls(batch), "How it calls": _wish(batch)}
+    for title, facts in sections.items():
         console.print(f"\n[bold]{title}[/bold]")
         console.print(_facts(facts))
     console.print("\n[bold]Attempts[/bold]")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+import typer
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,10 +27,14 @@ Batch = Mapping[str, Any]
 
 def watch_batch(gateway: Gateway, batch_id: str) -> None:
     """Follow a batch until nothing more comes of it."""
-    if gateway.output.is_json:
-        _lines(gateway, batch_id)
-    else:
-        show_batch(gateway.output, _bar(gateway, batch_id))
+    try:
+        if gateway.output.is_json:
+            _lines(gateway, batch_id)
+        else:
+            show_batch(gateway.output, _bar(gateway, batch_id))
+    except KeyboardInterrupt:
+        typer.echo(f"notice: {batch_id} goes on; gateway batch pause {batch_id} would hold it", err=True)
+        raise
 
 
 def _lines(gateway: Gateway, batch_id: str) -> None:

@@ -13,8 +13,10 @@ from gateway.api.shapes.batch import BatchCalls, BatchItem, RecipientPage
 from gateway.api.shapes.batch_answers import BatchChanged, BatchCreated
 from gateway.api.shapes.batch_report import BatchReport
 from tests.api.carrier import Carrier
-from tests.api.conftest import NUMBER, Api
+from tests.api.conftest import NUMBER, Api, furnish_out, furnished, opened
+from tests.call.conftest import Build
 from tests.call.phone import until
+from tests.hook_receiver import receiving
 
 PATH = "/v1/batch-calls"
 NOBODY = "batch_01m85m1gbt83exwnbdjt8m8z3n"
@@ -376,3 +378,32 @@ async def test_a_batch_is_called_and_read_back(out: Api, carrier: Carrier) -> No
     assert [(one["attempts"], one["outcome"]) for one in people] == [(1, "busy"), (1, "busy")]
     assert [one.fields["batch_id"] for one in out.world.told("batch.completed")] == [made["id"]]
     await until(lambda: not [*out.world.gateway.config.upload_folder.glob("*")])
+
+
+async def test_webhooks_are_told_of_it(build: Build, carrier: Carrier) -> None:
+    """Paused by hand and completed as the reference's campaigns; each call's own events name the batch."""
+    allowed = {"WEBHOOKS__ALLOW_HTTP": "yes", "WEBHOOKS__ALLOW_PRIVATE": "yes"}
+    world = await furnished(build, **allowed)
+    await furnish_out(world, carrier)
+    carrier.final = 486
+    async with receiving() as receiver:
+        async for api in opened(world):
+            events = ["campaign.completed", "campaign.paused", "call_initiated", "call.no_answer"]
+            hook = {"url": receiver.url, "events": events, "secret": "a secret of ours"}
+            assert (await api.client.post("/v1/user-webhooks", json=hook)).status_code == 201
+            made = await make(api)
+            path = f"{PATH}/{made['id']}"
+            await api.client.patch(f"{path}/status", json={"action": "pause"})
+            await until(lambda: receiver.bodies(), 20)
+            (paused,) = receiver.bodies()
+            assert (paused["event"], paused["campaign_id"]) == ("campaign.paused", made["id"])
+            assert (paused["status"], paused["reason"]) == ("paused", "by_request")
+            await make(api, starts_at=None, title="Second")
+            await until(lambda: len(receiver.bodies()) >= 6, 20)
+            told = {str(body.get("event", body.get("event_type"))): body for body in receiver.bodies()}
+            completed = told["campaign.completed"]
+            names = ("title", "status", "total_lead_count", "sent_lead_count", "picked_up_calls")
+            assert [completed[name] for name in names] == ["Second", "completed", 2, 2, 0]
+            assert told["call.no_answer"]["category"] == "batch"
+            call = told["call_initiated"]["payload"]["call"]
+            assert (call["category"], call["category_id"]) == ("batch", completed["category_id"])

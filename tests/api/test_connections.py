@@ -25,7 +25,7 @@ async def body_of(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
-ROOM = Room(re.compile("/room"), 5000, least_bytes_per_second=2000)
+ROOM = Room(re.compile("/room"), 5000, "a file may be small", least_bytes_per_second=2000)
 
 
 @asynccontextmanager

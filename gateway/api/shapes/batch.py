@@ -186,7 +186,7 @@ class RecipientItem(BaseModel):
     detail: str
     "The same in words."
     due_at: datetime | None
-    "When the next attempt is due, at the earliest; null where none is."
+    "Before when the next attempt is not made; null: it may be at once, or there is none."
     call_id: str | None
     "The last call."
     variables: dict[str, str]
@@ -293,11 +293,16 @@ def recipient_item(row: QueueRow) -> dict[str, Any]:
         "attempts": attempts(row),
         "outcome": row.outcome,
         "detail": row.detail,
-        "due_at": shown_time(datetime.fromtimestamp(row.due_at_ms / 1000, UTC)) if waits else None,
+        "due_at": shown_time(_due(row)) if waits else None,
         "call_id": row.call_id,
         "variables": dict(row.variables),
         "ended_at": shown_time(row.ended_at),
     }
+
+
+def _due(row: QueueRow) -> datetime | None:
+    """When it is due; None: at once."""
+    return datetime.fromtimestamp(row.due_at_ms / 1000, UTC) if row.due_at_ms else None
 
 
 def statuses_of(given: str | None) -> tuple[str, ...]:
