@@ -33,6 +33,7 @@ from tests.batch.simulation import (
     rejected,
     simulated,
 )
+from tests.batch.world import is_over
 from tests.store.conftest import config, furnished, migrated, store, url  # noqa: F401  fixtures
 from tests.store.furnished import Furnished
 
@@ -56,11 +57,6 @@ async def simulation(
     monkeypatch.setattr("gateway.batch.engine.TAKE_OVER_SECONDS", 0.01)
     async with simulated(store, furnished) as made:
         yield made
-
-
-def is_over(batch: Batch) -> bool:
-    """It is completed."""
-    return batch.status == "completed"
 
 
 async def test_retries_come_when_due_and_end_with_the_rule(simulation: Simulation) -> None:

@@ -5,10 +5,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
+
+from gateway.batch.wish import BatchWish
 from gateway.store.records.calls import CallFilter
-from tests.batch.world import a_batch, answering, batches, comes_to, dialled, number, stands
+from tests.batch.world import a_batch, a_file, answering, batches, comes_to, dialled, is_over, number, stands
+from tests.call.conftest import Build
 from tests.call.phone import Phone, until
-from tests.call.world import WORKSPACE, World
+from tests.call.runtime import Runtime
+from tests.call.world import AGENT, WORKSPACE, World
 
 
 @asynccontextmanager
@@ -29,7 +34,7 @@ async def test_each_recipient_is_called_once_and_counted(world: World, phone: Ph
     by_number = {number(n): (200, 486, 603)[n % 3] for n in range(9)}
     async with answers(phone, lambda to: by_number[to]):
         batch = await a_batch(world, tmp_path, 9)
-        done = await comes_to(world, batch, "completed")
+        done = await comes_to(world, batch, is_over)
     assert (done.counts.done, done.counts.sent, done.counts.picked_up, done.counts.open) == (9, 9, 3, 0)
     assert [(one.depth, one.total, one.attempted, one.picked_up) for one in done.stages] == [(0, 9, 9, 3)]
     assert sorted(map(dialled, phone.calls)) == sorted(by_number)
@@ -42,3 +47,84 @@ async def test_each_recipient_is_called_once_and_counted(world: World, phone: Ph
     assert told == ["batch.created", "batch.started", "batch.completed"]
     assert (await stands(world, batch)).last_call_sent_at is not None
     await until(lambda: world.gateway.engine.calls == 0)
+
+
+async def test_pause_while_a_hundred_ring(build: Build, phone: Phone, tmp_path: Path) -> None:
+    """No further call goes out; those that ring go on, and after resuming the rest is called, once each."""
+    world = await build(BATCH__CALLS_PER_SECOND=500, MEDIA__PORT_MIN=44_000, MEDIA__PORT_MAX=44_399)
+    await world.way_out(phone.uri(), ring_duration_sec=30)
+    batch = await a_batch(world, tmp_path, 120, max_concurrent=100)
+    await until(lambda: len(phone.calls) == 100, 20)
+    for leg in phone.calls:
+        leg.ring()
+    changed = await batches(world).pause(batch.id, WORKSPACE, "test")
+    assert (changed.affected.initiated, changed.affected.queued) == (100, 20)
+    assert len(batches(world).watch(batch.id).calls) == 100
+    for leg in phone.calls[:50]:
+        leg.refuse(486)
+    for leg in phone.calls[50:]:
+        leg.accept()
+        asyncio.get_running_loop().call_later(0.1, leg.bye)
+    rested = await comes_to(world, batch, lambda it: it.counts.done == 100)
+    assert (rested.status, len(phone.calls)) == ("paused", 100)
+    resumed = await batches(world).resume(batch.id, WORKSPACE, "test")
+    assert resumed.affected.resumed_call_logs == 20
+    await until(lambda: len(phone.calls) == 120, 20)
+    for leg in phone.calls[100:]:
+        leg.refuse(486)
+    done = await comes_to(world, batch, is_over)
+    assert (done.counts.done, done.counts.picked_up, done.dialled) == (120, 50, 120)
+    assert len(set(map(dialled, phone.calls))) == 120
+
+
+async def test_variables_reach_the_agent_in_url_headers_and_parameters(
+    world: World, phone: Phone, agent: Runtime, tmp_path: Path
+) -> None:
+    """Names are case-sensitive, values text; the version's parameters are what the file leaves out."""
+    await world.way_out(
+        phone.uri(),
+        runtime_url=agent.url() + "?who={Name}",
+        headers=(("X-Plan", "{plan}"),),
+        parameters=(("plan", "basic"), ("tone", "kind"), ("Name", "nobody")),
+    )
+    columns = {"Name": lambda n: "Zoë & Co", "plan": lambda n: "gold", "timezone": lambda n: ""}
+    wish = BatchWish("Spring", AGENT)
+    created = await batches(world).create(WORKSPACE, wish, a_file(tmp_path, 1, columns), "test")
+    leg = await phone.called()
+    leg.accept()
+    talk = await agent.talk()
+    start = await talk.message("start")
+    parameters = start["start"]["customParameters"]
+    expected = {"plan": "gold", "tone": "kind", "Name": "Zoë & Co", "timezone": ""}
+    assert {name: parameters.get(name) for name in expected} == expected
+    upgrade = talk.connection.request
+    assert upgrade is not None
+    assert upgrade.path.endswith("?who=Zo%C3%AB%20%26%20Co")
+    assert upgrade.headers["X-Plan"] == "gold"
+    leg.bye()
+    await comes_to(world, created.batch, is_over)
+    row = await world.record()
+    assert row.metadata == {"Name": "Zoë & Co", "plan": "gold", "timezone": ""}
+    assert (row.batch_id, row.category, row.requested_by) == (created.batch.id, "batch", "test")
+
+
+async def test_a_stop_leaves_its_batch_to_the_next_start(
+    build: Build, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not dialled is in the queue, and the next start of the gateway goes on with it by itself."""
+    monkeypatch.setattr("gateway.batch.judging.NEVER_LEFT_SECONDS", 0)
+    first = await build()
+    await first.way_out(phone.uri(), ring_duration_sec=30)
+    batch = await a_batch(first, tmp_path, 6, max_concurrent=2)
+    await until(lambda: len(phone.calls) == 2)
+    phone.calls[0].refuse(486)
+    await until(lambda: len(phone.calls) == 3)
+    await first.gateway.engine.drain()
+    await first.close()
+    again = World(tmp_path / "data", first.runtime, {})
+    await again.start()
+    async with answers(phone, lambda _: 486):
+        again.gateway.engine.wake()
+        done = await comes_to(again, batch, is_over)
+    await again.close()
+    assert (done.counts.done, done.counts.uncertain, done.dialled) == (6, 0, 6)

@@ -47,10 +47,17 @@ async def stands(world: World, batch: Batch) -> Batch:
     return await batches(world).get(batch.id, WORKSPACE)
 
 
-async def comes_to(world: World, batch: Batch, status: str, patience: float = 20.0) -> Batch:
-    """The batch when it has this status."""
+def is_over(batch: Batch) -> bool:
+    """It is completed."""
+    return batch.status == "completed"
+
+
+async def comes_to(
+    world: World, batch: Batch, holds: Callable[[Batch], object], patience: float = 20.0
+) -> Batch:
+    """The batch once something holds of it."""
     async with asyncio.timeout(patience):
-        while (found := await stands(world, batch)).status != status:  # noqa: ASYNC110 - nobody tells of all
+        while not holds(found := await stands(world, batch)):  # noqa: ASYNC110 - nobody tells of all of it
             await asyncio.sleep(0.02)
     return found
 
