@@ -17,6 +17,7 @@ from gateway.store.engine.ids import new_id
 from gateway.store.engine.private import private_folder
 from gateway.tell import Tell
 from gateway.web.page import complaint
+from gateway.web.render import whole
 
 KEPT = timedelta(hours=1)
 MOST_OF_WORKSPACE = 3
@@ -35,10 +36,15 @@ class Progress:
     whole: int = 0
     "Bytes; 0: not known yet."
     rows: int = 0
+    "So far, or in all where they are being written."
 
     def tell(self, done: int, whole: int, rows: int) -> None:
-        """It has come so far."""
+        """The file has been read so far."""
         self.done, self.whole, self.rows = done, whole, rows
+
+    def write(self, rows: int) -> None:
+        """From now on so many rows are written, all of them or none."""
+        self.title, self.done, self.whole, self.rows = "The rows are being taken over", 0, 0, rows
 
     @property
     def share(self) -> float | None:
@@ -48,7 +54,7 @@ class Progress:
     @property
     def said(self) -> str:
         """In words."""
-        return f"{self.rows:,} rows so far".replace(",", "\N{NARROW NO-BREAK SPACE}")
+        return f"{whole(self.rows)} rows{' so far' if self.whole else ''}"
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ DROP = """([zone, name, text]) => {
 @pytest.fixture(scope="module")
 def way() -> WayOut:
     """The number that the batch calls from."""
-    return WayOut("+12125550420", path="native/bye/3", version='parameters = { name = "you" }\n')
+    return WayOut("+12125550420", path="native/bye/5", version='parameters = { name = "you" }\n')
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,10 @@ def test_from_the_start_to_the_finished_page(dashboard: Dashboard, way: WayOut, 
         page.get_by_role("button", name="Start or schedule").click()
         page.get_by_role("dialog").get_by_role("button", name="Start or schedule").click()
         running = page.get_by_label("Running calls")
-        expect(running.get_by_role("button", name="Hang up").first).to_be_visible()
+        running.get_by_role("button", name="Hang up").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Hang up").click()
+        expect(page.get_by_role("status").first).to_contain_text("The call is being ended")
+        expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
         looked_at(dashboard, "batch-running")
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_role("status").first).to_contain_text("Paused: no new call is placed")

@@ -362,7 +362,16 @@ async def test_others_see_nothing_of_it(desk: Desk, world: World, enter: Enter, 
     path = await desk.check(await desk.upload(MIXED, title="Secret"))
     stranger = await enter("eve@example.com", other)
     assert "No batch yet" in text_of((await stranger.get("/batches")).text)
-    for page in ("", "/live", "/said", "/charts", "/rows?reason=duplicate", "/errors.csv", "/results.csv"):
+    for page in (
+        "",
+        "/live",
+        "/said",
+        "/recipients",
+        "/charts",
+        "/rows?reason=duplicate",
+        "/errors.csv",
+        "/results.csv",
+    ):
         assert (await stranger.get(draft + page)).status_code == 404, page
     for page in ("", "/state", "/rows?reason=duplicate", "/errors.csv"):
         assert (await stranger.get(path + page)).status_code == 404, page

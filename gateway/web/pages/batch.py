@@ -72,6 +72,8 @@ async def _whole(visit: Visit, batch: Batch) -> dict[str, Any]:
         **await _seen(visit, batch),
         **await _people(visit, batch),
         **await _curves(visit, batch),
+        "report": batch.report or {},
+        "made_by": (await who_of(visit)).name(batch.created_by),
     }
 
 
@@ -173,6 +175,11 @@ async def _seen(visit: Visit, batch: Batch) -> dict[str, Any]:
     }
 
 
+async def recipients(visit: Visit) -> Response:
+    """The recipients alone, for the script that keeps them fresh."""
+    return visit.part("batch_people.html", **await _people(visit, await own_batch(visit)))
+
+
 def _lately(now: datetime) -> datetime:
     return now - (WINDOW + 1) * MINUTE
 
@@ -194,8 +201,7 @@ async def _people(visit: Visit, batch: Batch) -> dict[str, Any]:
         "page": page,
         "pages": pages,
         "total": total,
-        "report": batch.report or {},
-        "made_by": (await who_of(visit)).name(batch.created_by),
+        "path": f"/batches/{batch.id}",
     }
 
 
@@ -222,7 +228,7 @@ async def save(visit: Visit) -> Response:
 
 STARTED = {
     "running": "The batch is running.",
-    "waiting": "Another batch is running: this one waits for its turn.",
+    "waiting": "Started: it runs as soon as no other batch of the workspace does.",
     "scheduled": "The batch starts by itself when its time comes.",
 }
 
@@ -302,6 +308,7 @@ PAGES: tuple[Page, ...] = (
     post("/batches/{id}", save),
     get("/batches/{id}/live", fresh),
     get("/batches/{id}/said", said),
+    get("/batches/{id}/recipients", recipients),
     get("/batches/{id}/charts", curves),
     get("/batches/{id}/rows", rows),
     get("/batches/{id}/errors.csv", errors),

@@ -259,7 +259,7 @@ async def _take_over(visit: Visit, kept: KeptFile, progress: Progress) -> None:
     """The new rows are there as a whole before the old draft goes."""
     assert kept.checked is not None
     batches = visit.site.parts.batches
-    progress.title = "The rows are being taken over"
+    progress.write(kept.checked.report.good)
     created = await batches.create(
         kept.workspace_id, kept.wish, kept.checked, visit.by, draft=True, skip_invalid=True
     )
