@@ -138,7 +138,7 @@ async def _read_off(receive: Receive, most: int) -> None:
     """Take what is still being sent, within bounds: whoever is cut off in it never reads our answer."""
     left = max(READ_OFF_BYTES, 2 * most)
     with suppress(TimeoutError):
-        async with asyncio.timeout(READ_OFF_SECONDS):
+        async with asyncio.timeout(READ_OFF_SECONDS + most / READ_OFF_BYTES):
             while left > 0:
                 message = await receive()
                 left -= len(message.get("body", b""))

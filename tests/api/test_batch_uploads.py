@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api
+from gateway.batch.files.multipart import AT_ONCE
+from tests.api.conftest import Api, furnished, opened
 from tests.api.test_batches import GOOD, PATH, nothing
+from tests.call.conftest import Build
 from tests.call.phone import until
 
 FORM_TYPE = "multipart/form-data"
@@ -89,7 +92,7 @@ async def test_ten_megabytes_and_one_byte(out: Api) -> None:
     assert "10 MB" in answer.json()["message"]
     far = await out.client.post(PATH, content=bytes(most * 2), headers={"Content-Type": FORM})
     assert (far.status_code, "a file may have at most 10 MB" in far.json()["message"]) == (413, True)
-    assert (await out.client.post("/v1/agents", content=bytes(most))).status_code == 413
+    assert (await out.client.post("/v1/agents", content=bytes(most // 4))).status_code == 413
     assert await nothing(out)
 
 
@@ -103,15 +106,49 @@ async def test_who_has_no_key_sends_nothing(out: Api) -> None:
     assert await nothing(out)
 
 
+async def begun(api: Api, said: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request of 900 kB on a connection of its own, of which only this is sent."""
+    key = api.client.headers["Authorization"]
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: {key}\r\nContent-Type: {FORM}\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.world.gateway.http.port)
+    writer.write(f"{head}Content-Length: 900000\r\n\r\n".encode() + said)
+    await writer.drain()
+    return reader, writer
+
+
+async def test_a_sender_that_trickles(build: Build) -> None:
+    """408 once its time is over, and its file goes."""
+    async for api in opened(await furnished(build, HTTP__BODY_SECONDS="0.5")):
+        reader, writer = await begun(api, ALL + file(GOOD)[:-20])
+        for _ in range(5):
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+        assert b" 408 " in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+        writer.close()
+        assert await nothing(api)
+
+
+async def test_eight_files_at_once(out: Api) -> None:
+    """The ninth is asked to come later; it is taken once another has gone."""
+    folder = out.world.gateway.config.upload_folder
+    many = [await begun(out, ALL + file(GOOD)[:-20]) for _ in range(AT_ONCE)]
+    await until(lambda: len([*folder.glob("*")]) == AT_ONCE)
+    form: dict[str, Any] = {"content": ALL + file(GOOD) + END, "headers": {"Content-Type": FORM}}
+    refused = await out.client.post(f"{PATH}/validate", **form)
+    assert (refused.status_code, refused.json()["reason"]) == (503, "too_many_uploads")
+    assert int(refused.headers["retry-after"]) >= 1
+    many[0][1].close()
+    await until(lambda: len([*folder.glob("*")]) < AT_ONCE)
+    assert (await out.client.post(f"{PATH}/validate", **form)).status_code == 200
+    for _, writer in many:
+        writer.close()
+    await until(lambda: not [*folder.glob("*")])
+
+
 async def test_a_sender_that_vanishes(out: Api) -> None:
     """In the middle of its file: the file goes, and no line is logged."""
-    gateway = out.world.gateway
-    key = out.client.headers["Authorization"]
-    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: {key}\r\nContent-Type: {FORM}\r\n"
-    _, writer = await asyncio.open_connection("127.0.0.1", gateway.http.port)
-    writer.write(f"{head}Content-Length: 900000\r\n\r\n".encode() + ALL + file(bytes(400_000)))
-    await writer.drain()
-    folder = gateway.config.upload_folder
+    folder = out.world.gateway.config.upload_folder
+    _, writer = await begun(out, ALL + file(bytes(400_000)))
     await until(lambda: [*folder.glob("*")])
     writer.close()
     await until(lambda: not [*folder.glob("*")])

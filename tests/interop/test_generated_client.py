@@ -1,4 +1,4 @@
-"""A client that a generator makes of the gateway's description, and that nobody touched: it places a call."""
+"""A client that a generator makes of the gateway's description, untouched: it places a call, and a batch."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def generated(gateway: Gateway, folder: Path) -> None:
 
 
 def test_a_generated_client_places_a_call(sipp: Path, tmp_path: Path) -> None:
-    """Refusal, call, repetition, record, list and hang-up, all as objects of the generated classes."""
+    """Refusal, call, repetition, record, list, hang-up, recipients: all as objects of its classes."""
     if not BIN.exists():
         pytest.skip("openapi-python-client is not installed: scripts/test does it")
     port = free_port()
@@ -60,10 +60,11 @@ def test_a_generated_client_places_a_call(sipp: Path, tmp_path: Path) -> None:
         words += [f"http://127.0.0.1:{gateway.http_port}", key, CALLEE, NUMBER]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        refused, placed, answered, ended = map(json.loads, done.stdout.splitlines())
+        refused, placed, answered, ended, batch = map(json.loads, done.stdout.splitlines())
         assert refused == {"refused": 400, "field": "phone_number"}
         assert (placed["again"], placed["status"]) == (placed["placed"], 200)
         assert answered == {"answered": CALLEE}
         assert ended == {"ended": "completed", "reason": "ended_by_request", "listed": [placed["placed"]]}
+        assert batch == {"batch": "Generated", "recipients": 1, "status": "draft", "deleted": 204}
         assert gateway.stop() == 0
         gateway.assert_clean()
