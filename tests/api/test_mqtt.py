@@ -127,6 +127,17 @@ async def test_a_request_becomes_a_call_and_its_events(line: OnBroker, carrier: 
     assert record.metadata == {"n": 7}
 
 
+async def test_a_workflow_asks(line: OnBroker, carrier: Carrier) -> None:
+    """Its category is in the record; another one is refused as HTTP refuses it."""
+    asked = {"phone_number": TO, "agent_id": "agent_test", "category": "workflow", "category_id": "wf_7"}
+    status, said = await line.call(body=asked)
+    assert (status, said["category"], said["category_id"]) == (201, "workflow", "wf_7")
+    status, said = await line.call(body={**asked, "category": "campaign"})
+    assert (status, said["problems"][0]["field"]) == (400, "category")
+    await carrier.until_called()
+    carrier.hang_up()
+
+
 async def test_the_same_request_twice_is_one_call(line: OnBroker, carrier: Carrier) -> None:
     """A broker may deliver twice, and people ask twice: the second answer names the first one's call."""
     first = await line.ask("same")

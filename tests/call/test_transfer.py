@@ -142,6 +142,10 @@ async def test_rules_refuse_a_transfer(world: World, agent: Runtime, phone: Phon
     await transfer(talk, caller_id="+442079460999")
     # A number that is none of ours has no trunk of ours either: the countries are asked first.
     assert (await talk.message("transfer_failed", 2))["reason"] == "no_enabled_countries"
+    lists = world.gateway.store.configuration.do_not_call
+    await lists.add(world.workspace.id, [CALLEE], "test")
+    await transfer(talk)
+    assert (await talk.message("transfer_failed", 3))["reason"] == "do_not_call"
     await transfer(talk, "x" * 100)
     assert "64" in (await talk.message("error"))["message"]
     assert not other.calls

@@ -223,6 +223,7 @@ def places(gateway: Gateway) -> dict[str, str]:
         "telephony": "/telephony",
         "telephony-answer": "/telephony?to=%2B442079460018&q=united+kingdom",
         "telephony-sip": "/telephony?provider=sip_trunk",
+        "do-not-call": "/telephony/do-not-call",
         "trunks": "/trunks",
         "trunk": f"/trunks/{known['trunk']}",
         "settings": "/settings",

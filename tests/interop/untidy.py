@@ -15,7 +15,16 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.store.engine.ids import new_id
-from gateway.store.engine.schema import call_texts, calls, changes, deliveries, refused_requests, webhooks
+from gateway.store.engine.schema import (
+    call_texts,
+    calls,
+    changes,
+    deliveries,
+    do_not_call,
+    do_not_call_counts,
+    refused_requests,
+    webhooks,
+)
 from gateway.store.records.call_table import Saved, columns_of_call
 from gateway.store.records.calls import CallRow
 
@@ -325,6 +334,7 @@ def fill(database: Path) -> dict[str, str]:
         _told(there, workspace_id, rows[0].id)
         _refused(there, workspace_id)
         _changed(there, workspace_id)
+        _never_called(there, workspace_id)
     engine.dispose()
     return ids
 
@@ -423,6 +433,14 @@ def _changed(there: sa.Connection, workspace_id: str) -> None:
         )
 
 
+def _never_called(there: sa.Connection, workspace_id: str) -> None:
+    numbers = [f"+49309018{number:05}" for number in range(60)]
+    reason = "asked us in a letter of the third of May, and again by telephone. " * 3
+    row = {"workspace_id": workspace_id, "added_by": f"web:{ACCOUNT}", "added_at": NOW, "reason": reason}
+    there.execute(do_not_call.insert(), [{**row, "phone_number": number} for number in numbers])
+    there.execute(do_not_call_counts.insert().values(workspace_id=workspace_id, numbers=len(numbers)))
+
+
 def places(ids: dict[str, str]) -> dict[str, str]:
     """Every page that shows some of it, by a name for its picture."""
     return {
@@ -445,6 +463,7 @@ def places(ids: dict[str, str]) -> dict[str, str]:
         "web-call": "/web-call",
         "batch-new": "/batches/new",
         "telephony": "/telephony?to=%2B442079460018&q=united+kingdom",
+        "do-not-call": "/telephony/do-not-call",
         "trunks": "/trunks",
         "trunk": f"/trunks/{ids['trunk']}",
         "settings": "/settings",

@@ -48,3 +48,24 @@ async def test_refused_requests_are_listed(world: World, anna: Visitor) -> None:
     names = {sample.labels.get("reason") for family in registry.collect() for sample in family.samples}
     assert {event.fields["reason"] for event in told} <= names
     assert "Refused requests" in (await anna.get("/calls")).text
+
+
+async def test_a_listed_number_is_among_them(world: World, anna: Visitor) -> None:
+    """With its reason, what was found, and the way to the list."""
+    there = world.gateway.store.configuration
+    await there.workspaces.change(
+        world.workspace.id, {"kyc_verified": True, "sip_byoc_enabled": True}, "test"
+    )
+    await there.do_not_call.add(world.workspace.id, ["+14155550100"], "cli:root", reason="opted out")
+    await world.gateway.store.refresh()
+    await ask(world, world.workspace.id, "+1 415 555 0100")
+    async with asyncio.timeout(10):
+        while not await world.gateway.store.refusals.page(world.workspace.id, 9):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+    page = await anna.get("/calls/refused")
+    text = text_of(page.text)
+    assert "do not call" in text
+    assert "on the list since" in text
+    assert "“opted out”" in text
+    assert "root" not in text
+    assert 'href="/dashboard/telephony"' in page.text
