@@ -20,8 +20,8 @@ from gateway.web.page import complaint
 from gateway.web.render import whole
 
 KEPT = timedelta(hours=1)
-MOST_OF_WORKSPACE = 3
-MOST = 24
+MOST_OF_WORKSPACE = 5
+MOST = 40
 "On the disk of a gateway: ten million bytes each, and what was read of them."
 GONE = "That file is not here any more. Upload it once more."
 AWAY = "The database did not answer. Nothing was created; try once more."
@@ -37,6 +37,7 @@ class Progress:
     "Bytes; 0: not known yet."
     rows: int = 0
     "So far, or in all where they are being written."
+    is_writing: bool = False
 
     def tell(self, done: int, whole: int, rows: int) -> None:
         """The file has been read so far."""
@@ -44,7 +45,8 @@ class Progress:
 
     def write(self, rows: int) -> None:
         """From now on so many rows are written, all of them or none."""
-        self.title, self.done, self.whole, self.rows = "The rows are being taken over", 0, 0, rows
+        self.title, self.is_writing = "The rows are being taken over", True
+        self.done, self.whole, self.rows = 0, 0, rows
 
     @property
     def share(self) -> float | None:
@@ -54,7 +56,7 @@ class Progress:
     @property
     def said(self) -> str:
         """In words."""
-        return f"{whole(self.rows)} rows{' so far' if self.whole else ''}"
+        return f"{whole(self.rows)} rows{'' if self.is_writing else ' so far'}"
 
 
 @dataclass(slots=True)
@@ -132,7 +134,7 @@ class KeptFiles:
         return kept
 
     def of(self, workspace_id: str) -> list[KeptFile]:
-        """What a workspace has under way, the newest first."""
+        """What a workspace has had under way lately, the newest first."""
         return [kept for kept in reversed(self._kept.values()) if kept.workspace_id == workspace_id]
 
     def begin(
@@ -150,6 +152,12 @@ class KeptFiles:
         if kept.work is not None:
             kept.work.cancel()
             await asyncio.gather(kept.work, return_exceptions=True)
+        kept.forget()
+        await asyncio.to_thread(shutil.rmtree, kept.folder, ignore_errors=True)
+
+    async def became(self, kept: KeptFile, batch_id: str) -> None:
+        """It is a batch now: its pages lead there as long as they are remembered, the disk is given back."""
+        kept.made = batch_id
         kept.forget()
         await asyncio.to_thread(shutil.rmtree, kept.folder, ignore_errors=True)
 

@@ -340,7 +340,11 @@ async def test_what_can_be_done_with_it(desk: Desk) -> None:
     assert (await desk.anna.post(path, later)).status_code == 303
     page = text_of((await desk.anna.get(path)).text)
     assert "starts by itself when its time comes" in page
-    assert (await desk.batches())[0].status == "scheduled"
+    assert "Start or schedule" not in page
+    other = {**later, "title": "Later still", "starts_at": "2035-12-02T09:00"}
+    assert (await desk.anna.post(path, other)).status_code == 303
+    (batch,) = await desk.batches()
+    assert (batch.status, batch.title) == ("scheduled", "Later still")
     await desk.anna.post(f"{path}/pause")
     page = text_of((await desk.anna.get(path)).text)
     assert "Paused: no new call is placed." in page
@@ -353,7 +357,7 @@ async def test_what_can_be_done_with_it(desk: Desk) -> None:
     draft = await desk.draft(title="Second")
     gone = await desk.anna.post(f"{draft}/delete")
     assert gone.headers["location"] == "/dashboard/batches"
-    assert [batch.title for batch in await desk.batches()] == ["Later"]
+    assert [batch.title for batch in await desk.batches()] == ["Later still"]
 
 
 async def test_others_see_nothing_of_it(desk: Desk, world: World, enter: Enter, other: Workspace) -> None:
@@ -404,3 +408,43 @@ async def test_few_files_are_kept(desk: Desk, world: World) -> None:
     for path in paths[1:]:
         await desk.anna.post(f"{path}/drop")
     assert list(world.config.kept_folder.iterdir()) == []
+
+
+async def test_a_file_that_is_being_checked(desk: Desk, world: World) -> None:
+    """The page says how far it is, without a script too; thrown away in the middle nothing stays."""
+    many = "phone_number\n" + "".join(f"+4420{70_000_000 + at}\n" for at in range(60_000))
+    path = await desk.upload(many)
+    await desk.anna.post(f"{path}/check", {"phone_column": "phone_number"})
+    page = (await desk.anna.get(path)).text
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page
+    assert '<progress max="100"' in page
+    assert "rows so far" in text_of((await desk.anna.get(f"{path}/state?said=yes")).text)
+    assert (await desk.anna.post(f"{path}/check")).status_code == 409
+    assert "the rows are being checked" in text_of((await desk.anna.get("/batches")).text)
+    await desk.anna.post(f"{path}/drop")
+    assert list(world.config.kept_folder.iterdir()) == []
+    assert await desk.batches() == []
+
+
+async def test_local_numbers(desk: Desk, world: World) -> None:
+    """They are numbers of the country that is chosen, else of the workspace's own, and the page says so."""
+    local = "phone_number\n020 7946 0018\n"
+    path = await desk.upload(local)
+    assert "Cannot be called" in text_of((await desk.anna.get(path)).text)
+    draft = await desk.check(path, default_country="GB")
+    assert "written 020 7946 0018" in text_of((await desk.anna.get(draft)).text)
+    book = world.gateway.store.configuration.workspaces
+    await book.change(world.workspace.id, {"default_country": "GB"}, "test")
+    path = await desk.upload(local)
+    assert "As in the settings: United Kingdom (+44)" in text_of((await desk.anna.get(path)).text)
+    assert "+44 20 7946 0018" in text_of((await desk.anna.get(await desk.check(path))).text)
+
+
+async def test_a_page_that_was_left_leads_to_the_draft(desk: Desk, world: World) -> None:
+    """Whoever comes back to the file finds the batch that it became; nothing of it is kept."""
+    path = await desk.upload(GOOD)
+    draft = await desk.check(path)
+    again = await desk.anna.get(path)
+    assert again.headers["location"] == f"/dashboard{draft}"
+    assert list(world.config.kept_folder.iterdir()) == []
+    assert "Uploaded, and no batch yet" not in text_of((await desk.anna.get("/batches")).text)

@@ -216,8 +216,8 @@ async def save(visit: Visit) -> Response:
     batches = visit.site.parts.batches
     try:
         await batches.change(batch.id, visit.workspace.id, wished(form, batch), visit.by)
-        if not form.on("start"):
-            return await visit.go(f"/batches/{batch.id}", "Saved. Nothing is dialled yet.")
+        if batch.status != BatchStatus.DRAFT or not form.on("start"):
+            return await visit.go(f"/batches/{batch.id}", SAVED.get(batch.status, "Saved."))
         changed = await batches.start(batch.id, visit.workspace.id, visit.by)
     except InvalidInput as error:
         if batch.status not in CHANGEABLE:
@@ -226,6 +226,10 @@ async def save(visit: Visit) -> Response:
     return await visit.go(f"/batches/{batch.id}", STARTED.get(changed.batch.status, "The batch is started."))
 
 
+SAVED = {
+    "draft": "Saved. Nothing is dialled yet.",
+    "scheduled": "Saved: it starts by itself when its time comes.",
+}
 STARTED = {
     "running": "The batch is running.",
     "waiting": "Started: it runs as soon as no other batch of the workspace does.",

@@ -109,7 +109,6 @@ async def kept_page(visit: Visit) -> Response:
     """Where a file is: read, being checked, found wanting, or become a batch."""
     kept = _own(visit)
     if kept.made:
-        await visit.site.parts.kept_files.drop(kept)
         return await visit.go(f"/batches/{kept.made}")
     if kept.is_busy:
         return visit.page("batch_checking.html", "batches", **_work(visit, kept))
@@ -207,7 +206,7 @@ async def _columns(visit: Visit, kept: KeptFile) -> Response:
         encodings=ENCODINGS,
         is_workbook=kept.upload.name.lower().endswith((".xlsx", ".xls")),
         countries=_countries(visit),
-        country=wish.default_country or visit.workspace.default_country or "",
+        country=wish.default_country,
         size=kept.size,
         most=MAX_FILE_BYTES,
         accept=ACCEPT,
@@ -217,7 +216,9 @@ async def _columns(visit: Visit, kept: KeptFile) -> Response:
 def _countries(visit: Visit) -> list[tuple[str, str]]:
     names = {each.country.iso: each.country for each in visit.site.groups.of(visit.workspace)}
     by_name = sorted(names.values(), key=lambda country: country.name)
-    return [("", "Are no numbers"), *((one.iso, f"{one.name} (+{one.calling_code})") for one in by_name)]
+    known = [(one.iso, f"{one.name} (+{one.calling_code})") for one in by_name]
+    usual = dict(known).get(visit.workspace.default_country or "")
+    return [("", f"As in the settings: {usual}" if usual else "Cannot be called"), *known]
 
 
 async def check(visit: Visit) -> Response:
@@ -265,7 +266,7 @@ async def _take_over(visit: Visit, kept: KeptFile, progress: Progress) -> None:
     )
     if kept.into:
         await batches.delete(kept.into, kept.workspace_id, visit.by)
-    kept.made = created.batch.id
+    await visit.site.parts.kept_files.became(kept, created.batch.id)
 
 
 def _result(visit: Visit, kept: KeptFile, checked: Checked) -> Response:

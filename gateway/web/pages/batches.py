@@ -21,7 +21,7 @@ CHANGEABLE = ("draft", "scheduled")
 async def table(visit: Visit) -> Response:
     """The page."""
     found = await _found(visit)
-    kept = visit.site.parts.kept_files.of(visit.workspace.id)
+    kept = [file for file in visit.site.parts.kept_files.of(visit.workspace.id) if not file.made]
     statuses = [("", "Any"), *((status, say(status)) for status in SHOWN)]
     return visit.page("batches.html", "batches", statuses=statuses, kept=kept, **found)
 
