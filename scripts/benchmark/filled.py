@@ -206,8 +206,10 @@ def _calls(rows: int, native: bool) -> Iterator[tuple[Any, ...]]:
             "sip_status": 200,
             "duration_ms": length,
             "latency_ms": int(rng.gauss(900, 250)) if connected else None,
-            "batch_id": f"batch_{place // 5000}" if not inbound and place % 10 == 0 else None,
         }
+        if not inbound and place % 10 == 0:
+            batch = f"batch_{place // 5000}"
+            row |= {"batch_id": batch, "category": "batch", "category_id": batch}
         row |= {name: _time(value, native) for name, value in times.items()}
         yield tuple(row.get(name) for name in COLUMNS)
 
