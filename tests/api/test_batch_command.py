@@ -1,7 +1,10 @@
 """`gateway batch` as processes, against a running gateway."""
 
 import asyncio
+import contextlib
 import json
+import os
+import pty
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,30 @@ async def test_checked_made_and_ended(out: Api, tmp_path: Path) -> None:
     assert (await run(out, "errors", made["id"]))[1] == wrong.read_bytes().decode()
     status, _, complaints = await run(out, "resume", made["id"])
     assert (status, "cannot be resumed" in complaints) == (2, True)
+
+
+async def test_on_a_terminal(out: Api, carrier: Carrier, tmp_path: Path) -> None:
+    """The groups, a question whether to go ahead without them, a bar to the end, and how it stands then."""
+    carrier.final = 486
+    file = tmp_path / "mixed.csv"
+    file.write_bytes(MIXED)
+    screen, keyboard = pty.openpty()
+    process = await start(out, "batch", "start", str(file), "--watch", "-w", "Acme", terminal=keyboard)
+    os.close(keyboard)
+    os.write(screen, b"y\n")
+    shown = await asyncio.wait_for(asyncio.to_thread(read_all, screen), 40)
+    assert await process.wait() == 0
+    for expected in ("Duplicate phone number", "Go ahead with the 2 others?", "2/2", "100%", "completed"):
+        assert expected in shown, shown
+
+
+def read_all(screen: int) -> str:
+    """What a terminal was shown until nobody holds it any more."""
+    shown = b""
+    with os.fdopen(screen, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while part := terminal.read(4096):
+            shown += part
+    return shown.decode()
 
 
 async def test_watched_to_its_end(out: Api, carrier: Carrier, tmp_path: Path) -> None:

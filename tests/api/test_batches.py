@@ -12,6 +12,8 @@ import pytest
 from gateway.api.shapes.batch import BatchCalls, BatchItem, RecipientPage
 from gateway.api.shapes.batch_answers import BatchChanged, BatchCreated
 from gateway.api.shapes.batch_report import BatchReport
+from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import requests
 from tests.api.carrier import Carrier
 from tests.api.conftest import NUMBER, Api, furnish_out, furnished, opened
 from tests.call.conftest import Build
@@ -204,6 +206,27 @@ async def test_a_key_makes_one_batch(out: Api) -> None:
     assert len({answer.json()["id"] for answer in both}) == 1
     assert (await out.client.get(PATH)).json()["total"] == 2
     assert (await post(out, key="with space")).json()["problems"][0]["field"] == "Idempotency-Key"
+
+
+async def left_by_a_kill(api: Api, key: str, **fields: object) -> None:
+    """Have a request under a key stand as a gateway that was killed has left it."""
+    past = datetime.fromtimestamp(0, UTC)
+    given = {"done": False, "holder": "dead", "held_at": past, **fields}
+    async with api.world.gateway.store.requests.database.writing() as connection:
+        await connection.execute(requests.update().where(requests.c.key == key).values(**given))
+
+
+async def test_a_key_outlives_a_kill(out: Api) -> None:
+    """Killed before the key was marked, its batch is found; killed before that, it is made under its id."""
+    first = await make(out, key="spring-1")
+    await left_by_a_kill(out, "spring-1")
+    again = await post(out, key="spring-1")
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+    promised = new_id("batch")
+    await left_by_a_kill(out, "spring-1", call_id=promised)
+    assert (await make(out, key="spring-1"))["id"] == promised
+    assert (await post(out, key="spring-1")).status_code == 200
+    assert (await out.client.get(PATH)).json()["total"] == 2
 
 
 async def test_actions_and_their_counts(out: Api, subtests: pytest.Subtests) -> None:

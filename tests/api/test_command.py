@@ -21,8 +21,8 @@ pytestmark = pytest.mark.interop
 THEM = "+14155550100"
 
 
-async def start(api: Api, *words: str) -> Process:
-    """The command, with the configuration of the running gateway."""
+async def start(api: Api, *words: str, terminal: int | None = None) -> Process:
+    """The command, with the configuration of the running gateway; on a terminal where one is given."""
     config = api.world.gateway.config
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")},
@@ -30,6 +30,10 @@ async def start(api: Api, *words: str) -> Process:
         "TRUNKLINE_HTTP__PORT": str(api.world.gateway.http.port),
     }
     command = [sys.executable, "-m", "gateway", *words]
+    if terminal is not None:
+        return await asyncio.create_subprocess_exec(
+            *command, env=environ, stdin=terminal, stdout=terminal, stderr=terminal
+        )
     return await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
 
 
