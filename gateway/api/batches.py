@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from gateway.api.batch_refusal import uploads_refused
-from gateway.api.calls import Key, json
+from gateway.api.calls import json, key_header
 from gateway.api.description import answers, in_path
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Problem, invalid
@@ -55,6 +55,7 @@ from gateway.store.sql import SqlStore
 from gateway.web.csv_file import csv_file, lines_of
 
 BATCH_ID = re.compile(r"^batch_[0-9a-z]{26}$")
+Key = Annotated[str | None, key_header("batch")]
 BatchId = Annotated[str, in_path("a batch", BATCH, BATCH_ID)]
 STATUSES = (*BatchStatus, *LEGACY)
 _WORD = "|".join(STATUSES)

@@ -38,18 +38,22 @@ from gateway.store.records.requests import MAX_KEY
 
 CALL_ID = re.compile(r"^call_[0-9a-z]{1,40}$")
 CallId = Annotated[str, in_path("a call", "call_01m85m1gbt83exwnbdjt8m8z3n", CALL_ID)]
-Key = Annotated[
-    str | None,
-    Header(
+
+
+def key_header(noun: str) -> Any:
+    """The header that makes it safe to ask again."""
+    return Header(
         alias="Idempotency-Key",
         min_length=1,
         max_length=MAX_KEY,
         pattern=r"^[\x21-\x7e]+$",
         description="Up to 255 printable ASCII characters of your choice, no spaces. The same key with the "
-        "same request gives the same call again (200), with another one 409. A refused request leaves the "
+        f"same request gives the same {noun} again (200), with another one 409. A refused request leaves the "
         "key free.",
-    ),
-]
+    )
+
+
+Key = Annotated[str | None, key_header("call")]
 LastEvent = Annotated[
     int,
     Header(alias="Last-Event-ID", ge=0, le=2**31, description="Go on after this event."),
