@@ -33,7 +33,7 @@ from gateway.batch.wish import BatchWish, checked_wish
 from gateway.call.switchboard import Switchboard
 from gateway.routing.plan import NumberingPlan
 from gateway.routing.table import PhoneNumber
-from gateway.store.batches.batch_table import LOT
+from gateway.store.batches.batch_table import LOT, PAUSE
 from gateway.store.batches.recipients import MAX_PAGE
 from gateway.store.batches.values import Batch, FailedRow, NewRecipient, QueueRow
 from gateway.store.engine.errors import InvalidInput
@@ -45,8 +45,6 @@ BATCH_ID = re.compile(r"batch_[0-9a-z]{26}")
 BAD_ID = "Invalid batch call ID format"
 FIXED = "Batch call cannot be changed: it is {status}. Only drafts and scheduled batch calls can."
 OVER_ALREADY = "ends_at has passed: give the batch call a later end before it starts."
-PAUSE = 0.005
-"Seconds between two lots: the records of running calls are written in between."
 USING = (BatchStatus.SCHEDULED, BatchStatus.WAITING, BatchStatus.RUNNING, BatchStatus.PAUSED)
 AHEAD = (BatchStatus.RUNNING, BatchStatus.WAITING, BatchStatus.SCHEDULED)
 NOT_ENABLED = frozenset(

@@ -6,7 +6,7 @@ changed in a transaction that looks at how the batch stands, so one does it, and
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from gateway.batch.machine import Action, BatchStatus, RecipientState
 from gateway.batch.pace import FromNumber, Pace
 from gateway.batch.transitions import fields_after, tell_of
 from gateway.config.settings import BatchSettings
+from gateway.store.batches.batch_table import PAUSE
 from gateway.store.batches.values import Batch, QueueRow
 from gateway.store.engine.errors import InvalidInput, StoreError, Unacceptable
 from gateway.store.engine.tenure import NameLost
@@ -79,6 +80,8 @@ class Engine:
         "Batches that crashed here, and when they may begin again."
         self._woken = asyncio.Event()
         self._draining = False
+        self._may_be_unclear = True
+        "A batch that is over may have recipients that wait."
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_for_lost = float("-inf")
         self.taken_over = 0
@@ -100,9 +103,13 @@ class Engine:
 
     def wake(self) -> None:
         """Somebody has changed a batch: look at once."""
-        self._woken.set()
+        self._look_again()
         for run, _ in self._runs.values():
             run.wake()
+
+    def _look_again(self) -> None:
+        self._may_be_unclear = True
+        self._woken.set()
 
     def start(self) -> None:
         """Begin; what killed processes left half written is deleted first."""
@@ -167,13 +174,16 @@ class Engine:
         now = self._parts.now()
         loop_now = asyncio.get_running_loop().time()
         if loop_now - self._looked_for_lost >= TAKE_OVER_SECONDS:
-            self._looked_for_lost = loop_now
+            self._looked_for_lost, self._may_be_unclear = loop_now, True
             await self._take_over(now)
-        for batch in await self._table.standing(STANDING):
+        # Whoever changes something now has the engine look again at once.
+        standing = await self._table.standing(STANDING)
+        for batch in standing:
             await self._advance(batch, now)
-        await self._give_turns()
-        await self._clear(now)
-        await self._see_to_runs(loop_now)
+        await self._give_turns(standing)
+        await self._see_to_runs(standing, loop_now)
+        if self._may_be_unclear:
+            await self._clear(now)
 
     async def _take_over(self, now: datetime) -> None:
         count = await self._lost.take_over(now, self._cared_for)
@@ -210,18 +220,19 @@ class Engine:
         if not (await self._table.get(batch.id)).counts.open:
             await self.act(batch.id, action)
 
-    async def _give_turns(self) -> None:
+    async def _give_turns(self, standing: Sequence[Batch]) -> None:
         """One batch of a workspace runs; of those that wait the first one does, when none does."""
-        standing = await self._table.standing((BatchStatus.WAITING, BatchStatus.RUNNING))
         taken = {batch.workspace_id for batch in standing if batch.status == BatchStatus.RUNNING}
         for batch in standing:
-            if batch.workspace_id not in taken and not self._draining:
+            waits = batch.status == BatchStatus.WAITING and not self._draining
+            if waits and batch.workspace_id not in taken:
                 taken.add(batch.workspace_id)
                 with suppress(Unacceptable):  # another gateway has just given the turn
                     await self.act(batch.id, Action.TURN)
 
     async def _clear(self, now: datetime) -> None:
         """Recipients that wait in batches that are over: a kill may have come in between, or a call's end."""
+        self._may_be_unclear = False
         for batch in await self._table.left_to_clear((BatchStatus.CANCELLED, BatchStatus.COMPLETED)):
             cancelled = batch.status == BatchStatus.CANCELLED
             state = RecipientState.CANCELLED if cancelled else RecipientState.EXPIRED
@@ -235,7 +246,8 @@ class Engine:
         for _ in range(LOTS):
             if not await self._queue.clear(batch.id, state, detail, now):
                 return
-        self._woken.set()
+            await asyncio.sleep(PAUSE)
+        self._look_again()
 
     async def act(
         self, batch_id: str, action: Action, stop: Stop | None = None, by: str = BY_ITSELF
@@ -254,9 +266,9 @@ class Engine:
         self.wake()
         return after
 
-    async def _see_to_runs(self, loop_now: float) -> None:
+    async def _see_to_runs(self, standing: Sequence[Batch], loop_now: float) -> None:
         """Each running batch has a run here, and no other has."""
-        running = {batch.id: batch for batch in await self._table.standing((BatchStatus.RUNNING,))}
+        running = {batch.id: batch for batch in standing if batch.status == BatchStatus.RUNNING}
         for batch_id, (run, task) in list(self._runs.items()):
             if run.stopped_by is not None and batch_id in running:
                 await self.act(batch_id, Action.PAUSE, run.stopped_by)
@@ -269,9 +281,9 @@ class Engine:
         for batch_id, batch in running.items():
             rested = loop_now >= self._rested.get(batch_id, 0.0)
             if batch_id not in self._runs and rested and not self._draining:
-                await self._begin(batch)
+                self._begin(batch)
 
-    async def _begin(self, batch: Batch) -> None:
+    def _begin(self, batch: Batch) -> None:
         tools = Tools(
             queue=self._queue,
             desk=self._desk,
@@ -318,9 +330,9 @@ class Engine:
         run = self._runs.get(row.batch_id)
         if not self._calls_of[row.batch_id]:
             del self._calls_of[row.batch_id]
-            self._woken.set()  # it was perhaps the last
+            self._look_again()  # it was perhaps the last
         elif run is not None and run[0].stopped_by is not None:
-            self._woken.set()
+            self._look_again()
 
     def _room(self, now: float) -> float:
         """Seconds until one more call of any batch may begin."""

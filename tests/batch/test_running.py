@@ -13,7 +13,7 @@ from tests.batch.world import a_batch, a_file, answering, batches, comes_to, dia
 from tests.call.conftest import Build
 from tests.call.phone import Phone, until
 from tests.call.runtime import Runtime
-from tests.call.world import AGENT, WORKSPACE, World
+from tests.call.world import AGENT, CALLEE, WORKSPACE, World
 
 
 @asynccontextmanager
@@ -128,3 +128,20 @@ async def test_a_stop_leaves_its_batch_to_the_next_start(
         done = await comes_to(again, batch, is_over)
     await again.close()
     assert (done.counts.done, done.counts.uncertain, done.dialled) == (6, 0, 6)
+
+
+async def test_a_single_call_finds_a_place_beside_a_batch(world: World, phone: Phone, tmp_path: Path) -> None:
+    """Of ten places the batch has nine, however many recipients wait."""
+    await world.way_out(phone.uri(), ring_duration_sec=30)
+    await world.store.configuration.workspaces.change(WORKSPACE, {"concurrency_limit": 10}, "test")
+    batch = await a_batch(world, tmp_path, 30)
+    await until(lambda: len(phone.calls) == 9)
+    await world.place()
+    await until(lambda: len(phone.calls) == 10)
+    assert dialled(phone.calls[9]) == CALLEE
+    assert (await stands(world, batch)).counts.dialling == 9
+    await batches(world).cancel(batch.id, WORKSPACE, "test")
+    for leg in phone.calls:
+        leg.refuse(486)
+    done = await comes_to(world, batch, lambda it: not it.counts.open)
+    assert (done.counts.done, done.counts.cancelled) == (9, 21)

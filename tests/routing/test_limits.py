@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routing.decision import Decision, Reason, Rejected
-from gateway.routing.limits import Claim, Lease, Limits, Scope, claims_of
+from gateway.routing.limits import Claim, Lease, Limits, Scope, claims_of, leaving_free, slower
 from gateway.routing.table import PhoneNumber, Trunk, Workspace
 
 ROUTED = Decision((), None, "routed")
@@ -152,3 +152,33 @@ def test_never_more_calls_in_a_second_than_twice_the_rate(gaps: list[float], rat
         admitted.append(now)
     for start in admitted:
         assert sum(start <= at < start + 1.0 for at in admitted) <= 2 * rate
+
+
+@pytest.mark.parametrize(
+    ("limit", "share", "left"),
+    [
+        (None, 0.1, None),
+        (1, 0.1, 1),
+        (2, 0.1, 1),
+        (10, 0.1, 9),
+        (30, 0.1, 27),
+        (25, 0.1, 22),
+        (10, 0.0, 10),
+        (2, 0.9, 1),
+    ],
+)
+def test_a_share_of_places_is_left_to_others(limit: int | None, share: float, left: int | None) -> None:
+    """At least one of two and more; whoever leaves none, or has a single place, has them all."""
+    (claim,) = leaving_free((Claim(Scope.TRUNK, "trunk_1", limit),), share)
+    assert claim.limit == left
+
+
+def test_who_leaves_a_share_waits_longer_and_others_do_not(trunk: Trunk) -> None:
+    """A batch has nine of ten calls a second, so that a single call finds room between them."""
+    limits, fast = Limits(), paced(trunk, 10.0)
+    take(limits, slower(fast, 0.1), now=0.0)
+    with pytest.raises(Rejected) as caught:
+        limits.take((), slower(fast, 0.1), ROUTED, 0.1, burst_seconds=0.0)
+    assert caught.value.retry_after == pytest.approx(1 / 9 - 0.1)
+    assert slower(fast, 0.0) is fast
+    assert slower(trunk, 0.5) is trunk

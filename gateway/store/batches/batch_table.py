@@ -29,6 +29,8 @@ from gateway.store.engine.schema import gateways
 
 LOT = 1000
 "Rows that one transaction writes, or deletes: other writers have their turn after each."
+PAUSE = 0.005
+"Seconds between two lots: call records are written in between."
 PART = 100
 "Rows that are made ready without a pause: running calls share the loop."
 NO_BATCH = "Batch call not found"
@@ -101,15 +103,12 @@ class BatchTable:
         """Delete a batch's recipients and the rows that were left out, lot by lot."""
         for table in (batch_recipients, batch_failures):
             some = sa.select(table.c.position).where(table.c.batch_id == batch_id).limit(LOT)
-            while await self._delete_some(table, batch_id, some) == LOT:
-                pass  # others have their turn between two transactions
-
-    async def _delete_some(self, table: sa.Table, batch_id: str, some: "sa.Select[tuple[int]]") -> int:
-        async with self.database.writing() as connection:
-            positions = list((await connection.execute(some)).scalars())
-            mine = (table.c.batch_id == batch_id) & table.c.position.in_(positions)
-            await connection.execute(table.delete().where(mine))
-        return len(positions)
+            gone = table.delete().where(table.c.batch_id == batch_id, table.c.position.in_(some))
+            deleted = LOT
+            while deleted == LOT:
+                async with self.database.writing() as connection:
+                    deleted = (await connection.execute(gone)).rowcount
+                await asyncio.sleep(PAUSE)
 
     async def get(self, batch_id: str, workspace_id: str | None = None) -> Batch:
         """One batch of a workspace, or of any; `NotFound` where there is none such."""
