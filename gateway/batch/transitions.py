@@ -18,7 +18,7 @@ def fields_after(
     later = batch.starts_at is not None and batch.starts_at > now
     status = change(BatchStatus(batch.status), action, later=later)
     fields: dict[str, object] = {"status": status.value, "why": why, "why_code": code}
-    if status is BatchStatus.WAITING and not batch.turn_order:
+    if status is BatchStatus.WAITING:
         fields["turn_order"] = order_of(now)
     if status is BatchStatus.RUNNING and batch.started_at is None:
         fields["started_at"] = now
