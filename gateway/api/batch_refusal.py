@@ -10,11 +10,12 @@ from gateway.batch.files.multipart import BadForm
 from gateway.batch.files.upload import UnreadableFile
 from gateway.routing.decision import Reason
 from gateway.routing.destination import NOT_ENABLED
+from gateway.tell import Tell
 
 FORM_STATUSES = {"wrong_type": 415, "too_large": 413, "busy": 503}
 FORM_REASONS = {"wrong_type": "unsupported_media_type", "too_large": "too_large", "busy": "too_many_uploads"}
 "What a form is refused with; 400 as an invalid request for all that is not named."
-BUSY_SECONDS = 2.0
+BUSY_SECONDS, ROOM_SECONDS = 2.0, 60.0
 OF_FIELD = {"no_such_sheet": "sheet", "separator": "separator", "encoding": "encoding"} | {
     "no_such_column": "phone_column",
     "two_phone_columns": "phone_column",
@@ -23,8 +24,11 @@ OF_FIELD = {"no_such_sheet": "sheet", "separator": "separator", "encoding": "enc
 
 
 @contextmanager
-def uploads_refused() -> Iterator[None]:
-    """Within it, what is wrong with a form, its file or the file's rows is raised as an answer."""
+def uploads_refused(tell: Tell) -> Iterator[None]:
+    """Within it, what is wrong with a form, its file or the file's rows is raised as an answer.
+
+    So is a disk that does not keep the file, which the operator is told of.
+    """
     try:
         yield
     except BadForm as error:
@@ -33,6 +37,10 @@ def uploads_refused() -> Iterator[None]:
         raise _of_file(error) from None
     except RowsFailed as error:
         raise _of_rows(error) from None
+    except OSError as error:
+        tell("upload.failed", level="error", error=str(error))
+        message = "The gateway cannot keep the file now; try again later"
+        raise Declined(Answer(503, message, "no_room", retry_after=ROOM_SECONDS)) from None
 
 
 def _of_form(error: BadForm) -> Declined:

@@ -133,7 +133,7 @@ def _making(router: APIRouter, gate: KeyGate, parts: BatchParts) -> None:
 
         Where rows fail nothing is made, unless `skip_invalid_rows` says to go ahead with the others.
         """
-        with uploads_refused():
+        with uploads_refused(parts.uploads.tell):
             async with _sent(request, parts) as (form, upload):
                 wish = wish_of_form(form, await _zone(parts, caller))
                 asked = Asked(
@@ -155,7 +155,7 @@ def _making(router: APIRouter, gate: KeyGate, parts: BatchParts) -> None:
         request: Request, caller: Annotated[Caller, Depends(gate)], kind: Format = "json"
     ) -> Response:
         """Check a file and what is wished of it, and make nothing: 200 also where rows fail."""
-        with uploads_refused():
+        with uploads_refused(parts.uploads.tell):
             async with _sent(request, parts) as (form, upload):
                 wish = wish_of_form(form, await _zone(parts, caller))
                 checked = await parts.batches.check(caller.workspace_id, wish, upload)

@@ -99,7 +99,7 @@ def _uploading(router: APIRouter, gate: KeyGate, parts: DoNotCallParts) -> None:
     async def upload_do_not_call(request: Request, caller: Annotated[Caller, Depends(gate)]) -> Response:
         """Never call the numbers of a file; none of them where a line is no number, unless it is skipped."""
         kind = request.headers.get("content-type", "")
-        with uploads_refused():
+        with uploads_refused(parts.uploads.tell):
             async with parts.uploads.receive(request.stream(), kind) as sent:
                 form, file = read_form(sent, DoNotCallForm, "the numbers, as CSV or Excel")
                 gathered = await _read(parts, form, file, await _country(there, caller))

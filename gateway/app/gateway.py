@@ -108,7 +108,7 @@ class Gateway:
         self.calls: CallRoutes
         self.http: HttpServer
         self.recall = Recall()
-        self.uploads = Uploads(config.upload_folder)
+        self.uploads = Uploads(config.upload_folder, tell=self.bus.tell)
         self.link: BrokerLink | None = None
         self.closing = AsyncExitStack()
         "What `close` does, the last first."

@@ -96,6 +96,19 @@ async def test_ten_megabytes_and_one_byte(out: Api) -> None:
     assert await nothing(out)
 
 
+async def test_a_disk_that_refuses(out: Api) -> None:
+    """503 and when to try again, and a line for the operator; once there is room it is taken."""
+    uploads = out.world.gateway.uploads
+    uploads.folder.rmdir()
+    form: dict[str, Any] = {"content": ALL + file(GOOD) + END, "headers": {"Content-Type": FORM}}
+    answer = await out.client.post(PATH, **form)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "no_room")
+    assert answer.headers["retry-after"] == "60"
+    assert "No such file" in str(out.world.told("upload.failed")[0].fields["error"])
+    uploads.open()
+    assert (await out.client.post(PATH, **form)).status_code == 201
+
+
 async def test_who_has_no_key_sends_nothing(out: Api) -> None:
     """401 before the body is read, and the answer arrives."""
     async with out.with_key("Bearer key_1:wrong") as client:

@@ -19,6 +19,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from gateway.store.engine.private import private_folder
+from gateway.tell import Tell, tell_nobody
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_BODY_BYTES = MAX_FILE_BYTES + 512 * 1024
@@ -86,9 +87,11 @@ class SentForm:
 class Uploads:
     """Takes forms with files, so many at once; `open` it before the first one comes."""
 
-    def __init__(self, folder: Path, at_once: int = AT_ONCE) -> None:
+    def __init__(self, folder: Path, at_once: int = AT_ONCE, tell: Tell = tell_nobody) -> None:
         self.folder = folder
         "Where files wait. Its own: whatever a killed run has left in it goes."
+        self.tell = tell
+        "Hears of a disk that refuses."
         self._at_once = at_once
         self._under_way = 0
 
