@@ -85,6 +85,8 @@ class BatchRun:
         "Why it does not go on by itself: for the engine, which pauses the batch."
         self.never = False
         "Its calling hours do not come any more."
+        self.calls = 0
+        "Those that are under way here."
         self.in_hand: list[QueueRow] = []
         "Recipients that are taken and not dialled yet."
         self._judge = judge
@@ -169,6 +171,8 @@ class BatchRun:
             taken.add(number.e164)
             if is_of_number(refusal) and len(self._rota.numbers) > 1:
                 self._rota = Rota(tuple(one for one in self._rota.numbers if one is not number))
+            elif refusal.reason is Reason.INSUFFICIENT_BALANCE and self.calls:
+                break  # what running calls have set aside comes back where nobody picks up
             elif is_of_number(refusal) or is_of_all(refusal):
                 self.stopped_by = stop_of(refusal)
                 return 0.0
@@ -194,10 +198,18 @@ class BatchRun:
     async def _with(self, row: QueueRow, number: FromNumber) -> Rejected | Refused | None:
         """Begin the call; None once it has its places, else why it has none."""
         attempt = Attempt(row, number.e164)
+        self.calls += 1
         task = asyncio.create_task(self._live(attempt), name=f"{row.batch_id}/{row.position}")
+        task.add_done_callback(self._over_with)
         self._tools.keep(row, task)
         await attempt.settled.wait()
+        if attempt.refusal is not None:
+            await asyncio.wait([task])
         return attempt.refusal
+
+    def _over_with(self, _: "asyncio.Task[None]") -> None:
+        self.calls -= 1
+        self._freed.set()
 
     async def _live(self, attempt: Attempt) -> None:
         """One call, from the wish for it to its last word about the recipient."""

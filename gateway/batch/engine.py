@@ -31,8 +31,8 @@ LOOK_SECONDS = 1.0
 "Between two looks at how the batches stand, while nobody tells of anything."
 TAKE_OVER_SECONDS = 3.0
 "Between two looks for what the dead have left."
-CLOSE_SECONDS = 10.0
-"How long the last words about calls are waited for when the gateway closes."
+CLOSE_SECONDS = 5.0
+"How long the last words about recipients are waited for when the gateway stops."
 PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
 "Before a part that has crashed begins again; the last one goes on."
 CROWDED_SECONDS = 0.2
@@ -123,16 +123,19 @@ class Engine:
         self._draining = True
         for run, _ in self._runs.values():
             run.stop()
-        await asyncio.gather(*(task for _, task in self._runs.values()), return_exceptions=True)
+        tasks = [task for _, task in self._runs.values()]
+        if tasks:  # what a database that is away does not take, the next start puts back
+            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 
     async def close(self) -> None:
         """After the last call: write what became of it, and end."""
         await self.drain()
         if self._calls:
             await asyncio.wait(list(self._calls), timeout=CLOSE_SECONDS)
-        for task in (*self._calls, *self._tasks):
+        left = [*self._calls, *(task for _, task in self._runs.values()), *self._tasks]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._calls, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _kept_up(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do it for ever: what crashes is told, and begins again."""

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from gateway.batch.wish import BatchWish
+from gateway.routing.table import Increment
 from gateway.store.records.calls import CallFilter
 from tests.batch.world import a_batch, a_file, answering, batches, comes_to, dialled, is_over, number, stands
 from tests.call.conftest import Build
@@ -145,3 +147,34 @@ async def test_a_single_call_finds_a_place_beside_a_batch(world: World, phone: P
         leg.refuse(486)
     done = await comes_to(world, batch, lambda it: not it.counts.open)
     assert (done.counts.done, done.counts.cancelled) == (9, 21)
+
+
+async def test_a_wallet_pauses_the_batch_when_it_is_empty(build: Build, phone: Phone, tmp_path: Path) -> None:
+    """Not while running calls have it set aside: what they do not cost is there for the next ones."""
+    world = await build(BILLING__GRACE_SECONDS=0)
+    await world.way_out(phone.uri(), ring_duration_sec=30)
+    await world.store.configuration.workspaces.change(
+        WORKSPACE, {"billing_increment": Increment(60, 60)}, "test"
+    )
+    await world.change_trunk(flat_rate=Decimal(1))
+    await world.store.wallets.open(world.workspace, Decimal(2), "test")
+    await world.store.refresh()
+    batch = await a_batch(world, tmp_path, 6)
+    await until(lambda: len(phone.calls) == 2)
+    await asyncio.sleep(0.1)
+    assert ((await stands(world, batch)).status, len(phone.calls)) == ("running", 2)
+    for leg in phone.calls[:2]:
+        leg.refuse(486)
+    await until(lambda: len(phone.calls) == 4)
+    for leg in phone.calls[2:]:
+        leg.accept()
+        asyncio.get_running_loop().call_later(0.2, leg.bye)
+    paused = await comes_to(world, batch, lambda it: it.status == "paused")
+    assert (paused.why_code, len(phone.calls)) == ("insufficient_balance", 4)
+    rested = await comes_to(world, batch, lambda it: it.counts.queued == 2)
+    assert (rested.counts.done, rested.counts.failed) == (4, 0)
+    await world.store.wallets.top_up(WORKSPACE, Decimal(5), "test")
+    await batches(world).resume(batch.id, WORKSPACE, "test")
+    async with answers(phone, lambda _: 486):
+        done = await comes_to(world, batch, is_over)
+    assert (done.counts.done, done.dialled, done.counts.picked_up) == (6, 6, 2)
