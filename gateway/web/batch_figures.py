@@ -110,6 +110,22 @@ def stage_bars(batch: Batch) -> list[StageBar]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeBar:
+    """What came of some recipients, as a bar out of 100."""
+
+    name: str
+    count: int
+    share: float
+    rate: str
+
+
+def outcome_bars(counted: Sequence[tuple[str, int]]) -> list[OutcomeBar]:
+    """Each outcome against all that have one."""
+    whole = sum(count for _, count in counted)
+    return [OutcomeBar(name, count, 100 * count / whole, percent(count, whole)) for name, count in counted]
+
+
 def pace(minutes: Sequence[Minute], now: datetime) -> float | None:
     """Calls a minute, by the last whole minutes; None: none was whole yet."""
     this = now.replace(second=0, microsecond=0)

@@ -306,3 +306,17 @@ async def test_sweep_deletes_what_a_kill_left_half_written(
     async with store.batches.database.reading() as connection:
         left = await connection.execute(sa.select(sa.func.count()).select_from(batch_recipients))
         assert left.scalar_one() == 0
+
+
+async def test_what_came_of_them(store: SqlStore, furnished: Furnished) -> None:
+    """Outcomes of those who are through, the most first; who is to be called again has none yet."""
+    batch = await running(store, furnished, 4)
+    came = {2: ("done", "busy"), 3: ("done", "busy"), 4: ("failed", "do_not_call"), 5: ("queued", "busy")}
+    async with store.batches.database.writing() as connection:
+        for position, (state, outcome) in came.items():
+            same = batch_recipients.c.position == position
+            await connection.execute(
+                batch_recipients.update().where(same).values(state=state, outcome=outcome)
+            )
+    assert await store.recipients.outcomes(batch.id) == [("busy", 2), ("do_not_call", 1)]
+    assert await store.recipients.outcomes("batch_none") == []

@@ -14,6 +14,7 @@ import pytest
 from gateway.routing.table import Workspace
 from gateway.store.batches.values import Batch
 from gateway.web.kept_files import MOST_OF_WORKSPACE
+from tests.batch.files import workbook
 from tests.call.world import World
 from tests.web.conftest import Enter
 from tests.web.visitor import Visitor, text_of
@@ -448,3 +449,17 @@ async def test_a_page_that_was_left_leads_to_the_draft(desk: Desk, world: World)
     assert again.headers["location"] == f"/dashboard{draft}"
     assert list(world.config.kept_folder.iterdir()) == []
     assert "Uploaded, and no batch yet" not in text_of((await desk.anna.get("/batches")).text)
+
+
+async def test_sheets_of_a_workbook(desk: Desk) -> None:
+    """The sheet with the numbers is found; another one can be chosen, and is the one that is checked."""
+    number = ["+442079460018"]
+    book = workbook({"Notes": [["hello"]], "June": [["phone"], number], "July": [["phone"], number, [7]]})
+    path = await desk.upload(book, "people.xlsx")
+    page = (await desk.anna.get(path)).text
+    assert '<option value="June"' in page
+    assert "Separator" not in page
+    assert "phone phone number +442079460018 · 7" in text_of((await desk.anna.get(f"{path}?sheet=July")).text)
+    checked = await desk.check(path, sheet="July", phone_column="phone")
+    assert "1 of 2 rows cannot be called" in text_of((await desk.anna.get(checked)).text)
+    assert "Sheet July" in text_of((await desk.anna.get(checked)).text)

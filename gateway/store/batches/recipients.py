@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.batches.batch_table import LOT, count, lock_batches
-from gateway.store.batches.values import CLAIMED, DIALLING, QUEUED, Move, QueueRow
+from gateway.store.batches.values import CLAIMED, DIALLING, ENDED, QUEUED, Move, QueueRow
 from gateway.store.engine.batch_schema import batch_recipients, batch_stages, batches
 from gateway.store.engine.database import Database
 from gateway.store.engine.schema import calls
@@ -110,6 +110,16 @@ class Queue:
         async with self.database.reading() as connection:
             found = await connection.execute(query.order_by(columns.position).limit(limit))
             return [row_of(row) for row in found]
+
+    async def outcomes(self, batch_id: str) -> list[tuple[str, int]]:
+        """What came of a batch's recipients so far: each outcome with how many have it, the most first."""
+        columns = batch_recipients.c
+        known = sa.select(columns.outcome, sa.func.count().label("amount")).where(
+            columns.batch_id == batch_id, columns.outcome.is_not(None), columns.state.in_(ENDED)
+        )
+        by_size = known.group_by(columns.outcome).order_by(sa.desc("amount"), columns.outcome)
+        async with self.database.reading() as connection:
+            return [(row[0], row[1]) for row in await connection.execute(by_size)]
 
     async def called_since(
         self, workspace_id: str, numbers: Collection[str], since: datetime

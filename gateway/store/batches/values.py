@@ -25,8 +25,9 @@ class Counts:
     dialling: int = 0
     "Their call is under way."
     done: int = 0
-    "They were reached."
+    "Their last call has ended, answered or not: the outcome says how."
     failed: int = 0
+    "No call could be made."
     cancelled: int = 0
     expired: int = 0
     uncertain: int = 0

@@ -21,6 +21,7 @@ from gateway.web.batch_figures import (
     Standing,
     charts,
     estimate,
+    outcome_bars,
     pace,
     percent,
     stage_bars,
@@ -148,8 +149,13 @@ async def curves(visit: Visit) -> Response:
 
 
 async def _curves(visit: Visit, batch: Batch) -> dict[str, Any]:
-    minutes = await visit.site.parts.store.call_minutes.of_batch(batch.id)
-    return {"charts": charts(minutes), "plot": PLOT, "batch": batch}
+    store = visit.site.parts.store
+    return {
+        "charts": charts(await store.call_minutes.of_batch(batch.id)),
+        "outcomes": outcome_bars(await store.recipients.outcomes(batch.id)),
+        "plot": PLOT,
+        "batch": batch,
+    }
 
 
 async def _seen(visit: Visit, batch: Batch) -> dict[str, Any]:

@@ -279,7 +279,7 @@ def _result(visit: Visit, kept: KeptFile, checked: Checked) -> Response:
         path=_path(kept),
         report=report,
         groups=report.groups,
-        read_as=", ".join(filter(None, (report.sheet, report.encoding))) or "a table",
+        read_as=f"Sheet {report.sheet}" if report.sheet else report.encoding,
         problem=kept.problem,
         most=MAX_FILE_BYTES,
         accept=ACCEPT,
