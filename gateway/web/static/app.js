@@ -303,13 +303,16 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     sending.addEventListener("load", () => {
       if (sending.status === 401) return location.reload();
       if (sending.status < 300) return location.assign(sending.responseURL);
-      over("");
+      const isPage = (sending.getResponseHeader("Content-Type") ?? "").startsWith("text/html");
+      over(isPage ? "" : sending.status === 413 ? `At most ${megabytes(most)} are taken.` : "The gateway did not take the file.");
+      if (!isPage) return;
       problem.innerHTML = sending.responseText;
       problem.scrollIntoView({ block: "nearest" });
     });
     sending.addEventListener("error", () => over("The upload broke off. Try once more."));
     sending.open("POST", form.action);
     sending.setRequestHeader("X-Part", "1");
+    problem.replaceChildren();
     bar.hidden = false;
     bar.value = 0;
     button.disabled = true;
