@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from gateway.api.batch_refusal import uploads_refused
 from gateway.api.calls import json, key_header
-from gateway.api.description import answers, in_path
+from gateway.api.description import answers, beside_words, in_path
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Problem, invalid
 from gateway.api.shapes.batch import (
@@ -57,6 +57,7 @@ from gateway.web.csv_file import csv_file, lines_of
 BATCH_ID = re.compile(r"^batch_[0-9a-z]{26}$")
 Key = Annotated[str | None, key_header("batch")]
 BatchId = Annotated[str, in_path("a batch", BATCH, BATCH_ID)]
+ByBatch = beside_words({"template", "validate"})
 STATUSES = (*BatchStatus, *LEGACY)
 _WORD = "|".join(STATUSES)
 Statuses = Annotated[
@@ -112,7 +113,7 @@ class BatchParts:
 
 def batches(gate: KeyGate, parts: BatchParts) -> APIRouter:
     """The routes about batches."""
-    router = APIRouter(prefix="/v1/batch-calls", tags=["batch calls"])
+    router = APIRouter(prefix="/v1/batch-calls", tags=["batch calls"], route_class=ByBatch)
     _making(router, gate, parts)
     _reading(router, gate, parts)
     _changing(router, gate, parts)

@@ -1,15 +1,18 @@
 """The app that all routes are put into, and its OpenAPI description."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi import Path as InPath
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Match
+from starlette.types import Scope
 
 from gateway import __version__
 from gateway.api.field_names import as_written
@@ -198,6 +201,21 @@ def refusal(status: int) -> dict[str, Any]:
         "description": about,
         "content": {"application/json": {"schema": schema, "example": example}},
     }
+
+
+def beside_words(words: Collection[str]) -> type[APIRoute]:
+    """A kind of routes by an id, in whose place a word may stand that is a path of its own, and no id."""
+
+    class ByIdentifier(APIRoute):
+        """A route whose ids are none of these words."""
+
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            """Starlette's own answer, but for a word where an id belongs."""
+            match, child = super().matches(scope)
+            is_word = any(value in words for value in child.get("path_params", {}).values())
+            return (Match.NONE, {}) if is_word else (match, child)
+
+    return ByIdentifier
 
 
 def application(routers: Iterable[APIRouter], public_url: str = "") -> FastAPI:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.routing import APIRoute
-from starlette.routing import Match
-from starlette.types import Scope
 
 from gateway.api.calls import json
-from gateway.api.description import answers, in_path
+from gateway.api.description import answers, beside_words, in_path
 from gateway.api.keys import Caller, KeyGate
 from gateway.api.refusal import Problem, invalid, not_found
 from gateway.api.shapes.number import (
@@ -96,14 +93,7 @@ class NumberParts:
         return number_item(number, self.plan, labels)
 
 
-class ByNumber(APIRoute):
-    """A route of one number, or of a word that stands in its place: such a word names no number."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Starlette's own answer, but for a word where a number's id belongs."""
-        match, child = super().matches(scope)
-        is_word = not WORDS.isdisjoint(child.get("path_params", {}).values())
-        return (Match.NONE, {}) if is_word else (match, child)
+ByNumber = beside_words(WORDS)
 
 
 def numbers(gate: KeyGate, parts: NumberParts) -> APIRouter:

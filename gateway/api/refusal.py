@@ -1,7 +1,7 @@
 """The one place where a refusal becomes an HTTP answer: `{statusCode, message, error}`, and why."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match
 
 from gateway.call.record import EndReason
 from gateway.call.refusal import Refused, mend_for
@@ -256,26 +256,14 @@ def answer_refusals(app: FastAPI, written: Callable[[Request, Answer], Answer]) 
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods that a path has: each stands in a route of its own, which knows of no other.
-
-    A path that is a route's to the letter is no id in another's: `…/template`, not `…/{batch_id}`.
-    """
-    routes = [*_routes(request.app.routes)]
-    own = [route for route in routes if getattr(route, "path", None) == request.scope["path"]]
+    """The methods that a path has: each stands in a route of its own, which knows of no other."""
 
     def serves(method: str) -> bool:
         # HEAD is served as GET: see `heads`.
         scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
-        return any(route.matches(scope)[0] is Match.FULL for route in own or routes)
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in METHODS if serves(method)]
-
-
-def _routes(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """The routes of an app, each by itself: FastAPI keeps those that were included together."""
-    for route in routes:
-        included = getattr(route, "original_router", None)
-        yield from [route] if included is None else included.routes
 
 
 def _word(status: int) -> str:

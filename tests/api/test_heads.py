@@ -32,6 +32,7 @@ async def test_wherever_there_is_get_there_is_head(api: Api) -> None:
             assert head.headers.get("content-length") == got.headers.get("content-length"), path
     assert (await api.client.head("/v1/web-calls")).headers["allow"] == "POST"
     assert (await api.client.options("/v1/batch-calls/template")).headers["allow"] == "GET, HEAD"
+    assert (await api.client.patch("/v1/batch-calls/validate")).headers["allow"] == "POST"
     assert (await api.client.options("/v1/batch-calls/batch_1")).headers[
         "allow"
     ] == "DELETE, GET, HEAD, PATCH"
