@@ -84,6 +84,7 @@ def _counts(batch: Batch) -> dict[str, object]:
 def _calls(batch: Batch) -> dict[str, object]:
     return {
         "recipients called": batch["sent_lead_count"],
+        "recipients who answered": batch["picked_up_lead_count"],
         "answered": batch["picked_up_calls"],
         "further attempts": batch["number_of_retries"],
         "last": batch["last_call_sent_at"],

@@ -46,7 +46,9 @@ BATCH = batch_item(
         timezone="Asia/Kolkata",
         hours=HOURS,
         retry=RetryRule(2, 1800, 2.0).as_dict(),
-        counts=Counts(queued=180, dialling=3, done=300, failed=17, sent=330, picked_up=310),
+        counts=Counts(
+            queued=180, dialling=3, done=300, failed=17, sent=330, picked_up=310, picked_up_leads=290
+        ),
         stages=(Stage(0, 500, 330, 290), Stage(1, 40, 25, 20)),
     )
 )
@@ -147,7 +149,7 @@ def test_a_report_in_lines() -> None:
 
 def test_the_bar_says_how_it_goes() -> None:
     """Beside it: what runs, was reached, failed, and why it stands still; over when no call runs any more."""
-    assert said(BATCH) == "3 running  300 reached  17 failed  the wallet is empty"
+    assert said(BATCH) == "3 running  290 answered  17 failed  the wallet is empty"
     assert not is_over(BATCH)
     assert not is_over({**BATCH, "status": "cancelled"})
     assert is_over({**BATCH, "status": "cancelled", "running_lead_count": 0})

@@ -76,9 +76,9 @@ class BatchItem(BaseModel):
     running_lead_count: int
     "Recipients whose call is about to be dialled, or under way."
     completed_lead_count: int
-    "Recipients that were reached."
+    "Recipients whose last call has ended, answered or not."
     failed_lead_count: int
-    "Recipients that were not."
+    "Recipients that no call could be made to."
     cancelled_lead_count: int
     "Recipients that the batch was cancelled before."
     expired_lead_count: int
