@@ -32,6 +32,7 @@ def batches_of(gateway: "Gateway") -> tuple[Engine, Batches]:
             folder=config.upload_folder,
             tell=gateway.bus.tell,
             owner=gateway.tenure.token,
+            most_batches=config.tenants.batches,
         )
     )
     return engine, batches

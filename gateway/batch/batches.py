@@ -36,7 +36,8 @@ from gateway.routing.table import PhoneNumber
 from gateway.store.batches.batch_table import LOT, PAUSE
 from gateway.store.batches.recipients import MAX_PAGE
 from gateway.store.batches.values import Batch, FailedRow, NewRecipient, QueueRow
-from gateway.store.engine.errors import InvalidInput
+from gateway.store.configuration.caps import is_tenant
+from gateway.store.engine.errors import Conflict, InvalidInput
 from gateway.store.engine.ids import new_id
 from gateway.store.sql import SqlStore
 from gateway.tell import Tell
@@ -46,6 +47,7 @@ BAD_ID = "Invalid batch call ID format"
 FIXED = "Batch call cannot be changed: it is {status}. Only drafts and scheduled batch calls can."
 OVER_ALREADY = "ends_at has passed: give the batch call a later end before it starts."
 USING = (BatchStatus.SCHEDULED, BatchStatus.WAITING, BatchStatus.RUNNING, BatchStatus.PAUSED)
+NOT_OVER = (BatchStatus.DRAFT, *USING)
 AHEAD = (BatchStatus.RUNNING, BatchStatus.WAITING, BatchStatus.SCHEDULED)
 NOT_ENABLED = frozenset(
     {
@@ -72,6 +74,8 @@ class BatchParts:
     "Where files are kept while they are checked."
     tell: Tell
     owner: str
+    most_batches: int
+    "That a workspace may have at once, as far as it makes them itself."
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -111,6 +115,7 @@ class Batches:
         """
         wish = checked_wish(wish, self._parts.now())
         origin = await self._origin(workspace_id, wish)
+        await self._one_more(workspace_id, by)
         is_ours = not isinstance(file, Checked)
         checked = file if isinstance(file, Checked) else await self._check(origin, wish, file, progress)
         try:
@@ -278,6 +283,15 @@ class Batches:
         if wish.starts_at is not None and wish.starts_at > now:
             return {"status": BatchStatus.SCHEDULED.value}
         return {"status": BatchStatus.WAITING.value, "turn_order": order_of(now)}
+
+    async def _one_more(self, workspace_id: str, by: str) -> None:
+        """`Conflict` where a tenant has all the batches that it may have: each can be 600 000 rows."""
+        if not is_tenant(by):
+            return
+        _, there = await self._table.page(workspace_id, NOT_OVER, limit=1)
+        if there >= self._parts.most_batches:
+            right = f"a workspace has at most {self._parts.most_batches} batch calls that are not over"
+            raise Conflict("batch", there + 1, right)
 
     async def _warning(self, batch: Batch) -> Notice | None:
         """What else the workspace has that comes before, or may."""

@@ -19,7 +19,7 @@ from gateway.batch.lost_rows import LostRows
 from gateway.batch.machine import Action, BatchStatus, RecipientState
 from gateway.batch.pace import FromNumber, Pace
 from gateway.batch.transitions import fields_after, tell_of
-from gateway.config.settings import BatchSettings
+from gateway.config.batch_settings import BatchSettings
 from gateway.store.batches.batch_table import PAUSE
 from gateway.store.batches.values import Batch, QueueRow
 from gateway.store.engine.errors import InvalidInput, StoreError, Unacceptable

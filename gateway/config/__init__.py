@@ -1,5 +1,7 @@
 """The configuration: read once, unknown keys refused; its sections as frozen values.
 
+batch_settings.py     The section of the configuration that is about batches: see
+                      `gateway.config.settings`
 loading.py            Reads the configuration: defaults, then a TOML file, then the environment, and every
                       problem at once
 mqtt_settings.py      The section of the configuration that is about the MQTT broker: see

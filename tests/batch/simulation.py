@@ -13,7 +13,7 @@ from gateway.call.placing import Before, CallRequest
 from gateway.call.record import By, CallRecord, Ending, EndReason, Status
 from gateway.call.refusal import Refused
 from gateway.call.switchboard import PlacedCall
-from gateway.config.settings import BatchSettings
+from gateway.config.batch_settings import BatchSettings
 from gateway.events.bus import Event
 from gateway.routing.decision import Reason, Rejected
 from gateway.store.batches.values import Batch, NewRecipient

@@ -13,6 +13,7 @@ from gateway.batch.wish import BatchWish, wish_of
 from gateway.routing.table import NetworkGroup
 from gateway.store.engine.errors import Conflict, InvalidInput, NotFound
 from tests.batch.world import a_batch, a_file, batches, comes_to, stands
+from tests.call.conftest import Build
 from tests.call.phone import Phone
 from tests.call.world import AGENT, NUMBER, WORKSPACE, World
 
@@ -170,3 +171,17 @@ async def test_a_number_in_use_is_not_given_back(calling: World, tmp_path: Path)
     with pytest.raises(Conflict, match=rf"is used by batch call {batch.id} \(scheduled\)"):
         await calling.gateway.counter.releasing.release(number.id, "test")
     assert (await stands(calling, batch)).number_ids == (number.id,)
+
+
+async def test_a_workspace_has_so_many_batches_at_once(build: Build, phone: Phone, tmp_path: Path) -> None:
+    """As far as it makes them itself; those that are over do not count."""
+    world = await build(TENANTS__BATCHES=2)
+    await world.way_out(phone.uri())
+    own, by = batches(world), "api:key_test"
+    made = [await own.create(WORKSPACE, WISH, a_file(tmp_path, 1), by, draft=True) for _ in range(2)]
+    with pytest.raises(Conflict, match="at most 2 batch calls that are not over"):
+        await own.create(WORKSPACE, WISH, a_file(tmp_path, 1), by, draft=True)
+    await own.create(WORKSPACE, WISH, a_file(tmp_path, 1), "cli:root", draft=True)
+    for one in made:
+        await own.delete(one.batch.id, WORKSPACE, by)
+    await own.create(WORKSPACE, WISH, a_file(tmp_path, 1), by, draft=True)
