@@ -80,7 +80,7 @@ def said(batch: Batch) -> str:
     """How it goes, beside the bar."""
     words = [
         ("running", "running"),
-        ("completed", "reached"),
+        ("picked_up", "answered"),
         ("failed", "failed"),
         ("uncertain", "uncertain"),
     ]
