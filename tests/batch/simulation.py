@@ -18,6 +18,7 @@ from gateway.events.bus import Event
 from gateway.routing.decision import Reason, Rejected
 from gateway.store.batches.values import Batch, NewRecipient
 from gateway.store.engine.ids import new_id
+from gateway.store.engine.schema import gateways
 from gateway.store.sql import SqlStore
 from tests.store.furnished import Furnished
 
@@ -108,6 +109,12 @@ class Simulation:
             )
         )
 
+    async def lives(self, owner: str) -> None:
+        """A process by this token has a name: it is not taken for dead as long as the test goes on."""
+        row = {"name": owner, "token": owner, "host": "here", "pid": 1, "since": self.now, "beats": 0}
+        async with self.store.batches.database.writing() as connection:
+            await connection.execute(gateways.insert().values(**row, alive_ms=0))
+
     def tell(self, name: str, /, *, level: str = "info", **fields: object) -> None:
         """Keep what is told."""
         self.events.append(Event(name, fields, level))
@@ -177,6 +184,7 @@ async def simulated(store: SqlStore, furnished: Furnished, **settings: object) -
     """A simulation whose engine runs while the context is open."""
     given = {"calls_per_second": 1000.0, **settings}
     made = Simulation(store, furnished, Carrier(), BatchSettings(**given))  # type: ignore[arg-type]
+    await made.lives(made.owner)
     made.engine.start()
     try:
         yield made

@@ -319,6 +319,7 @@ async def test_a_drain_puts_back_what_is_not_dialled(simulation: Simulation) -> 
     assert (rested.status, rested.counts.done, rested.counts.sent, rested.dialled) == ("running", 1, 1, 1)
     simulation.carrier.answer = lambda _: ANSWERED
     again = simulation.another("next")
+    await simulation.lives("next")
     again.start()
     await simulation.passes(seconds=11)
     again.wake()
@@ -442,6 +443,7 @@ async def test_two_gateways_share_a_batch(store: SqlStore, furnished: Furnished)
     async with simulated(store, furnished, calls_per_second=100, window=10) as simulation:
         theirs = Carrier()
         other = simulation.another("other", theirs)
+        await simulation.lives("other")
         other.start()
         batch = await simulation.batch(200)
         await simulation.comes_to(batch, lambda it: it.status == "running")
