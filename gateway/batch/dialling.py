@@ -31,6 +31,8 @@ IDLE_SECONDS = 5.0
 "Between two looks at what is due, while nobody tells of anything."
 FULL_SECONDS = 0.5
 "How long places that are taken are waited for, unless a call of the batch ends before."
+WALLET_SECONDS = 3.0
+"After a call's end in which what it has set aside, and did not cost, is in the wallet again."
 MOST_TRIED = 8
 "Numbers that a recipient is tried with, while those before are at their limits."
 WHAT = "a batch call"
@@ -89,6 +91,8 @@ class BatchRun:
         "Those that are under way here."
         self.in_hand: list[QueueRow] = []
         "Recipients that are taken and not dialled yet."
+        self._ended_at = float("-inf")
+        "The last end of a call of ours."
         self._judge = judge
         self._rota = Rota(tuple(numbers))
         self._tools = tools
@@ -171,8 +175,8 @@ class BatchRun:
             taken.add(number.e164)
             if is_of_number(refusal) and len(self._rota.numbers) > 1:
                 self._rota = Rota(tuple(one for one in self._rota.numbers if one is not number))
-            elif refusal.reason is Reason.INSUFFICIENT_BALANCE and self.calls:
-                break  # what running calls have set aside comes back where nobody picks up
+            elif refusal.reason is Reason.INSUFFICIENT_BALANCE and self._money_may_come_back:
+                break
             elif is_of_number(refusal) or is_of_all(refusal):
                 self.stopped_by = stop_of(refusal)
                 return 0.0
@@ -211,6 +215,12 @@ class BatchRun:
         self.calls -= 1
         self._freed.set()
 
+    @property
+    def _money_may_come_back(self) -> bool:
+        """Calls set aside what they may cost, and nobody may pick up: the wallet knows a moment later."""
+        since = asyncio.get_running_loop().time() - self._ended_at
+        return bool(self.calls) or since < WALLET_SECONDS
+
     async def _live(self, attempt: Attempt) -> None:
         """One call, from the wish for it to its last word about the recipient."""
         try:
@@ -224,6 +234,7 @@ class BatchRun:
         finally:
             attempt.settled.set()
         ending = await placed.ended()
+        self._ended_at = asyncio.get_running_loop().time()
         self._freed.set()
         verdict = await self._judge.ended(row, _ended(ending), self._tools.now())
         self.stopped_by = self.stopped_by or self._judge.stop

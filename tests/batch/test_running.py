@@ -124,9 +124,8 @@ async def test_a_stop_leaves_its_batch_to_the_next_start(
     await first.gateway.engine.drain()
     await first.close()
     again = World(tmp_path / "data", first.runtime, {})
-    await again.start()
     async with answers(phone, lambda _: 486):
-        again.gateway.engine.wake()
+        await again.start()
         done = await comes_to(again, batch, is_over)
     await again.close()
     assert (done.counts.done, done.counts.uncertain, done.dialled) == (6, 0, 6)
@@ -174,7 +173,7 @@ async def test_a_wallet_pauses_the_batch_when_it_is_empty(build: Build, phone: P
     rested = await comes_to(world, batch, lambda it: it.counts.queued == 2)
     assert (rested.counts.done, rested.counts.failed) == (4, 0)
     await world.store.wallets.top_up(WORKSPACE, Decimal(5), "test")
-    await batches(world).resume(batch.id, WORKSPACE, "test")
     async with answers(phone, lambda _: 486):
+        await batches(world).resume(batch.id, WORKSPACE, "test")
         done = await comes_to(world, batch, is_over)
     assert (done.counts.done, done.dialled, done.counts.picked_up) == (6, 6, 2)

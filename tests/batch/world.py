@@ -63,8 +63,8 @@ async def comes_to(
 
 
 async def answering(phone: Phone, answer: Callable[[str], int | None], talk_seconds: float = 0.1) -> None:
-    """The telephone answers each call as `answer` says of its number; None: it only rings."""
-    answered: list[Leg] = []
+    """The telephone answers each call from now on as `answer` says of its number; None: it only rings."""
+    answered = list(phone.calls)
     while True:
         await until(lambda: len(phone.calls) > len(answered), 60)
         for leg in phone.calls[len(answered) :]:
