@@ -37,7 +37,7 @@ from gateway.api.shapes.batch_form import (
 from gateway.api.shapes.batch_report import BatchReport, report_shown
 from gateway.api.shapes.call import call_item, felt
 from gateway.api.shapes.call_export import chosen_columns, exported
-from gateway.api.shapes.call_query import CallQuery, call_filter, finds_nothing
+from gateway.api.shapes.call_query import CallQuery, call_filter, finds_nothing, only, words
 from gateway.api.shapes.page import Limit, Page, paged
 from gateway.batch.batches import Batches
 from gateway.batch.checking import Checked
@@ -59,14 +59,14 @@ Key = Annotated[str | None, key_header("batch")]
 BatchId = Annotated[str, in_path("a batch", BATCH, BATCH_ID)]
 ByBatch = beside_words({"template", "validate"})
 STATUSES = (*BatchStatus, *LEGACY)
-_WORD = "|".join(STATUSES)
 Statuses = Annotated[
     str | None,
     Query(
         max_length=200,
-        pattern=f"^({_WORD})(,({_WORD}))*$",
         description="Any of these, separated by commas; `active` stands for `waiting` and `running`.",
     ),
+    only(*STATUSES),
+    words(*STATUSES),
 ]
 States = Annotated[RecipientState | None, Query(description="Only those in this state.")]
 Reason = Annotated[FailureReason | None, Query(description="Only the rows of this group.")]

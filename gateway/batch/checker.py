@@ -101,8 +101,8 @@ class Checker:
         notes = []
         if self.local and self.local_numbers is not None:
             local = self.local_numbers
-            what = f"numbers of {local.country} (+{local.calling_code})"
-            notes.append(f"{_counted(self.local, 'local number was', 'local numbers were')} read as {what}")
+            read = ("local number was read as a number", "local numbers were read as numbers")
+            notes.append(f"{_counted(self.local, *read)} of {local.country} (+{local.calling_code})")
         if self.empty:
             notes.append(f"{_counted(self.empty, 'empty row was', 'empty rows were')} left out")
         if self.beyond:
@@ -117,7 +117,8 @@ class Checker:
             notes.append(f"Of columns with the same name the first is used: {names}")
         unnamed = sum(not name for name in header.names)
         if unnamed:
-            notes.append(f"{_counted(unnamed, 'column', 'columns')} without a name are not used")
+            without = _counted(unnamed, "column has no name and is", "columns have no name and are")
+            notes.append(f"{without} not used")
         return notes
 
     def check(self, row: Row) -> Recipient | Failure | None:

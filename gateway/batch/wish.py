@@ -8,6 +8,7 @@ from gateway.batch.hours import CallingHours
 from gateway.batch.retrying import LONGEST, MOST_GROWTH, MOST_RETRIES, SHORTEST, RetryRule
 from gateway.batch.zones import zone_named
 from gateway.store.batches.values import Batch
+from gateway.store.configuration.rules import checked_country
 from gateway.store.engine.errors import InvalidInput
 
 MAX_TITLE = 35
@@ -65,7 +66,9 @@ def checked_wish(wish: BatchWish, now: datetime) -> BatchWish:
         raise InvalidInput("from_numbers", len(wish.from_numbers), right)
     if wish.when_uncertain not in ("leave", "dial_again"):
         raise InvalidInput("when_uncertain", wish.when_uncertain, "should be leave or dial_again")
-    return replace(wish, title=title, from_numbers=tuple(dict.fromkeys(wish.from_numbers)))
+    country = wish.default_country and checked_country("default_country", wish.default_country)
+    numbers = tuple(dict.fromkeys(wish.from_numbers))
+    return replace(wish, title=title, from_numbers=numbers, default_country=country)
 
 
 def _check_times(wish: BatchWish, now: datetime) -> None:

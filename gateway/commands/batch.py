@@ -129,7 +129,7 @@ def start(
 
     Every row is checked first; where some fail nothing is made, unless --skip-invalid, or a yes at the
     terminal, says to go ahead with the others. Exits with 0 when it was made, 3 when a rule or rows refuse
-    it, 2 when it was asked for wrongly.
+    it, 2 when it was asked for wrongly.\f
 
     Long, since each of its options is a parameter.
     """

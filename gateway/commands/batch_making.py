@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from gateway.commands.batch_asking import CHECKING_SECONDS, Gateway, refuse, show_groups
-from gateway.commands.batch_page import report_lines
+from gateway.commands.batch_page import counted, report_lines
 from gateway.commands.calling import REFUSED
 from gateway.commands.output import BAD_INPUT, escaped, fail
 from gateway.commands.questions import confirm
@@ -102,9 +102,9 @@ def _write_errors(gateway: Gateway, file: Path, form: Mapping[str, str], out: Pa
 
 
 def _made(said: Mapping[str, Any]) -> str:
-    left_out = f", {said['failed_records']} rows left out" if said["failed_records"] else ""
-    status = said["batch"]["status"]
-    return f"{said['title']} ({said['id']}) is {status}: {said['total_records']} recipients{left_out}"
+    left_out = f", {counted(said['failed_records'], 'row')} left out" if said["failed_records"] else ""
+    recipients = counted(said["total_records"], "recipient")
+    return f"{said['title']} ({said['id']}) is {said['batch']['status']}: {recipients}{left_out}"
 
 
 def _warn(gateway: Gateway, warning: Mapping[str, Any]) -> None:

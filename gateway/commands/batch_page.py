@@ -64,7 +64,7 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     """What a file has in it."""
     how = ", ".join(filter(None, (report["sheet"], report["encoding"], report["separator"])))
     lines = [
-        f"{report['file_name']}: {report['total_records']} rows{f' ({how})' if how else ''}, "
+        f"{report['file_name']}: {counted(report['total_records'], 'row')}{f' ({how})' if how else ''}, "
         f"numbers in “{report['phone_column']}”",
         f"{report['valid_records']} can be called, {report['failed_records']} cannot",
     ]
@@ -73,6 +73,11 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     if report["most_per_minute"] is not None:
         lines.append(f"a minute with everybody: at most {report['currency']} {report['most_per_minute']}")
     return lines + [f"note: {note}" for note in report["notes"]]
+
+
+def counted(count: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _counts(batch: Batch) -> dict[str, object]:

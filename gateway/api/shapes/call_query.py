@@ -32,7 +32,7 @@ def _listed(text: str) -> str:
     return text
 
 
-def _only(*allowed: str) -> AfterValidator:
+def only(*allowed: str) -> AfterValidator:
     """Lets through a comma list of these words."""
 
     def check(text: str | None) -> str | None:
@@ -43,7 +43,7 @@ def _only(*allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _words(*allowed: str) -> WithJsonSchema:
+def words(*allowed: str) -> WithJsonSchema:
     """How a comma list of these words is described."""
     word = f"({'|'.join(allowed)})"
     return _described({"pattern": f"^{word}(,{word}){{0,{MAX_VALUES - 1}}}$"})
@@ -96,7 +96,7 @@ class CallQuery(BaseModel):
     "These calls."
     batch_call_id: List = None
     "Calls of these batches."
-    category: Annotated[str | None, _only(*Category), _words(*Category)] = None
+    category: Annotated[str | None, only(*Category), words(*Category)] = None
     "`batch`, `workflow`."
     category_id: List = None
     "Calls of these batches, or of these workflows by your own names for them."
@@ -104,9 +104,9 @@ class CallQuery(BaseModel):
     "Calls from these numbers; the `+` may be left out."
     to: List = None
     "Calls to these numbers; the `+` may be left out."
-    type: Annotated[str | None, _only(*TYPES), _words(*TYPES)] = None
+    type: Annotated[str | None, only(*TYPES), words(*TYPES)] = None
     "`phone`, `web`."
-    call_direction: Annotated[str | None, _only(*DIRECTIONS), _words(*DIRECTIONS)] = None
+    call_direction: Annotated[str | None, only(*DIRECTIONS), words(*DIRECTIONS)] = None
     "`inbound`, `outbound`."
     latency_min: Count = None
     "Milliseconds, at least."
@@ -116,7 +116,7 @@ class CallQuery(BaseModel):
     "Calls of these versions."
     agent_version_name: Annotated[str | None, Field(max_length=200)] = None
     "Calls of versions with this text in their name, which is the agent's and the number: `Front desk/3`."
-    sentiment: Annotated[str | None, _only(*SENTIMENTS), _words(*SENTIMENTS)] = None
+    sentiment: Annotated[str | None, only(*SENTIMENTS), words(*SENTIMENTS)] = None
     "`positive`, `neutral`, `negative`, as the agent's runtime posted it; `unknown`: all other calls."
     start_date: Annotated[datetime | None, BeforeValidator(lambda text: text and _time(text))] = None
     "A day, or a time with its zone: calls from then on."
@@ -130,7 +130,7 @@ class CallQuery(BaseModel):
     "Milliseconds, at least."
     duration_max: Count = None
     "Milliseconds, at most."
-    status: Annotated[str | None, _only(*STATUSES), _words(*STATUSES)] = None
+    status: Annotated[str | None, only(*STATUSES), words(*STATUSES)] = None
     "Where calls stand."
     end_reason: List = None
     "Why they ended, exactly."
@@ -144,7 +144,7 @@ class CallQuery(BaseModel):
     "Calls a page."
     export: bool = False
     "All of them as a CSV file, in place of a page."
-    columns: Annotated[str | None, _only(*COLUMNS), _words(*COLUMNS)] = None
+    columns: Annotated[str | None, only(*COLUMNS), words(*COLUMNS)] = None
     "The columns of the export."
 
 

@@ -125,9 +125,10 @@ def _table(archive: Archive, opened: _Opened, names: tuple[str, ...]) -> Table:
     def notes() -> list[str]:
         if not reader.without_value:
             return []
+        have = "formula has" if reader.without_value == 1 else "formulas have"
         return [
-            f"{reader.without_value} formulas have no value in the file: "
-            "open it in a spreadsheet and save it, and they do"
+            f"{reader.without_value} {have} no value in the file: "
+            "open it in a spreadsheet and save it, which writes them"
         ]
 
     return Table(
