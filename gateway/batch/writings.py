@@ -11,6 +11,7 @@ _SHORTENED_FROM = 12
 _PLAIN = re.compile(r"[+0-9 ()-]*")
 _AS_FORMULA = re.compile(r'="([^"]*)"')
 _WITH_FRACTION = re.compile(r"(\+?[0-9]{7,})[.,]0+")
+_A_FRACTION = re.compile(r"\+?[0-9]{8,}\.[0-9]{1,2}")
 _WITH_EXPONENT = re.compile(r"([+-]?[0-9]+)(?:[.,]([0-9]*))?[eE]\+?([0-9]{1,3})")
 
 
@@ -35,6 +36,8 @@ def as_meant(text: str, *, is_number: bool) -> str:
     whole = _WITH_FRACTION.fullmatch(text)
     if whole is not None:
         return _kept(whole[1])
+    if _A_FRACTION.fullmatch(text):
+        return _no_separator(text)
     short = _WITH_EXPONENT.fullmatch(text)
     return text if short is None else _expanded(short, text)
 
@@ -44,10 +47,15 @@ def _exact(text: str) -> str:
     if "e" in digits.lower() or (digits.isdecimal() and len(digits) > EXACT_DIGITS):
         raise DigitsLost(f"{text} has more digits than the {EXACT_DIGITS} that a spreadsheet keeps")
     if not digits.isdecimal():
-        return text.replace(".", "·")  # a fraction: a dot would be taken for a separator
+        return _no_separator(text)
     if len(digits) >= _SHORTENED_FROM and len(digits.rstrip("0")) <= _DISPLAYED_DIGITS:
         raise DigitsLost(f"{text} ends in zeros, as what was {_shortened(digits)} once")
     return text
+
+
+def _no_separator(text: str) -> str:
+    """A number with a fraction: its dot stands between nothing that is one number."""
+    return text.replace(".", ",")
 
 
 def _kept(digits: str) -> str:

@@ -70,7 +70,7 @@ def _parse(trail: Trail, raw: str | None) -> E164:
         raise trail.refused(
             Reason.DESTINATION_UNPARSEABLE, "destination", written, found, message=INVALID_NUMBER
         )
-    number = number_of(raw)
+    number = _number(written)
     if number is None:
         raise _no_number(trail, written)
     trail.passed("destination", written, f"{number.e164}, a possible international number")
@@ -85,7 +85,11 @@ def _written(raw: str | None) -> str:
 def number_of(raw: str | None) -> E164 | None:
     """The number that the first rule takes a destination for; None where it refuses it."""
     written = _written(raw)
-    return None if len(written) > MAX_RAW else parse_e164(written.translate(SEPARATORS))
+    return None if len(written) > MAX_RAW else _number(written)
+
+
+def _number(written: str) -> E164 | None:
+    return parse_e164(written if written[1:].isdecimal() else written.translate(SEPARATORS))
 
 
 def _no_number(trail: Trail, written: str) -> Rejected:

@@ -43,6 +43,6 @@ class PrefixMap(Generic[T]):
         values = self._values
         for length in self._lengths:
             prefix = digits[:length]
-            if prefix in values and len(prefix) == length:
+            if prefix in values:  # all digits, where they are fewer
                 return prefix, values[prefix]
         return None

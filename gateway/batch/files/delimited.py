@@ -50,7 +50,7 @@ def read_delimited(
     said = _said_separator(head[-1])
     if said:
         head[-1] = head[-1].partition("\n")[2]
-    used = chosen or said or _likely_separator(head[-1])
+    used = chosen or said or (yield from _likely_separator(head[-1]))
     records = _records(chain(head, blocks), Splitter(used, first_line=2 if said else 1), upload)
     line, names = yield from _header(records, upload)
     header = Header(line, names, encoding=shown_encoding(codec), separator=SEPARATORS.get(used, used))
@@ -99,14 +99,18 @@ def _said_separator(head: str) -> str:
     return said[1] if said and said[1] in SEPARATORS else ""
 
 
-def _likely_separator(head: str) -> str:
+def _likely_separator(head: str) -> Generator[float, None, str]:
     """The one that gives a column for the number, then the one that gives most columns."""
-
-    def judged(separator: str) -> tuple[bool, int]:
-        cells = next((r[1] for r in Splitter(separator).feed(head + "\n") if r and any(r[1])), [])
-        return any(phone_rank(cell) is not None for cell in cells), len(cells)
-
-    return max(SEPARATORS, key=judged)
+    judged: dict[str, tuple[bool, int]] = {}
+    for separator in SEPARATORS:
+        cells: list[str] = []
+        for record in Splitter(separator).feed(head + "\n"):
+            yield 0.0
+            if record is not None and any(record[1]):
+                cells = record[1]
+                break
+        judged[separator] = any(phone_rank(cell) is not None for cell in cells), len(cells)
+    return max(SEPARATORS, key=judged.__getitem__)
 
 
 def _header(
@@ -191,11 +195,13 @@ class Splitter:
         return self._at is _At.BEGINNING and not self._count
 
     def plain(self, lines: list[str]) -> Iterator[Record]:
-        """Whole lines without a quote, each a record."""
+        """Whole lines without a quote, each a record unless it is empty."""
         number = self._line
         self._line += len(lines)
         self._began = self._line
-        yield from enumerate(csv.reader(lines, delimiter=self._separator), number)
+        for place, cells in enumerate(csv.reader(lines, delimiter=self._separator), number):
+            if cells:
+                yield place, cells
 
     def feed(self, text: str) -> Iterator[Record | None]:
         """The records that end in this text; None after many parts of them."""

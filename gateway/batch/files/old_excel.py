@@ -80,7 +80,10 @@ def _not_read(upload: Upload) -> UnreadableFile:
 
 
 def _table(upload: Upload, file: BinaryIO, written: IO[bytes]) -> Table:
-    told = msgspec.json.decode(written.readline(), type=Told)
+    try:
+        told = msgspec.json.decode(written.readline(), type=Told)
+    except msgspec.DecodeError:
+        raise _not_read(upload) from None
     if told.trouble:
         raise UnreadableFile(told.code, f"{upload.shown} {told.trouble}")
     rows = _rows(written)
