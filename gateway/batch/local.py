@@ -5,7 +5,8 @@ import re
 import phonenumbers
 from phonenumbers import PhoneMetadata
 
-from gateway.routing.number import MAX_DIGITS, TrunkPrefix, parse_e164, possible_number
+from gateway.routing.number import MAX_DIGITS, parse_e164, possible_number
+from gateway.routing.trunk_prefix import TrunkPrefix
 
 
 class LocalNumbers:

@@ -34,13 +34,14 @@ async def in_slices(
     try:
         while True:
             ends = perf_counter() + slice_seconds
-            rest = 0.0
-            while not rest and perf_counter() < ends:
+            while True:
                 try:
                     rest = next(work)
                 except StopIteration as done:
                     result: T = done.value
                     return result
+                if rest or perf_counter() >= ends:
+                    break
             pause()
             await asyncio.sleep(rest or (slice_seconds if busy() else 0.0))
     finally:

@@ -36,6 +36,7 @@ table.py        The frozen snapshot that decisions are made from: trunks, number
                 workspaces
 trunks.py       SIP trunks: who may call in by which, how calls go out by it, and which of all an address
                 belongs to
+trunk_prefix.py  What is dialled before a national number inside its country: a trunk zero, mostly
 typed.py        Telephone numbers as people type and paste them: out of a web page, a chat, a spreadsheet,
                 another script
 values.py       What trunks, numbers, versions and workspaces are configured with: choices, secrets,

@@ -30,7 +30,8 @@ def test_digits_are_read_as_the_library_reads_them(country: str) -> None:
     example = phonenumbers.example_number(country)
     assert example is not None
     national = phonenumbers.national_significant_number(example)
-    access = [phonenumbers.PhoneMetadata.metadata_for_region(country).international_prefix or ""]
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country)
+    access = [metadata.international_prefix or "" if metadata is not None else ""]
     before = ["", "0", "1", "8", "00", "011", local.calling_code, *filter(str.isdecimal, access)]
     for _ in range(TRIES):
         body = "".join(rng.choices("0123456789", k=rng.randrange(2, 13)))
