@@ -175,10 +175,10 @@ def test_flipped_parts_are_read_or_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(content) as book:
         parts: dict[str, str | bytes] = {name: book.read(name) for name in book.namelist()}
     rng = random.Random(7)
-    for name in ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml", "xl/workbook.xml"):
+    for name in sorted(parts):
         part = parts[name]
         assert isinstance(part, bytes)
-        for _ in range(FLIPS // 2):
+        for _ in range(FLIPS // 5):
             _read_or_refused(tmp_path, archive({**parts, name: _wrong(part, rng)}))
 
 
