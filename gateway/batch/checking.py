@@ -171,7 +171,11 @@ class _Run:
         """Do it, row by row."""
         choice = self.choice
         table = self.table = yield from opening(
-            self.upload, sheet=choice.sheet, separator=choice.separator, encoding=choice.encoding
+            self.upload,
+            sheet=choice.sheet,
+            separator=choice.separator,
+            encoding=choice.encoding,
+            phone=choice.phone_column,
         )
         recipients, failures = Spool(Recipient, self.folder), Spool(Failure, self.folder)
         try:

@@ -8,7 +8,11 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from gateway.batch.files.upload import BLOCK
+from gateway.batch.files.upload import BLOCK, UnreadableFile
+
+MAX_SPOOLED = 1 << 30
+"Bytes that the rows of one file may take: each recipient has the names of all its variables."
+TOO_MUCH = "The rows would take more than 1 GB, each with the names of all columns: send fewer columns"
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -20,10 +24,15 @@ class Spool(Generic[T]):
         self._file = tempfile.TemporaryFile(dir=folder, buffering=BLOCK)  # noqa: SIM115 - `close` closes it
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(kind).decode
+        self._left = MAX_SPOOLED
 
     def add(self, value: T) -> None:
-        """Write one more."""
-        self._file.write(self._encode(value) + b"\n")
+        """Write one more; UnreadableFile where they are more than the disk is for."""
+        line = self._encode(value) + b"\n"
+        self._left -= len(line)
+        if self._left < 0:
+            raise UnreadableFile("too_much_text", TOO_MUCH)
+        self._file.write(line)
 
     def finish(self) -> None:
         """All are written."""

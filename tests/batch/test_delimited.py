@@ -99,6 +99,13 @@ def test_the_separator_is_the_one_that_finds_the_number(tmp_path: Path) -> None:
     assert read(tmp_path, b"phone number\n1\n")[0].header.names == ("phone number",)
 
 
+def test_the_chosen_column_finds_its_separator(tmp_path: Path) -> None:
+    """As a name that fits does."""
+    table = open_table(upload(tmp_path, b"Mobile;a,b,c,d\n1;2\n"), phone="mobile")
+    table.close()
+    assert table.header.names == ("Mobile", "a,b,c,d")
+
+
 def test_a_separator_can_be_chosen(tmp_path: Path) -> None:
     """By its name or by itself; others are told which there are."""
     for separator in ("pipe", "|", " Pipe "):
@@ -116,6 +123,7 @@ def test_a_separator_can_be_chosen(tmp_path: Path) -> None:
         (b",,\n" * 40_000, "empty", "no text in"),
         (b'phone,name\n1,b\n2,"c\n3,d\n', "quote_not_closed", "in line 3"),
         (b"a" + b",a" * 100, "too_many_columns", "101 columns; at most 100"),
+        (b"phone,b" + b"n" * 200 + b"\n1,2\n", "name_too_long", "name of column 2, “bnnn"),
         (b"phone\n" + b"1" * (MAX_BYTES - 5), "too_large", "10485761 bytes; at most 10485760"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "not_a_table", "a PDF document"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_a_table", "a picture"),

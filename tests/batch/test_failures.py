@@ -98,7 +98,9 @@ def test_the_column_of_numbers_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("names", "code", "told"),
     [
-        (("name", "mobile"), "no_phone_column", "columns are “name”, “mobile”"),
+        (("name", "mobile"), "no_phone_column", "columns are “name”, “mobile”. Are the numbers in “mobile”?"),
+        (("name", "city"), "no_phone_column", "or choose it as the phone_column"),
+        (("Our customers",), "no_phone_column", "is it a title? Then delete it"),
         (("+919876543210", "Asha"), "no_header", "has “+919876543210”"),
         (("98765 43210",), "no_header", "the first row has to name the columns"),
         (("phone", "Phone"), "two_phone_columns", "“phone” and “Phone”"),

@@ -9,8 +9,9 @@ import pytest
 import xlwt
 
 from gateway.batch.files import old_excel, xls_child
+from gateway.batch.files.opening import open_table
 from gateway.batch.files.upload import UnreadableFile
-from tests.batch.files import read
+from tests.batch.files import read, upload
 
 
 def old(sheets: dict[str, list[tuple[object, ...]]]) -> bytes:
@@ -47,6 +48,14 @@ def test_an_old_workbook_is_read(tmp_path: Path) -> None:
     assert (table.header.sheet, table.header.sheets) == ("People", ("Notes", "People"))
     assert rows[0] == ("919876543210", "Zoë", "2026-11-30", "TRUE")
     assert rows[-1] == ("+442079460018", "", "0.5", "FALSE")
+
+
+def test_the_chosen_column_finds_its_sheet(tmp_path: Path) -> None:
+    """The process that reads the workbook is told of it."""
+    content = old({"Notes": [("hello",)], "People": [("Mobile", "name"), ("+14155550100", "Ann")]})
+    table = open_table(upload(tmp_path, content, "list.xls"), phone="Mobile")
+    table.close()
+    assert table.header.sheet == "People"
 
 
 def test_a_row_keeps_its_place(tmp_path: Path) -> None:

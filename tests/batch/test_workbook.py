@@ -59,6 +59,14 @@ def test_a_sheet_can_be_chosen(tmp_path: Path) -> None:
         read(tmp_path, content, sheet="Three")
 
 
+def test_the_chosen_column_finds_its_sheet(tmp_path: Path) -> None:
+    """Where the number has a name that does not say so, too."""
+    book = workbook({"Intro": [("Welcome",)], "People": [("Mobile", "name"), ("+14155550100", "Ann")]})
+    table = open_table(upload(tmp_path, book), phone="mobile")
+    table.close()
+    assert (table.header.sheet, table.header.names) == ("People", ("Mobile", "name"))
+
+
 def test_hidden_sheets_are_read_only_by_name(tmp_path: Path) -> None:
     """Whoever hid it does not want its people called by accident."""
     book = openpyxl.load_workbook(
@@ -93,7 +101,7 @@ def test_a_formula_counts_as_the_value_that_is_stored(tmp_path: Path) -> None:
     )
     assert [row.cells for row in table] == [("+442079460018", "2"), ("1",)]
     assert table.notes() == [
-        "1 formulas have no value in the file: open it in a spreadsheet and save it, and they do"
+        "1 formula has no value in the file: open it in a spreadsheet and save it, which writes them"
     ]
 
 

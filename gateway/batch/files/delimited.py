@@ -8,12 +8,13 @@ from enum import Enum, auto
 from itertools import chain
 from typing import BinaryIO
 
-from gateway.batch.columns import phone_rank
+from gateway.batch.columns import names_the_number
 from gateway.batch.files.encodings import chosen_encoding, encoding_of, shown_encoding
 from gateway.batch.files.upload import (
     BLOCK,
     MAX_CELL,
     MAX_COLUMNS,
+    MAX_NAME,
     Header,
     Row,
     Table,
@@ -37,9 +38,9 @@ Record = tuple[int, list[str]]
 
 
 def read_delimited(
-    upload: Upload, file: BinaryIO, separator: str, encoding: str
+    upload: Upload, file: BinaryIO, separator: str, encoding: str, phone: str = ""
 ) -> Generator[float, None, Table]:
-    """The table of a text file; steps by yielding."""
+    """The table of a text file; steps by yielding. `phone` is the column that was chosen for the number."""
     codec = chosen_encoding(encoding) if encoding else (yield from encoding_of(file))
     chosen = chosen_separator(separator) if separator else ""
     blocks = _text(file, codec, upload)
@@ -50,7 +51,7 @@ def read_delimited(
     said = _said_separator(head[-1])
     if said:
         head[-1] = head[-1].partition("\n")[2]
-    used = chosen or said or (yield from _likely_separator(head[-1]))
+    used = chosen or said or (yield from _likely_separator(head[-1], phone))
     records = _records(chain(head, blocks), Splitter(used, first_line=2 if said else 1), upload)
     line, names = yield from _header(records, upload)
     header = Header(line, names, encoding=shown_encoding(codec), separator=SEPARATORS.get(used, used))
@@ -99,7 +100,7 @@ def _said_separator(head: str) -> str:
     return said[1] if said and said[1] in SEPARATORS else ""
 
 
-def _likely_separator(head: str) -> Generator[float, None, str]:
+def _likely_separator(head: str, phone: str) -> Generator[float, None, str]:
     """The one that gives a column for the number, then the one that gives most columns."""
     judged: dict[str, tuple[bool, int]] = {}
     for separator in SEPARATORS:
@@ -109,7 +110,7 @@ def _likely_separator(head: str) -> Generator[float, None, str]:
             if record is not None and any(record[1]):
                 cells = record[1]
                 break
-        judged[separator] = any(phone_rank(cell) is not None for cell in cells), len(cells)
+        judged[separator] = any(names_the_number(cell, phone) for cell in cells), len(cells)
     return max(SEPARATORS, key=judged.__getitem__)
 
 
@@ -133,6 +134,10 @@ def header_names(cells: Iterable[str]) -> tuple[str, ...]:
         raise UnreadableFile(
             "too_many_columns", f"The header has {len(names)} columns; at most {MAX_COLUMNS} are read"
         )
+    for place, name in enumerate(names, 1):
+        if len(name) > MAX_NAME:
+            told = f"The name of column {place}, “{name[:40]}…”, is longer than {MAX_NAME} characters"
+            raise UnreadableFile("name_too_long", f"{told}: shorten it")
     return tuple(names)
 
 

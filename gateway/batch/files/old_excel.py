@@ -24,7 +24,9 @@ _PATIENCE_SECONDS = 2.0 * MAX_SECONDS
 _CHILD = "gateway.batch.files.xls_child"
 
 
-def read_old_excel(upload: Upload, file: BinaryIO, sheet: str) -> Generator[float, None, Table]:
+def read_old_excel(
+    upload: Upload, file: BinaryIO, sheet: str, phone: str = ""
+) -> Generator[float, None, Table]:
     """The table of an old workbook; steps by yielding the seconds in which there is nothing to do."""
     _is_workbook(upload, file)
     if importlib.util.find_spec(_LIBRARY) is None:
@@ -35,7 +37,7 @@ def read_old_excel(upload: Upload, file: BinaryIO, sheet: str) -> Generator[floa
         )
     written = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the table
     try:
-        yield from _run(upload, sheet, written)
+        yield from _run(upload, (sheet, phone), written)
         written.seek(0)
         return _table(upload, file, written)
     except BaseException:
@@ -54,9 +56,9 @@ def _is_workbook(upload: Upload, file: BinaryIO) -> None:
         raise not_a_table(upload, "an old Office file without a workbook in it")
 
 
-def _run(upload: Upload, sheet: str, written: IO[bytes]) -> Generator[float, None, None]:
+def _run(upload: Upload, choice: tuple[str, str], written: IO[bytes]) -> Generator[float, None, None]:
     """Have the process write the rows, and wait for it."""
-    command = [sys.executable, "-m", _CHILD, str(upload.path), sheet]
+    command = [sys.executable, "-m", _CHILD, str(upload.path), *choice]
     process = subprocess.Popen(  # noqa: S603 - our own module
         command, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.DEVNULL
     )

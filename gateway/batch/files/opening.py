@@ -10,12 +10,14 @@ from gateway.batch.files.upload import BLOCK, MAX_BYTES, Table, UnreadableFile, 
 from gateway.batch.files.workbook import read_workbook
 
 
-def open_table(upload: Upload, *, sheet: str = "", separator: str = "", encoding: str = "") -> Table:
+def open_table(
+    upload: Upload, *, sheet: str = "", separator: str = "", encoding: str = "", phone: str = ""
+) -> Table:
     """Open an upload; UnreadableFile says what it is instead of a table.
 
     For whoever shares no event loop: `opening` is the same, step by step.
     """
-    steps = opening(upload, sheet=sheet, separator=separator, encoding=encoding)
+    steps = opening(upload, sheet=sheet, separator=separator, encoding=encoding, phone=phone)
     while True:
         try:
             time.sleep(next(steps))
@@ -25,9 +27,12 @@ def open_table(upload: Upload, *, sheet: str = "", separator: str = "", encoding
 
 
 def opening(
-    upload: Upload, *, sheet: str = "", separator: str = "", encoding: str = ""
+    upload: Upload, *, sheet: str = "", separator: str = "", encoding: str = "", phone: str = ""
 ) -> Generator[float, None, Table]:
-    """Open an upload step by step: yields how many seconds there is nothing to do, mostly none."""
+    """Open an upload step by step: yields how many seconds there is nothing to do, mostly none.
+
+    `phone` is the column that was chosen for the number, empty: one with a name that fits.
+    """
     size = upload.path.stat().st_size
     if size > MAX_BYTES:
         raise UnreadableFile(
@@ -42,10 +47,10 @@ def opening(
         kind = kind_of(upload, head)
         file.seek(0)
         if kind is Kind.ZIP:
-            return (yield from read_workbook(upload, file, sheet))
+            return (yield from read_workbook(upload, file, sheet, phone))
         if kind is Kind.OLE:
-            return (yield from read_old_excel(upload, file, sheet))
-        return (yield from read_delimited(upload, file, separator, encoding))
+            return (yield from read_old_excel(upload, file, sheet, phone))
+        return (yield from read_delimited(upload, file, separator, encoding, phone))
     except BaseException:
         file.close()
         raise

@@ -8,6 +8,8 @@ import msgspec
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_COLUMNS = 100
+MAX_NAME = 200
+"Characters of a column's name: each recipient has it."
 MAX_CELL = 10_000
 "Characters of one cell; of longer ones one character more is kept, so that they can be told."
 MAX_ROWS = 1_048_576
@@ -38,7 +40,8 @@ class UnreadableFile(Exception):
 
     The codes: `too_large`, `empty`, `not_a_table`, `broken`, `password`, `zip_bomb`, `xls_not_installed`,
     `encoding`, `separator`, `quote_not_closed`, `no_such_sheet`, `too_many_columns`, `too_many_rows`,
-    `no_header`, `no_rows`, `no_phone_column`, `two_phone_columns`, `no_such_column`.
+    `name_too_long`, `too_much_text`, `no_header`, `no_rows`, `no_phone_column`, `two_phone_columns`,
+    `no_such_column`.
     """
 
     def __init__(self, code: str, message: str) -> None:

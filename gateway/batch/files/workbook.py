@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from gateway.batch.columns import phone_rank
+from gateway.batch.columns import names_the_number
 from gateway.batch.files.archive import Archive
 from gateway.batch.files.cells import Format, format_of
 from gateway.batch.files.content import not_a_table
@@ -48,14 +48,16 @@ class _Book:
     styles: str = ""
 
 
-def read_workbook(upload: Upload, file: BinaryIO, sheet: str) -> Generator[float, None, Table]:
+def read_workbook(
+    upload: Upload, file: BinaryIO, sheet: str, phone: str = ""
+) -> Generator[float, None, Table]:
     """The table of a workbook's sheet: the one that is named, else the first with a column for the number.
 
     Steps by yielding.
     """
     archive = Archive(file, upload)
     try:
-        return (yield from _read(archive, upload, sheet))
+        return (yield from _read(archive, upload, sheet, phone))
     except BadXml as error:
         archive.close()
         raise archive.broken(error) from None
@@ -64,7 +66,7 @@ def read_workbook(upload: Upload, file: BinaryIO, sheet: str) -> Generator[float
         raise
 
 
-def _read(archive: Archive, upload: Upload, wanted: str) -> Generator[float, None, Table]:
+def _read(archive: Archive, upload: Upload, wanted: str, phone: str) -> Generator[float, None, Table]:
     part = yield from _workbook_part(archive, upload)
     book = yield from _book(archive, part)
     formats = (yield from _formats(archive.pieces(book.styles))) if book.styles in archive else []
@@ -78,7 +80,7 @@ def _read(archive: Archive, upload: Upload, wanted: str) -> Generator[float, Non
         reader = SheetReader(strings, formats, since_1904=book.since_1904)
         opened = yield from _opened(archive, sheet, reader)
         if opened is not None and (
-            wanted or any(phone_rank(cell) is not None for cell in opened.first.cells)
+            wanted or any(names_the_number(cell, phone) for cell in opened.first.cells)
         ):
             return _table(archive, opened, names)
         first = first or opened

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.batch.columns import phone_rank
+from gateway.batch.columns import names_the_number
 
 if TYPE_CHECKING:  # the limits have to be there before the library is
     from python_calamine import CalamineWorkbook
@@ -29,20 +29,20 @@ class Told(msgspec.Struct):
     "What to say of the file, behind its name; empty: rows follow."
 
 
-def main(path: str, wanted: str) -> None:
+def main(path: str, wanted: str, phone: str = "") -> None:
     """Write what a file has to the standard output."""
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_WRITTEN, MAX_WRITTEN))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     write = sys.stdout.buffer.write
-    told, rows = _found(path, wanted)
+    told, rows = _found(path, wanted, phone)
     write(msgspec.json.encode(told) + b"\n")
     for number, row in enumerate(rows, 1):
         write(msgspec.json.encode((number, [_cell(value) for value in row])) + b"\n")
 
 
-def _found(path: str, wanted: str) -> tuple[Told, Iterable[Sequence[object]]]:
+def _found(path: str, wanted: str, phone: str) -> tuple[Told, Iterable[Sequence[object]]]:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
     try:
@@ -53,7 +53,7 @@ def _found(path: str, wanted: str) -> tuple[Told, Iterable[Sequence[object]]]:
         return Told(code="broken", trouble="is damaged and cannot be read as an Excel file"), ()
     visible = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible]
     names = list(book.sheet_names)
-    sheet = _chosen(names, wanted) if wanted else _with_numbers(book, visible or names)
+    sheet = _chosen(names, wanted) if wanted else _with_numbers(book, visible or names, phone)
     if not sheet:
         there = ", ".join(f"“{name[:40]}”" for name in names[:20]) or "no sheets"
         return Told(code="no_such_sheet", trouble=f"has no sheet “{wanted[:80]}”; there are {there}"), ()
@@ -66,7 +66,7 @@ def _chosen(names: list[str], wanted: str) -> str:
     return wanted if wanted in names else (alike[0] if alike else "")
 
 
-def _with_numbers(book: "CalamineWorkbook", names: list[str]) -> str:
+def _with_numbers(book: "CalamineWorkbook", names: list[str], phone: str) -> str:
     """The first of the sheets that names a column for the number, else the first with anything in it."""
     found = ""
     for name in names[:_LOOKED_AT]:
@@ -74,7 +74,7 @@ def _with_numbers(book: "CalamineWorkbook", names: list[str]) -> str:
         header = next((row for row in rows if any(row)), None)
         if header is not None:
             found = found or name
-            if any(phone_rank(str(cell)) is not None for cell in header):
+            if any(names_the_number(str(cell), phone) for cell in header):
                 return name
     return found or (names[0] if names else "")
 
@@ -96,4 +96,4 @@ def _cell(value: object) -> str | float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])
