@@ -17,6 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from scripts.benchmark import c_relay
+from scripts.benchmark.batch import BatchFigures, measure_batch
 from scripts.benchmark.beside import BesideFigures, measure_beside
 from scripts.benchmark.dialects import DialectFigures, measure_dialects
 from scripts.benchmark.flooder import NAMES
@@ -73,6 +74,7 @@ Figures = (
     | BesideFigures
     | FloodFigures
     | OverloadFigures
+    | BatchFigures
 )
 
 
@@ -82,7 +84,8 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        help="media, setup, outbound (by default), rules, dialects, pages, beside, floods, overload, soak",
+        help="media, setup, outbound (by default), rules, dialects, pages, beside, floods, overload, batch, "
+        "soak",
     )
     parser.add_argument("--calls", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--dialects", nargs="+", default=["native", "twilio"], choices=sorted(CALLED))
@@ -127,6 +130,7 @@ def main() -> None:
             media = measure_media(arguments, agent_port, tested, tell) if "media" in arguments.what else []
             setup = measure_setup(arguments, agent_port, tested, tell) if "setup" in arguments.what else []
             beside, floods, overload = measure_disturbed(arguments, agent_port, tested, tell)
+            batch = measure_batch(arguments, agent_port, tested, tell) if "batch" in arguments.what else []
             outbound = []
             if "outbound" in arguments.what:
                 outbound = measure_outbound(arguments, agent_port, tested, tell)
@@ -154,6 +158,7 @@ def main() -> None:
     results["beside"] = [asdict(row) for row in beside]
     results["floods"] = [asdict(row) for row in floods]
     results["overload"] = [asdict(row) for row in overload]
+    results["batch"] = [asdict(row) for row in batch]
     results["outbound"] = [asdict(row) for row in outbound]
     results["soak"] = [asdict(row) for row in soaked]
     tables: tuple[tuple[str, str, dict[str, str], Sequence[Figures]], ...] = (
@@ -167,6 +172,7 @@ def main() -> None:
         ("Calls beside an agent that floods", "flood", FLOOD_COLUMNS, floods),
         ("More calls than a core carries", "step", OVERLOAD_COLUMNS, overload),
         ("Pages over a big database", "page", PAGE_COLUMNS, pages),
+        ("Batches", "what", BATCH_COLUMNS, batch),
     )
     for title, label, heads, rows in tables:
         if rows:
@@ -408,6 +414,14 @@ OVERLOAD_COLUMNS = {
     "held": "held",
     "clean_after": "clean\nafter s",
     "generator_late_ms": "generator\nlate ms",
+}
+BATCH_COLUMNS = {
+    "rows": "rows\nor calls",
+    "per_second": "a\nsecond",
+    "memory_mb": "MB",
+    "cpu_ms": "CPU ms\na call",
+    "jitter_p99_ms": "jitter\np99 ms",
+    "worst_gap_ms": "worst\ngap ms",
 }
 PAGE_COLUMNS = {
     "database": "database",

@@ -120,7 +120,7 @@ def outbound_run(dialect: str, process: Process, calls: int, rate: int, media_po
     thread = threading.Thread(target=callee.run)
     thread.start()
     try:
-        ask = _asker(process, dialect)
+        ask = asker(process, dialect)
         for _ in range(WARM_UP):
             ask()
             time.sleep(0.05)
@@ -153,7 +153,7 @@ def outbound_run(dialect: str, process: Process, calls: int, rate: int, media_po
         thread.join()
 
 
-def _asker(process: Process, dialect: str) -> Callable[[], float | None]:
+def asker(process: Process, dialect: str) -> Callable[[], float | None]:
     """Asks for a call over a connection that stays open; how long that took, None where it was refused."""
     wire = http.client.HTTPConnection("127.0.0.1", process.http_port, timeout=10)
     wire.connect()

@@ -44,7 +44,7 @@ def measure_rules(decisions: int = 50_000) -> list[RulesFigures]:
     """Decide for so many destinations of each sort, one by one."""
     gc.collect()
     tracemalloc.start()
-    plan, workspace, deck = _loaded(random.Random(SEED))  # noqa: S311 - the same every time, on purpose
+    plan, workspace, deck = loaded(random.Random(SEED))  # noqa: S311 - the same every time, on purpose
     gc.collect()
     memory = tracemalloc.get_traced_memory()[0] / 1e6
     tracemalloc.stop()
@@ -59,7 +59,7 @@ def measure_rules(decisions: int = 50_000) -> list[RulesFigures]:
         deck.rate(found.number)
         return True
 
-    random_ones = _destinations(plan, decisions)
+    random_ones = destinations(plan, decisions)
     ordinary = [one for one in random_ones if allowed(one)]
     return [
         _figures("allowed", ordinary, allowed, memory),
@@ -67,7 +67,8 @@ def measure_rules(decisions: int = 50_000) -> list[RulesFigures]:
     ]
 
 
-def _loaded(rng: random.Random) -> tuple[NumberingPlan, Workspace, RateDeck]:
+def loaded(rng: random.Random) -> tuple[NumberingPlan, Workspace, RateDeck]:
+    """All countries, a workspace that may call them, and 100 000 rates."""
     plan = NumberingPlan(
         read_countries((DATA / "countries.csv").read_text()),
         read_special_ranges((DATA / "special-ranges.csv").read_text()),
@@ -91,7 +92,8 @@ def _deck(plan: NumberingPlan, rng: random.Random) -> str:
     return "\n".join(("prefix,destination,per_minute", *rows))
 
 
-def _destinations(plan: NumberingPlan, count: int) -> list[str]:
+def destinations(plan: NumberingPlan, count: int) -> list[str]:
+    """Random digits behind prefixes of all countries, the same every time."""
     rng = random.Random(SEED + 1)  # noqa: S311 - the same every time, on purpose
     found = []
     for _ in range(count):

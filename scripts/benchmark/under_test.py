@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +133,16 @@ def floor(calls: int, agent_port: int, core: int | None) -> Iterator[tuple[Proce
 
 @contextmanager
 def gateway(
-    folder: Path, agent_port: int, core: int | None, others: Sequence[Other] = ()
+    folder: Path,
+    agent_port: int,
+    core: int | None,
+    others: Sequence[Other] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
-    """The gateway with a trunk on loopback, a number for each dialect, and other agents' numbers."""
+    """The gateway with a trunk on loopback, a number for each dialect, and other agents' numbers.
+
+    `settings` are environment variables of the gateway's.
+    """
     port, http_port = free_port(), free_port()
     environment = {
         "TRUNKLINE_GATEWAY__DATA_DIR": str(folder),
@@ -145,6 +152,7 @@ def gateway(
         "TRUNKLINE_LOG__FORMAT": "json",
         "TRUNKLINE_SECURITY__ALLOW_PRIVATE": "yes",  # the agents are on loopback
         "BENCH_SIP_PORT": str(port),
+        **(settings or {}),
     }
     config = load_config(None, {k: v for k, v in environment.items() if k.startswith("TRUNK")})
     key = asyncio.run(_furnish(config, agent_port, others))

@@ -197,7 +197,7 @@ async def test_what_is_not_used_does_no_harm(tmp_path: Path) -> None:
         "2 empty rows were left out",
         "1 row has values beyond the header's columns, which are not used: 6",
         "Of columns with the same name the first is used: “Name”",
-        "1 column without a name are not used",
+        "1 column has no name and is not used",
     )
     found.close()
 

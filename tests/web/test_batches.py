@@ -413,7 +413,7 @@ async def test_few_files_are_kept(desk: Desk, world: World) -> None:
 
 async def test_a_file_that_is_being_checked(desk: Desk, world: World) -> None:
     """The page says how far it is, without a script too; thrown away in the middle nothing stays."""
-    many = "phone_number\n" + "".join(f"+4420{70_000_000 + at}\n" for at in range(60_000))
+    many = "phone_number\n" + "".join(f"+4420{70_000_000 + at}\n" for at in range(500_000))
     path = await desk.upload(many)
     await desk.anna.post(f"{path}/check", {"phone_column": "phone_number"})
     page = (await desk.anna.get(path)).text
