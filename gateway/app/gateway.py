@@ -3,9 +3,10 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -15,7 +16,8 @@ from gateway.api.calls import CallParts as CallRoutes
 from gateway.api.mqtt import MqttRequests
 from gateway.api.server import HttpServer
 from gateway.app.batches import batches_of
-from gateway.app.http import build_http, call_routes, links_of, lookup_of
+from gateway.app.events import build_events
+from gateway.app.http import build_http, call_routes
 from gateway.app.listening import (
     authenticator,
     binding,
@@ -25,6 +27,7 @@ from gateway.app.listening import (
     sip_settings,
     stream_limits,
 )
+from gateway.app.numbers import build_numbers
 from gateway.batch.batches import Batches
 from gateway.batch.engine import Engine
 from gateway.batch.files.multipart import Uploads
@@ -38,7 +41,6 @@ from gateway.call.parts import CallParts
 from gateway.call.patch import Transferable
 from gateway.call.places import OwnPlaces
 from gateway.call.placing import Placing
-from gateway.call.record import utc_now
 from gateway.call.recording.sounds import Sounds
 from gateway.call.switchboard import Switchboard
 from gateway.call.transfer import Transfers
@@ -51,8 +53,6 @@ from gateway.events.loop_lag import LoopLag
 from gateway.events.metrics import Metrics
 from gateway.events.recall import Recall
 from gateway.events.refusals import RefusalDesk
-from gateway.events.webhooks import Parts as HookParts
-from gateway.events.webhooks import WebhookDesk
 from gateway.media.audio import prepare_resampling
 from gateway.net.agent import AgentDialer
 from gateway.net.clock import MediaClock
@@ -61,11 +61,9 @@ from gateway.net.overload import Overload
 from gateway.net.rtp_ports import PortRange, RtpPorts
 from gateway.net.sip import SipEndpoint
 from gateway.net.throttle import Throttle
-from gateway.net.webhook import WebhookSender
 from gateway.numbering.files import load_plan
-from gateway.provisioning.counter import Counter, open_counter, running_calls
+from gateway.provisioning.counter import Counter
 from gateway.provisioning.linking import Linking
-from gateway.provisioning.release import workflow_calls
 from gateway.provisioning.runtime_trial import RuntimeTrials
 from gateway.provisioning.trial import Trials
 from gateway.recordings.folder import FolderStore
@@ -76,7 +74,6 @@ from gateway.sip.events import Event as SipEvent
 from gateway.store.engine.database import Database
 from gateway.store.engine.private import private_folder
 from gateway.store.engine.tenure import NameFile, NameLost, Tenure
-from gateway.store.records.calls import CallRow
 from gateway.store.records.closing import Left
 from gateway.store.sql import open_store
 
@@ -133,15 +130,15 @@ class Gateway:
         await self._start_link()
         left = await self._close_left_over()
         self.throttle = Throttle(config.agents.flood_seconds)
-        self._reach = reach(config)
-        dialer = AgentDialer(config.agents, self.throttle, self._reach)
+        self.reach = reach(config)
+        dialer = AgentDialer(config.agents, self.throttle, self.reach)
         self.closing.push_async_callback(dialer.close)
         self.runtime_trials = RuntimeTrials(dialer)
         await self._start_calls(dialer, await self._start_recordings())
         self.loop_lag.start()
         self.closing.callback(self.loop_lag.stop)
-        self._start_provisioning()
-        self._start_webhooks()
+        self.trials, self.linking, self.counter = build_numbers(self)
+        self.desk = build_events(self)
         self._tell_of(left)
         self._keep_refusals()
         self.calls = call_routes(self)
@@ -178,6 +175,10 @@ class Gateway:
         if self._stop.is_set():
             self._at_once.set()
         self._stop.set()
+
+    def beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run it from now on, until the gateway closes."""
+        self.closing.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
 
     @property
     def stopping(self) -> asyncio.Event:
@@ -227,10 +228,8 @@ class Gateway:
 
     def _start_sweeping(self) -> None:
         age = timedelta(hours=self.config.http.request_hours)
-        sweeping = asyncio.create_task(sweep(self.store.requests, age), name="requests-sweep")
-        self.closing.push_async_callback(_cancelled, sweeping)
-        forgetting = asyncio.create_task(self.recall.run(), name="recall-sweep")
-        self.closing.push_async_callback(_cancelled, forgetting)
+        self.beside(sweep(self.store.requests, age), "requests-sweep")
+        self.beside(self.recall.run(), "recall-sweep")
 
     async def _take_requests(self) -> None:
         """Last, since from here on the broker may give us a call to place."""
@@ -253,19 +252,13 @@ class Gateway:
         """What a killed run has told nobody of is told now, beside the first calls."""
         for call_id in left.ended:  # webhooks that were filed by then are not filed twice
             self.desk.hear(Event("call.ended", {"call_id": call_id}))
-        telling = tell_of_left_over(self.store, self.bus, self._told)
-        self.closing.push_async_callback(_cancelled, asyncio.create_task(telling, name="left-over"))
+        self.beside(tell_of_left_over(self.store, self.bus, self._told), "left-over")
 
     def _keep_refusals(self) -> None:
         refusals = RefusalDesk(self.store.refusals)
         self.bus.add(refusals.hear)
-        keeping = asyncio.create_task(refusals.run(), name="refusals")
-
-        async def close() -> None:
-            await _cancelled(keeping)
-            await refusals.finish()
-
-        self.closing.push_async_callback(close)
+        self.closing.push_async_callback(refusals.finish)
+        self.beside(refusals.run(), "refusals")
 
     async def _told(self) -> None:
         """All who are told of calls have on disk what they were told."""
@@ -291,8 +284,8 @@ class Gateway:
             return began + timedelta(seconds=time.monotonic() - at)
 
         retention = Retention(self.store, self.keeping, self.config.store.keep_calls_days, self.bus.tell)
-        for work, name in ((self.keeping.run(now), "recordings-sweep"), (retention.run(now), "calls-sweep")):
-            self.closing.push_async_callback(_cancelled, asyncio.create_task(work, name=name))
+        self.beside(self.keeping.run(now), "recordings-sweep")
+        self.beside(retention.run(now), "calls-sweep")
         return writer
 
     async def _start_calls(self, dialer: AgentDialer, recordings: RecordingWriter) -> None:
@@ -376,62 +369,8 @@ class Gateway:
             limits=stream_limits(config.sip),
             client_tls=client_tls(config.outbound),
             trace=dialogs.on_message,
-            reach=self._reach,
+            reach=self.reach,
         )
-
-    def _start_provisioning(self) -> None:
-        """The counter for numbers, the connection test, and the sweep that looks after rentals."""
-        config, configuration = self.config, self.store.configuration
-        ours = families(config.sip.listeners)
-        self.trials = Trials(
-            self.endpoint,
-            lambda told: Resolver(families=ours, told=told),
-            config.provisioning.trial_seconds,
-            self._reach,
-        )
-        testing = config.provisioning.test_before_linking == "yes"
-        self.linking = Linking(configuration, self.trials, self.bus.tell, testing=testing)
-        self.counter = open_counter(
-            config,
-            configuration,
-            self.bus.tell,
-            running_calls(self._numbers_in_calls),
-            self.batches.uses_of,
-            workflow_calls(self.store.newest_call, utc_now),
-        )
-        self.closing.push_async_callback(self.counter.close)
-        sweeping = asyncio.create_task(self.counter.rentals.run(), name="rentals")
-        self.closing.push_async_callback(_cancelled, sweeping)
-
-    def _numbers_in_calls(self) -> list[tuple[str, str | None]]:
-        return [(record.id, record.number_id) for record in self.switchboard.running()]
-
-    def _start_webhooks(self) -> None:
-        """Who is told of calls over HTTP, and the desk that tells them."""
-        settings, configuration = self.config.webhooks, self.store.configuration
-        sender = WebhookSender(
-            allow_private=settings.allow_private == "yes",
-            timeout_seconds=settings.timeout_ms / 1000,
-            reach=self._reach,
-        )
-        self.closing.push_async_callback(sender.close)
-        parts = HookParts(
-            webhooks=configuration.webhooks,
-            calls=lookup_of(self),
-            texts=self.store.texts,
-            sender=sender,
-            recording_url=self._public_recording_url,
-            tell=self.bus.tell,
-        )
-        self.desk = WebhookDesk(settings, parts)
-        self.bus.add(self.desk.hear)
-        telling = asyncio.create_task(self.desk.run(), name="webhooks")
-        self.closing.push_async_callback(_cancelled, telling)
-
-    def _public_recording_url(self, row: CallRow) -> str | None:
-        """A recording's link for receivers elsewhere; None where nobody said how we are reached."""
-        base = self.config.web.public_url
-        return links_of(self).link(f"{base}/", row, datetime.now(UTC)) if base else None
 
     async def ready(self) -> str | None:
         """Why no new calls are taken; None while they are."""
