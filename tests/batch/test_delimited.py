@@ -124,7 +124,7 @@ def test_a_separator_can_be_chosen(tmp_path: Path) -> None:
         (b'phone,name\n1,b\n2,"c\n3,d\n', "quote_not_closed", "in line 3"),
         (b"a" + b",a" * 100, "too_many_columns", "101 columns; at most 100"),
         (b"phone,b" + b"n" * 200 + b"\n1,2\n", "name_too_long", "name of column 2, “bnnn"),
-        (b"phone\n" + b"1" * (MAX_BYTES - 5), "too_large", "10485761 bytes; at most 10485760"),
+        (b"phone\n" + b"1" * (MAX_BYTES - 5), "too_large", "10485761 bytes; at most 10485760 (10 MB)"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "not_a_table", "a PDF document"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_a_table", "a picture"),
         (b"MZ\x90\0\3\0\0\0", "not_a_table", "a program"),
@@ -151,7 +151,7 @@ def test_a_header_may_begin_as_a_program_does(tmp_path: Path) -> None:
 
 def test_a_wrong_choice_of_encoding_is_told(tmp_path: Path) -> None:
     """Rather than rows of nonsense."""
-    with pytest.raises(UnreadableFile, match="not in the encoding"):
+    with pytest.raises(UnreadableFile, match="not in UTF-8: see line 2"):
         read(tmp_path, "phone,name\n1,é\n".encode("cp1252"), encoding="utf-8")
     with pytest.raises(UnreadableFile, match="there are UTF-8, UTF-16"):
         read(tmp_path, b"phone\n", encoding="ebcdic")

@@ -20,6 +20,7 @@ from gateway.batch.files.upload import (
     Table,
     UnreadableFile,
     Upload,
+    sentence,
 )
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -75,20 +76,27 @@ def _text(file: BinaryIO, codec: str, upload: Upload) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(codec)("strict")
     held, mark = "", "\ufeff"
     while block := file.read(BLOCK):
-        text = held + _decoded(decoder, block, file, upload)
+        text = held + _decoded(decoder, block, file, upload, codec)
         held = "\r" if text.endswith("\r") else ""  # the other half may come in the next block
         yield _plain_newlines(text[: len(text) - len(held)].removeprefix(mark))
         mark = ""
-    yield _plain_newlines(held + _decoded(decoder, b"", file, upload))
+    yield _plain_newlines(held + _decoded(decoder, b"", file, upload, codec))
 
 
-def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, file: BinaryIO, upload: Upload) -> str:
+def _decoded(
+    decoder: codecs.IncrementalDecoder, block: bytes, file: BinaryIO, upload: Upload, codec: str
+) -> str:
     try:
         return decoder.decode(block, not block)
     except UnicodeError as error:
-        where = max(0, file.tell() - BLOCK)
-        message = f"{upload.shown} is not in the encoding that it was read in, near byte {where}: {error}"
-        raise UnreadableFile("encoding", message[:300]) from None
+        # The bytes that the decoder still held are of the same line, but for a newline.
+        place = file.tell() - len(block) + (error.start if isinstance(error, UnicodeDecodeError) else 0)
+        file.seek(0)
+        line = file.read(place).count(b"\n") + 1
+        message = sentence(f"{upload.shown} is not in {shown_encoding(codec)}: see line {line}")
+        raise UnreadableFile(
+            "encoding", f"{message}. Leave the encoding out, and it is told by the file, or choose another"
+        ) from None
 
 
 def _plain_newlines(text: str) -> str:

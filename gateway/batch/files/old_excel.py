@@ -13,7 +13,16 @@ import msgspec
 from gateway.batch.files.cells import number_text
 from gateway.batch.files.content import not_a_table
 from gateway.batch.files.delimited import header_names
-from gateway.batch.files.upload import MAX_CELL, MAX_COLUMNS, Header, Row, Table, UnreadableFile, Upload
+from gateway.batch.files.upload import (
+    MAX_CELL,
+    MAX_COLUMNS,
+    Header,
+    Row,
+    Table,
+    UnreadableFile,
+    Upload,
+    sentence,
+)
 from gateway.batch.files.xls_child import MAX_SECONDS, Told
 
 _LIBRARY = "python_calamine"
@@ -49,7 +58,7 @@ def _is_workbook(upload: Upload, file: BinaryIO) -> None:
     """Tell apart what the same container can hold, by the names in its directory (MS-CFB section 2.6.1)."""
     content = file.read()
     if "EncryptedPackage".encode("utf-16-le") in content:
-        raise UnreadableFile("password", f"{upload.shown} has a password: save it without one".capitalize())
+        raise UnreadableFile("password", sentence(f"{upload.shown} has a password: save it without one"))
     if "WordDocument".encode("utf-16-le") in content:
         raise not_a_table(upload, "a Word document")
     if not any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):

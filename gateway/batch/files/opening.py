@@ -6,7 +6,7 @@ from collections.abc import Generator
 from gateway.batch.files.content import Kind, kind_of
 from gateway.batch.files.delimited import read_delimited
 from gateway.batch.files.old_excel import read_old_excel
-from gateway.batch.files.upload import BLOCK, MAX_BYTES, Table, UnreadableFile, Upload
+from gateway.batch.files.upload import BLOCK, MAX_BYTES, Table, UnreadableFile, Upload, sentence
 from gateway.batch.files.workbook import read_workbook
 
 
@@ -37,7 +37,7 @@ def opening(
     if size > MAX_BYTES:
         raise UnreadableFile(
             "too_large",
-            f"{upload.shown} has {size} bytes; at most {MAX_BYTES} (10 MB) are taken".capitalize(),
+            sentence(f"{upload.shown} has {size} bytes; at most {MAX_BYTES} (10 MB) are taken"),
         )
     file = upload.path.open("rb")
     try:

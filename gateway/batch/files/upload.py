@@ -35,6 +35,11 @@ class Upload:
         return f"“{name[:80]}”" if name else "the file"
 
 
+def sentence(text: str) -> str:
+    """With a capital letter to begin with; a name keeps its own."""
+    return text[:1].upper() + text[1:]
+
+
 class UnreadableFile(Exception):
     """A file that is no table of recipients: the message says what it is, and what would be right.
 
