@@ -549,7 +549,7 @@ def test_a_webhook(dashboard: Dashboard, busy_gateway: Gateway) -> None:
                 dashboard.picture(Path(given) / f"webhook.{scheme}.{name}.png")
         assert dashboard.faults() == []
         page.get_by_role("button", name="Pause").click()
-        expect(page.get_by_text("paused")).to_be_visible()
+        expect(page.get_by_text("paused", exact=True)).to_be_visible()
 
 
 def test_buying_a_number(dashboard: Dashboard) -> None:
