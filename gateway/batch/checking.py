@@ -33,6 +33,13 @@ class Choice:
     separator: str = ""
     encoding: str = ""
 
+    def unused(self, header: "Header") -> Iterator[str]:
+        """What of it a file of this kind has no use for, in words."""
+        if header.sheet and (self.separator or self.encoding):
+            yield "A workbook has neither separator nor encoding: what was chosen is not used"
+        if self.sheet and not header.sheet:
+            yield "A text file has no sheets: the one that was chosen is not used"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -235,7 +242,7 @@ class _Run:
             failed=self.rows - self.good,
             groups=tuple(sorted(groups, key=lambda group: -group.count)),
             preview=tuple(self.preview),
-            notes=(*self.checker.notes(header), *notes),
+            notes=(*self.checker.notes(header), *notes, *self.choice.unused(header)),
             most_per_minute=self.price if self.checker.charges else None,
             currency=self.checker.workspace.currency,
             countries=dict(self.checker.countries.most_common()),

@@ -20,7 +20,8 @@ LEAD_SECONDS = 2.5
 SPEECH_SECONDS = 6.0
 TALK_SECONDS = 14.0
 "Then it hangs up."
-MOST_AT_ONCE = 4
+MOST_AT_ONCE = 20
+"So that a batch of the demo's can be heard out."
 SILENCE = b"\xff"
 "In μ-law."
 

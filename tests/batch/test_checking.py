@@ -240,6 +240,17 @@ async def test_choices_are_heeded(tmp_path: Path) -> None:
     found.close()
 
 
+async def test_choices_without_a_use_are_told(tmp_path: Path) -> None:
+    """Whoever chose a sheet of a text file may have sent the wrong one."""
+    found = await checked(tmp_path, "phone\n+919876543210\n", choice=Choice(sheet="People"))
+    assert found.report.notes == ("A text file has no sheets: the one that was chosen is not used",)
+    found.close()
+    book = workbook({"One": [("phone",), ("+919876543210",)]})
+    found = await checked(tmp_path, book, choice=Choice(separator="comma"))
+    assert found.report.notes[-1].startswith("A workbook has neither separator nor encoding")
+    found.close()
+
+
 async def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
     """Neither when it is done, nor when it is given up, nor when the file is none."""
     folder = tmp_path / "spool"
