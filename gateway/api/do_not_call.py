@@ -32,6 +32,7 @@ from gateway.batch.checking import Choice
 from gateway.batch.do_not_call import Gathered, beginning, gather, gather_file
 from gateway.batch.files.multipart import TYPE, SentFile, Uploads
 from gateway.batch.files.upload import Upload
+from gateway.batch.wording import counted
 from gateway.events.call_sheet import line
 from gateway.routing.number import MAX_RAW
 from gateway.store.configuration.do_not_call import Updated
@@ -120,10 +121,8 @@ async def _read(parts: DoNotCallParts, form: DoNotCallForm, file: SentFile, coun
 
 def _wrong_lines(gathered: Gathered) -> Declined:
     problems = [Problem(f"line {each.line}", each.given, each.why) for each in gathered.wrong]
-    them = "line is" if gathered.wrong_count == 1 else "lines are"
-    return invalid(
-        *problems, message=f"Nothing was added: {gathered.wrong_count} {them} no number that is clear"
-    )
+    them = counted(gathered.wrong_count, "line is", "lines are")
+    return invalid(*problems, message=f"Nothing was added: {them} no number that is clear")
 
 
 def _reading(router: APIRouter, gate: KeyGate, there: Configuration) -> None:

@@ -30,6 +30,7 @@ spool.py         rows on disk while they are checked, so that memory holds a win
 template.py      an empty file for a version, its parameters as columns
 transitions.py   what changes of a batch with each action, as plain functions
 wish.py          what somebody wants of a batch, held to what there can be
+wording.py       numbers of things in sentences
 writings.py      numbers as spreadsheets write them: in disguise, with an exponent
 zones.py         time zones: as people write them, and those that a number can be in
 """

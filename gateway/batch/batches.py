@@ -2,13 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.batch.answers import (
     WAITS,
@@ -39,6 +37,7 @@ from gateway.store.batches.values import Batch, FailedRow, NewRecipient, QueueRo
 from gateway.store.configuration.caps import is_tenant
 from gateway.store.engine.errors import Conflict, InvalidInput
 from gateway.store.engine.ids import new_id
+from gateway.store.lots import in_lots
 from gateway.store.sql import SqlStore
 from gateway.tell import Tell
 
@@ -59,7 +58,6 @@ NOT_ENABLED = frozenset(
 
 Progress = Callable[[int, int, int], None]
 "Bytes that are read, bytes in all, rows."
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +243,11 @@ class Batches:
 
     async def _write(self, batch_id: str, checked: Checked) -> None:
         """All rows, lot by lot; nobody sees them yet."""
-        for lot in _lots(checked.recipients()):
+        for lot in in_lots(checked.recipients(), LOT):
             rows = [NewRecipient(one.position, one.phone_number, one.variables, one.timezone) for one in lot]
             await self._table.append(batch_id, rows)
             await asyncio.sleep(PAUSE)
-        for failed in _lots(checked.failures()):
+        for failed in in_lots(checked.failures(), LOT):
             left_out = [
                 FailedRow(one.position, one.phone_number, one.reason.value, one.detail) for one in failed
             ]
@@ -353,9 +351,3 @@ def _other(batch: Batch) -> Other:
     kinds = {BatchStatus.RUNNING: "running", BatchStatus.WAITING: "waiting"}
     kind = kinds.get(BatchStatus(batch.status), "scheduled")
     return Other(kind, batch.title, batch.counts.ended, batch.total, batch.starts_at)  # type: ignore[arg-type]
-
-
-def _lots(rows: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(rows)
-    while lot := list(islice(left, LOT)):
-        yield lot

@@ -12,6 +12,7 @@ from gateway.batch.failures import BY_RULE, Failure, FailureReason
 from gateway.batch.files.upload import MAX_CELL, Header, Row
 from gateway.batch.local import LocalNumbers
 from gateway.batch.seen import Seen
+from gateway.batch.wording import counted
 from gateway.batch.writings import DigitsLost, as_meant
 from gateway.batch.zones import zone_named
 from gateway.routing.decision import LastWord, Rejected
@@ -102,13 +103,13 @@ class Checker:
         if self.local and self.local_numbers is not None:
             local = self.local_numbers
             read = ("local number was read as a number", "local numbers were read as numbers")
-            notes.append(f"{_counted(self.local, *read)} of {local.country} (+{local.calling_code})")
+            notes.append(f"{counted(self.local, *read)} of {local.country} (+{local.calling_code})")
         if self.empty:
-            notes.append(f"{_counted(self.empty, 'empty row was', 'empty rows were')} left out")
+            notes.append(f"{counted(self.empty, 'empty row was', 'empty rows were')} left out")
         if self.beyond:
             rows = ", ".join(map(str, self.beyond[:5])) + ("…" if len(self.beyond) > 5 else "")
             notes.append(
-                f"{_counted(len(self.beyond), 'row has', 'rows have')} values beyond the header's columns, "
+                f"{counted(len(self.beyond), 'row has', 'rows have')} values beyond the header's columns, "
                 f"which are not used: {rows}"
             )
         twice = sorted(name for name, count in Counter(filter(None, header.names)).items() if count > 1)
@@ -117,7 +118,7 @@ class Checker:
             notes.append(f"Of columns with the same name the first is used: {names}")
         unnamed = sum(not name for name in header.names)
         if unnamed:
-            without = _counted(unnamed, "column has no name and is", "columns have no name and are")
+            without = counted(unnamed, "column has no name and is", "columns have no name and are")
             notes.append(f"{without} not used")
         return notes
 
@@ -200,10 +201,6 @@ def _zone_trouble(zone: str) -> str:
     except InvalidInput as error:
         return str(error)
     return ""
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _failure(row: Row, written: str, reason: FailureReason, detail: str) -> Failure:

@@ -7,8 +7,9 @@ from typing import Any
 
 import typer
 
+from gateway.batch.wording import counted
 from gateway.commands.batch_asking import CHECKING_SECONDS, Gateway, refuse, show_groups
-from gateway.commands.batch_page import counted, report_lines
+from gateway.commands.batch_page import report_lines
 from gateway.commands.calling import REFUSED
 from gateway.commands.output import BAD_INPUT, escaped, fail
 from gateway.commands.questions import confirm

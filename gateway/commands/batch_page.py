@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from gateway.batch.wording import counted
 from gateway.commands.output import Output, escaped
 
 STYLES = {
@@ -73,11 +74,6 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     if report["most_per_minute"] is not None:
         lines.append(f"a minute with everybody: at most {report['currency']} {report['most_per_minute']}")
     return lines + [f"note: {note}" for note in report["notes"]]
-
-
-def counted(count: int, what: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _counts(batch: Batch) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """`gateway do-not-call`: the numbers that a workspace never calls."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.batch.wording import counted
 from gateway.commands.assignments import confirmed
 from gateway.commands.noun import noun
 from gateway.commands.output import BAD_INPUT, fail
@@ -107,8 +109,8 @@ def import_file(
             fail(error.message, BAD_INPUT)
         if gathered.wrong_count and not skip_invalid:
             lines = [f"{file}: line {each.line}: {each.given}: {each.why}" for each in gathered.wrong]
-            them = "line is" if gathered.wrong_count == 1 else "lines are"
-            why = f"{gathered.wrong_count} {them} no number; --skip-invalid passes them by"
+            them = counted(gathered.wrong_count, "line is", "lines are")
+            why = f"{them} no number; --skip-invalid passes them by"
             lines.append(f"nothing was added: {why}")
             fail("\n".join(lines), BAD_INPUT)
         updated = await session.configuration.do_not_call.add(
@@ -135,8 +137,8 @@ def remove(
         confirmed(f"Let calls of {own.name} go to {', '.join(list(gathered.numbers)[:5])} again?", yes=yes)
         updated = await session.configuration.do_not_call.remove(own.id, gathered.numbers, session.by)
         said = {"removed": updated.changed, "not_listed": updated.unchanged, "total": updated.total}
-        sentence = f"{_counted(updated.changed)} may be called again"
-        rest = f"; {_counted(updated.unchanged)} not on the list" if updated.unchanged else ""
+        sentence = f"{counted(updated.changed, 'number')} may be called again"
+        rest = f"; {counted(updated.unchanged, 'number')} not on the list" if updated.unchanged else ""
         session.output.done(said, sentence + rest)
 
     run(config, as_json, work)
@@ -154,7 +156,8 @@ def export(
         from gateway.events.call_sheet import line
 
         own = await session.configuration.workspaces.find(workspace)
-        with sys.stdout if out is None else out.open("x", newline="", encoding="utf-8") as sheet:
+        kept = nullcontext(sys.stdout)
+        with kept if out is None else out.open("x", newline="", encoding="utf-8") as sheet:
             sheet.write(line(COLUMNS))
             async for part in session.configuration.do_not_call.everything(own.id):
                 for one in part:
@@ -176,10 +179,6 @@ async def _gathered(own: "Workspace", numbers: list[str]) -> "Gathered":
 
 def _tell_added(session: Session, own: "Workspace", updated: "Updated") -> None:
     said = {"added": updated.changed, "already_listed": updated.unchanged, "total": updated.total}
-    rest = f"; {_counted(updated.unchanged)} on the list already" if updated.unchanged else ""
-    sentence = f"{_counted(updated.changed)} added{rest}: {own.name} never calls {updated.total}"
+    rest = f"; {counted(updated.unchanged, 'number')} on the list already" if updated.unchanged else ""
+    sentence = f"{counted(updated.changed, 'number')} added{rest}: {own.name} never calls {updated.total}"
     session.output.done(said, sentence)
-
-
-def _counted(count: int) -> str:
-    return f"{count} number{'' if count == 1 else 's'}"

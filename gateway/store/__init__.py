@@ -8,6 +8,7 @@ money/            Wallets, what running calls hold of them, what things cost, an
 records/          Call records: written in batches, on disk while the database is away, read in pages
 loaded_trunks.py  The trunks in memory, followed change by change, so that no change costs what all of them
                   cost
+lots.py           Rows in lots, so that no transaction is long, and others have their turn in between
 news.py           What has changed since a revision, as far as calls are concerned: read from the history of
                   the changes
 protocol.py       What call control needs of a store

@@ -14,6 +14,7 @@ from gateway.batch.files.sheet import SheetReader
 from gateway.batch.files.strings import SharedStrings
 from gateway.batch.files.upload import Header, Row, Table, UnreadableFile, Upload
 from gateway.batch.files.xml import BadXml, parsed
+from gateway.batch.wording import counted
 
 MAX_SHEETS = 200
 _LOOKED_AT = 20
@@ -127,11 +128,8 @@ def _table(archive: Archive, opened: _Opened, names: tuple[str, ...]) -> Table:
     def notes() -> list[str]:
         if not reader.without_value:
             return []
-        have = "formula has" if reader.without_value == 1 else "formulas have"
-        return [
-            f"{reader.without_value} {have} no value in the file: "
-            "open it in a spreadsheet and save it, which writes them"
-        ]
+        have = counted(reader.without_value, "formula has", "formulas have")
+        return [f"{have} no value in the file: open it in a spreadsheet and save it, which writes them"]
 
     return Table(
         header, _whole(archive, opened.steps), lambda: (min(opened.done[0], size), size), archive.close, notes

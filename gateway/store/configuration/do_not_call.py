@@ -6,10 +6,9 @@ of the history.
 """
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from gateway.store.configuration.editing import Changing, Editing
 from gateway.store.configuration.history import Entry, go_on, record
 from gateway.store.configuration.rules import checked_reason
 from gateway.store.engine.schema import do_not_call, do_not_call_counts
+from gateway.store.lots import in_lots
 
 KIND = "do_not_call"
 "Of its changes, in the history; their object is the number, or the workspace where there are several."
@@ -96,7 +96,7 @@ class DoNotCall:
         """
         wanted = _Wanted(workspace_id, by, reason=checked_reason(reason), source=source)
         new = len(e164s)
-        for lot in _lots(e164s):
+        for lot in in_lots(e164s, LOT):
             new -= len(await self.among(workspace_id, lot))
         return await self._write(wanted, e164s, new)
 
@@ -175,7 +175,7 @@ class DoNotCall:
 
     async def _write(self, wanted: _Wanted, e164s: Collection[str], new: int = 0) -> Updated:
         told = _Told(total=await self.total(wanted.workspace_id))
-        for lot in _lots(e164s):
+        for lot in in_lots(e164s, LOT):
             async with self.editing.changing(wanted.by) as changing:
                 if new:
                     before = await count(changing.connection, wanted.workspace_id)
@@ -281,9 +281,3 @@ def _dialect(connection: AsyncConnection) -> Any:
 
 def _listed(row: Mapping[Any, Any]) -> Listed:
     return Listed(row["phone_number"], row["reason"], row["added_by"], row["added_at"])
-
-
-def _lots(e164s: Collection[str]) -> Iterator[list[str]]:
-    left = iter(e164s)
-    while lot := list(islice(left, LOT)):
-        yield lot

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.batch.machine import BatchStatus, RecipientState, allowed
 from gateway.batch.results import attempts, left_out_file, result_file
 from gateway.batch.wish import retry_of
+from gateway.batch.wording import counted
 from gateway.routing.table import AgentVersion, PhoneNumber
 from gateway.store.batches.values import Batch, QueueRow
 from gateway.store.configuration.number_list import MAX_PAGE, NumberFilter, VersionLabel
@@ -260,9 +261,7 @@ async def cancel(visit: Visit) -> Response:
     """End it for good."""
     changed = await visit.site.parts.batches.cancel(*_which(visit))
     gone = changed.affected.removed_from_queue
-    return await _done(
-        visit, f"Cancelled for good: {gone} recipient{'' if gone == 1 else 's'} are not called."
-    )
+    return await _done(visit, f"Cancelled for good: {counted(gone, 'recipient')} are not called.")
 
 
 async def delete(visit: Visit) -> Response:

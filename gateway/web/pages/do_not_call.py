@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from gateway.api.do_not_call import exported
 from gateway.batch.do_not_call import Gathered, beginning, gather, gather_file
 from gateway.batch.files.upload import UnreadableFile, Upload
+from gateway.batch.wording import counted
 from gateway.store.engine.errors import InvalidInput
 from gateway.web.page import Page, Visit, complaint, get, post, upload
 from gateway.web.who import who_of
@@ -53,8 +54,8 @@ async def add(visit: Visit) -> Response:
     except UnreadableFile as error:
         return await show(visit, f"Nothing was added. {error.message}.")
     if gathered.wrong_count and not form.on("skip"):
-        them = "line is" if gathered.wrong_count == 1 else "lines are"
-        problem = f"Nothing was added: {gathered.wrong_count} {them} no number that is clear."
+        them = counted(gathered.wrong_count, "line is", "lines are")
+        problem = f"Nothing was added: {them} no number that is clear."
         return await show(visit, problem, gathered)
     if not gathered.numbers:
         return await show(visit, "Nothing was added: there is no number.")
@@ -68,7 +69,7 @@ async def add(visit: Visit) -> Response:
         )
     except InvalidInput as error:
         return await show(visit, complaint(error))
-    told = [f"{_counted(updated.changed)} added"]
+    told = [f"{counted(updated.changed, 'number')} added"]
     told += [f"{updated.unchanged} on the list already"] if updated.unchanged else []
     told += [f"{gathered.wrong_count} skipped"] if gathered.wrong_count else []
     return await visit.go(PATH, f"{', '.join(told)}.")
@@ -102,10 +103,6 @@ async def export(visit: Visit) -> Response:
 
 def _day(at: datetime) -> str:
     return f"{at:%Y%m%d-%H%M%S}"
-
-
-def _counted(count: int) -> str:
-    return f"{count} number{'' if count == 1 else 's'}"
 
 
 PAGES: Sequence[Page] = (
