@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from gateway.batch.desk import Desk
 from gateway.batch.dialling import BatchRun, Placer, Tools
 from gateway.batch.guard import Guard, Stop
-from gateway.batch.judging import HOURS_NEVER, Judge
+from gateway.batch.judging import OVER, Judge, hours_never
 from gateway.batch.lost_rows import LostRows
 from gateway.batch.machine import Action, BatchStatus, RecipientState
 from gateway.batch.pace import FromNumber, Pace
@@ -43,7 +43,6 @@ LOTS = 5
 
 STANDING = (BatchStatus.SCHEDULED, BatchStatus.WAITING, BatchStatus.RUNNING, BatchStatus.PAUSED)
 BY_ITSELF = "engine"
-OVER = "the batch’s end came first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,7 @@ class Engine:
         elif batch.status == BatchStatus.RUNNING:
             run = self._runs.get(batch.id)
             if run is not None and run[0].never:
-                await self._end(batch, now, HOURS_NEVER, Action.FINISH)
+                await self._end(batch, now, hours_never(batch), Action.FINISH)
             elif not batch.counts.open:
                 await self.act(batch.id, Action.FINISH)
         elif batch.status == BatchStatus.PAUSED and not batch.counts.open:

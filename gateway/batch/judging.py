@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
 from gateway.batch.guard import Guard, Stop
-from gateway.batch.hours import next_open
+from gateway.batch.hours import day_of, next_open, why_never
 from gateway.batch.machine import RecipientState
 from gateway.batch.retrying import Again, Expired, Outcome, after, not_before, outcome_of
 from gateway.batch.wish import hours_of, retry_of
@@ -19,7 +19,7 @@ from gateway.store.engine.errors import InvalidInput
 Called = Callable[[str, Collection[str], datetime], Awaitable[Mapping[str, int]]]
 "How often a workspace called each of some numbers since a moment."
 
-HOURS_NEVER = "its calling hours do not come before the batch’s end"
+OVER = "the batch’s end came first"
 DAY_FULL = "it has had all {most} calls of a day, and the batch ends before the next"
 NEVER_LEFT_SECONDS = 10
 "After which a recipient is tried again whose call we could not make, for want of a port or a database."
@@ -124,13 +124,13 @@ class Judge:
 
     def _kept(self, row: QueueRow, calls_today: int, now: datetime) -> Verdict | None:
         batch = self._batch
-        at = not_before(now, calls_today, batch.most_per_callee_per_day, self._tomorrow(now))
+        at = not_before(now, calls_today, batch.most_per_callee_per_day, day_of(now, self._zone)[1])
         opens = None if at is None else self._opens_for(row, at)
         if opens is not None and (batch.ends_at is None or opens < batch.ends_at):
             return None if opens <= now else self._later(row, opens)
         outcome = row.outcome or RecipientState.EXPIRED
         if at is not None and at <= now:
-            return Verdict(RecipientState.EXPIRED, outcome, HOURS_NEVER)
+            return Verdict(RecipientState.EXPIRED, outcome, hours_never(batch, self._zones(row)))
         detail = DAY_FULL.format(most=batch.most_per_callee_per_day)
         return Verdict(RecipientState.EXPIRED, outcome, detail)
 
@@ -140,8 +140,11 @@ class Judge:
     def _opens_for(self, row: QueueRow, at: datetime) -> datetime | None:
         if self._hours is None:
             return at
-        zones: Sequence[tzinfo] = _zones(row) if self._hours.by == "callee" else ()
-        return next_open(self._hours, at, zones, self._batch.ends_at)
+        return next_open(self._hours, at, self._zones(row), self._batch.ends_at)
+
+    def _zones(self, row: QueueRow) -> Sequence[tzinfo]:
+        """Whose clocks count; none: the batch's own."""
+        return _zones(row) if self._hours is not None and self._hours.by == "callee" else ()
 
     async def ended(self, row: QueueRow, ended: Ended, now: datetime) -> Verdict:
         """What comes after a call: the guard has seen it, too."""
@@ -161,7 +164,7 @@ class Judge:
             batch.ends_at,
             today.get(row.phone_number, 1),
             batch.most_per_callee_per_day,
-            tomorrow=self._tomorrow(now),
+            tomorrow=day_of(now, self._zone)[1],
             opens=lambda at: self._opens_for(row, at),
         )
         picked_up = ended.status == Status.COMPLETED
@@ -189,16 +192,13 @@ class Judge:
     async def _calls_today(self, numbers: Collection[str], now: datetime) -> Mapping[str, int]:
         if self._batch.most_per_callee_per_day is None:
             return {}
-        return await self._called(self._batch.workspace_id, numbers, self._midnight(now))
+        return await self._called(self._batch.workspace_id, numbers, day_of(now, self._zone)[0])
 
-    def _midnight(self, now: datetime) -> datetime:
-        """When the day began where the batch is."""
-        return now.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
-    def _tomorrow(self, now: datetime) -> datetime:
-        """When the next one begins there: days have 23 to 25 hours."""
-        noon = self._midnight(now).replace(hour=12) + timedelta(days=1)
-        return self._midnight(noon)
+def hours_never(batch: Batch, zones: Sequence[tzinfo] = ()) -> str:
+    """Why nobody is called any more at a time that the batch allows; `zones` are the callee's."""
+    hours = hours_of(batch)
+    return OVER if hours is None else why_never(hours, zones, batch.ends_at)
 
 
 def _zones(row: QueueRow) -> Sequence[tzinfo]:

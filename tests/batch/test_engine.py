@@ -165,6 +165,22 @@ async def test_hours_that_never_come_end_the_batch(simulation: Simulation) -> No
     batch = await simulation.batch(3, hours=hours("10:00", "18:00"), ends_at=ends)
     done = await simulation.comes_to(batch, is_over)
     assert (done.counts.expired, simulation.carrier.asked) == (3, [])
+    rows = await simulation.store.recipients.page(batch.id, 10)
+    assert {row.detail.partition(" before")[0] for row in rows} == {
+        "the calling hours 10:00–18:00 do not come"
+    }
+
+
+async def test_who_can_be_in_zones_without_a_common_hour_is_told_so(simulation: Simulation) -> None:
+    """With the zones, and what would mend it."""
+    ends = simulation.now + timedelta(days=3)
+    batch = await simulation.batch(
+        numbers=("+79161234567",), hours=hours("09:00", "18:00", "callee"), ends_at=ends
+    )
+    await simulation.comes_to(batch, is_over)
+    (row,) = await simulation.store.recipients.page(batch.id, 10)
+    assert "time zones that the number can be in, from Europe/Kaliningrad to" in row.detail
+    assert row.detail.endswith("a timezone of its own in the row says which it is")
 
 
 async def test_the_end_comes_while_recipients_wait(simulation: Simulation) -> None:
